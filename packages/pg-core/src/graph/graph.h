@@ -1,0 +1,55 @@
+#pragma once
+// The flat, hash-consed graph: what a trace or a cut becomes, and what every compiler pass takes and returns.
+
+#include <string>
+#include <vector>
+
+#include "graph/node.h"
+
+namespace pg {
+
+using Id = uint32_t;
+
+struct Graph {
+  struct Record {
+    const Op* op;
+    SmallVector<Id, 3> inputs;  // earlier records only
+    Attrs attrs;
+    Aval type;
+    Location where;
+  };
+  std::vector<Record> nodes;  // topological order
+  std::vector<Id> inputs;     // param records, in call order (rank-0 for run-time numbers)
+  std::vector<Id> outputs;    // may repeat, may be inputs
+
+  const Record& operator[](Id id) const { return nodes[id]; }
+  size_t size() const { return nodes.size(); }
+};
+
+/// Adds records one by one; an equal record (op, attributes, inputs) is returned instead of a second one, except for unique ops.
+class GraphBuilder {
+ public:
+  Id add(const Op& op, SmallVector<Id, 3> inputs, Attrs attrs, Location where = {});  // infers the type
+  Id add(Graph::Record record);                                                      // type already known
+  Id param(Aval type);                                                               // the next input
+  const Graph::Record& operator[](Id id) const { return graph_.nodes[id]; }
+  size_t size() const { return graph_.nodes.size(); }
+  Graph finish(std::vector<Id> outputs);
+
+ private:
+  Graph graph_;
+  std::vector<uint32_t> table_;  // open addressing over record ids + 1
+  size_t used_ = 0;
+  void grow();
+};
+
+/// Flattens the nodes between `params` and `outputs` (params become the graph's inputs, in order). Evaluated nodes and numbers met on
+/// the way become further inputs, appended to `captures` in order of appearance.
+Graph flatten(std::span<const NodeRef> params, std::span<const NodeRef> outputs, std::vector<NodeRef>& captures);
+
+/// One line per record; names are %0, %1, ... in order.
+std::string to_string(const Graph& graph);
+/// Raises InternalError when the graph breaks a rule: order, arity, types as inferred, inputs are params.
+void verify(const Graph& graph);
+
+}  // namespace pg
