@@ -43,9 +43,10 @@ class GraphBuilder {
   void grow();
 };
 
-/// Flattens the nodes between `params` and `outputs` (params become the graph's inputs, in order). Evaluated nodes and numbers met on
-/// the way become further inputs, appended to `captures` in order of appearance.
-Graph flatten(std::span<const NodeRef> params, std::span<const NodeRef> outputs, std::vector<NodeRef>& captures);
+/// Flattens the nodes between `params` and `outputs`; params become the graph's inputs, in order. Nodes older than `oldest` (the start
+/// of the trace) and leaves with a value become further inputs, appended to `captures` in order of appearance; literals stay inside.
+/// A param of another trace raises TraceError.
+Graph flatten(std::span<const NodeRef> params, std::span<const NodeRef> outputs, uint64_t oldest, std::vector<NodeRef>& captures);
 
 /// One line per record; names are %0, %1, ... in order.
 std::string to_string(const Graph& graph);

@@ -116,7 +116,7 @@ struct Op {
   /// Result type; raises ShapeError / DTypeError with both sides and a remedy. Weakness: true only if every operand is weak.
   Aval (*infer)(std::span<const Aval> in, const Attrs&) = nullptr;
   Lowering lower;
-  std::vector<Fact> facts;         // one per argument; a variadic op repeats the last
+  std::vector<Fact> facts = {};    // one per argument; a variadic op repeats the last
   bool joint = false;              // linear in all linear arguments together (add, concat, where, pad, scatter-add), or one at a time
   Transpose transpose = nullptr;
   Jvp jvp = nullptr;

@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace pg {
@@ -33,5 +34,5 @@ void require(bool ok, ErrorKind kind, Message&& message) {
 #define PG_INVARIANT(condition, ...)                                                             \
   do {                                                                                           \
     if (!(condition)) [[unlikely]]                                                               \
-      ::pg::invariant_failed(#condition, __FILE__, __LINE__, ::std::string("" __VA_ARGS__));     \
+      ::pg::invariant_failed(#condition, __FILE__, __LINE__, ::std::string{__VA_ARGS__});     \
   } while (0)
