@@ -1,0 +1,41 @@
+"""Runs the examples in all docstrings of the installed packages and in the README files."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ["pequegrad", "pg_nn"]
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def modules(name: str) -> Iterator[ModuleType]:
+    package = importlib.import_module(name)
+    yield package
+    for info in pkgutil.walk_packages(package.__path__, f"{name}."):
+        yield importlib.import_module(info.name)
+
+
+def main() -> int:
+    attempted = failed = 0
+    for name in PACKAGES:
+        for module in modules(name):
+            result = doctest.testmod(module, optionflags=FLAGS)
+            attempted, failed = attempted + result.attempted, failed + result.failed
+    pages = [ROOT / "README.md", *sorted(ROOT.glob("packages/*/README.md")), *sorted(ROOT.glob("docs/*.md"))]
+    for page in pages:
+        result = doctest.testfile(str(page), module_relative=False, optionflags=FLAGS, encoding="utf-8")
+        attempted, failed = attempted + result.attempted, failed + result.failed
+    print(f"doctests: {attempted} examples, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
