@@ -51,7 +51,12 @@ def tables(kind: str, threads: int) -> dict[str, dict[str, Any]]:
 
 def environment(threads: int) -> dict[str, str]:
     env = dict(os.environ, JAX_PLATFORMS="cpu", PYTHONDONTWRITEBYTECODE="1", PG_NUM_THREADS=str(threads))
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TORCHINDUCTOR_COMPILE_THREADS"):
+    for name in (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "TORCHINDUCTOR_COMPILE_THREADS",
+    ):
         env[name] = str(threads)
     return env
 
@@ -71,7 +76,9 @@ def serve(kind: str, threads: int) -> None:
                 live = None
                 live = found[command["name"]]()
                 times = []
-                for _ in range(4):  # the check is taken after exactly four iterations, so that training losses agree too
+                for _ in range(
+                    4
+                ):  # the check is taken after exactly four iterations, so that training losses agree too
                     start = time.perf_counter()
                     live[0]()
                     times.append(time.perf_counter() - start)
@@ -96,7 +103,13 @@ class Worker:
     def __init__(self, kind: str, threads: int) -> None:
         command = [sys.executable, str(HERE / "compare.py"), "--serve", kind, "--threads", str(threads)]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment(threads), cwd=HERE
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment(threads),
+            cwd=HERE,
         )
 
     def ask(self, **command: Any) -> Any:
@@ -121,8 +134,18 @@ def fresh(kind: str, what: str, threads: int, repeats: int = 3) -> float | None:
             code = f"import time; t = time.perf_counter(); exec({IMPORTS[kind]!r}); print(time.perf_counter() - t)"
             command = [sys.executable, "-c", code]
         else:
-            command = [sys.executable, str(HERE / "compare.py"), "--fresh", kind, what, "--threads", str(threads)]
-        out = subprocess.run(command, check=False, capture_output=True, text=True, env=environment(threads), cwd=HERE).stdout.split()
+            command = [
+                sys.executable,
+                str(HERE / "compare.py"),
+                "--fresh",
+                kind,
+                what,
+                "--threads",
+                str(threads),
+            ]
+        out = subprocess.run(
+            command, check=False, capture_output=True, text=True, env=environment(threads), cwd=HERE
+        ).stdout.split()
         if not out:
             return None
         values.append(float(out[-1]))
@@ -149,10 +172,18 @@ def show(value: float | None, unit: str = "s") -> str:
         return ""
     if unit == "MiB":
         return f"{value:.0f} MiB"
-    return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.2f} ms" if value >= 1e-3 else f"{value * 1e6:.2f} us"
+    return (
+        f"{value:.2f} s"
+        if value >= 1
+        else f"{value * 1e3:.2f} ms"
+        if value >= 1e-3
+        else f"{value * 1e6:.2f} us"
+    )
 
 
-def measure(names: list[str], peers: list[str], threads: int, rounds: int, seconds: float) -> dict[str, dict[str, Any]]:
+def measure(
+    names: list[str], peers: list[str], threads: int, rounds: int, seconds: float
+) -> dict[str, dict[str, Any]]:
     results: dict[str, dict[str, Any]] = {}
     workers = {p: Worker(WORKERS[p], threads) for p in peers} if any(n in TIMED for n in names) else {}
     known = {p: w.ask(do="names") for p, w in workers.items()}
@@ -160,7 +191,9 @@ def measure(names: list[str], peers: list[str], threads: int, rounds: int, secon
         row = results[name] = {}
         if name in FRESH:
             for peer in peers:
-                if (peer != "numpy" or name == "import") and (value := fresh(peer, name, threads)) is not None:
+                if (peer != "numpy" or name == "import") and (
+                    value := fresh(peer, name, threads)
+                ) is not None:
                     row[peer] = {"median": value}
         else:
             ready = {}
@@ -195,12 +228,19 @@ def disagreement(row: dict[str, Any]) -> str:
     if ours is None or not others:
         return ""
     scale = max(abs(statistics.median(others)), 1e-3)
-    return "" if min(abs(ours - o) for o in others) <= 5e-3 * scale else f"value {ours:.6g}, others {others[0]:.6g}"
+    return (
+        ""
+        if min(abs(ours - o) for o in others) <= 5e-3 * scale
+        else f"value {ours:.6g}, others {others[0]:.6g}"
+    )
 
 
 def line(name: str, row: dict[str, Any], peers: list[str]) -> str:
     unit = "MiB" if name.startswith("rss") else "s"
-    cells = [show(row[p]["median"], unit) if "median" in row.get(p, {}) else "error" if p in row else "" for p in peers]
+    cells = [
+        show(row[p]["median"], unit) if "median" in row.get(p, {}) else "error" if p in row else ""
+        for p in peers
+    ]
     ours = row.get("pg", {}).get("median")
     best = min((r["median"] for p, r in row.items() if p != "pg" and "median" in r), default=None)
     ratio = f"{ours / best:.2f}" if ours and best else ""
@@ -213,10 +253,17 @@ def line(name: str, row: dict[str, Any], peers: list[str]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", help="workloads by name or prefix, with commas")
-    parser.add_argument("--peers", default="pg,numpy,torch,inductor,jax", help="frameworks, with commas (default: all)")
+    parser.add_argument(
+        "--peers", default="pg,numpy,torch,inductor,jax", help="frameworks, with commas (default: all)"
+    )
     parser.add_argument("--rounds", type=int, default=4, help="turns per framework and workload (default: 4)")
     parser.add_argument("--seconds", type=float, default=0.4, help="seconds a turn (default: 0.4)")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads for every framework (default: all cores)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=len(os.sched_getaffinity(0)),
+        help="threads for every framework (default: all cores)",
+    )
     parser.add_argument("--json", help="also write the results to this file")
     parser.add_argument("--list", action="store_true", help="print the workloads' names and stop")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
@@ -235,9 +282,21 @@ def main() -> int:
     peers = args.peers.split(",")
     unknown = [p for p in peers if p not in WORKERS]
     if unknown or not names:
-        parser.error(f"unknown framework {unknown[0]!r}; choose from {', '.join(WORKERS)}" if unknown else "no workload has such a name")
-    print(f"{platform.processor() or platform.machine()}, {args.threads} threads; ratio = pg / best peer, floor = pg / physical limit\n")
-    print("| workload | " + " | ".join(peers) + " | ratio | x floor | note |\n|---|" + "---:|" * (len(peers) + 2) + "---|")
+        parser.error(
+            f"unknown framework {unknown[0]!r}; choose from {', '.join(WORKERS)}"
+            if unknown
+            else "no workload has such a name"
+        )
+    print(
+        f"{platform.processor() or platform.machine()}, {args.threads} threads; ratio = pg / best peer, floor = pg / physical limit\n"
+    )
+    print(
+        "| workload | "
+        + " | ".join(peers)
+        + " | ratio | x floor | note |\n|---|"
+        + "---:|" * (len(peers) + 2)
+        + "---|"
+    )
     results = measure(names, peers, args.threads, args.rounds, args.seconds)
     if args.json:
         Path(args.json).write_text(json.dumps(results, indent=1))

@@ -90,14 +90,22 @@ def data(name: str, seed: int = 0) -> Any:
         params = layer(784, 512) + layer(512, 512) + layer(512, 10)
         return params, normal(128, 784), rng.integers(0, 10, 128).astype(np.int64)
     if name == "cnn_step":
-        params = [normal(32, 1, 3, 3, scale=1 / 3), normal(32, scale=0.01), normal(64, 32, 3, 3, scale=288**-0.5), normal(64, scale=0.01)]
+        params = [
+            normal(32, 1, 3, 3, scale=1 / 3),
+            normal(32, scale=0.01),
+            normal(64, 32, 3, 3, scale=288**-0.5),
+            normal(64, scale=0.01),
+        ]
         params += layer(3136, 128) + layer(128, 10)
         return params, normal(64, 1, 28, 28), rng.integers(0, 10, 64).astype(np.int64)
     if name == "alexnet_step":
         params = []
         for conv in ALEX:
             _, inputs, _, outputs, kernel, _, _, _ = CONVS[conv]
-            params += [normal(outputs, inputs, kernel, kernel, scale=(inputs * kernel**2) ** -0.5), normal(outputs, scale=0.01)]
+            params += [
+                normal(outputs, inputs, kernel, kernel, scale=(inputs * kernel**2) ** -0.5),
+                normal(outputs, scale=0.01),
+            ]
         params += layer(9216, 4096) + layer(4096, 4096) + layer(4096, 10)
         return params, normal(8, 3, 224, 224), rng.integers(0, 10, 8).astype(np.int64)
     if name in ("gpt_step", "compile_gpt", "rss_gpt"):
@@ -110,7 +118,12 @@ def data(name: str, seed: int = 0) -> Any:
         params = [normal(vocabulary, width, scale=0.02), normal(length, width, scale=0.02)]
         for _ in range(GPT["layers"]):
             params += [ones.copy(), zeros(width, np.float32), *dense(width, 3 * width), *dense(width, width)]
-            params += [ones.copy(), zeros(width, np.float32), *dense(width, 4 * width), *dense(4 * width, width)]
+            params += [
+                ones.copy(),
+                zeros(width, np.float32),
+                *dense(width, 4 * width),
+                *dense(4 * width, width),
+            ]
         params += [ones.copy(), zeros(width, np.float32), normal(width, vocabulary, scale=width**-0.5)]
         tokens = rng.integers(0, vocabulary, (2, GPT["batch"], length)).astype(np.int64)
         return params, tokens[0], tokens[1]

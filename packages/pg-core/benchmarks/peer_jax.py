@@ -22,7 +22,9 @@ def layer_norm(x: Any, w: Any, b: Any) -> Any:
 
 
 def conv(x: Any, w: Any, stride: int, padding: int) -> Any:
-    return lax.conv_general_dilated(x, w, (stride, stride), [(padding, padding)] * 2, dimension_numbers=("NCHW", "OIHW", "NCHW"))
+    return lax.conv_general_dilated(
+        x, w, (stride, stride), [(padding, padding)] * 2, dimension_numbers=("NCHW", "OIHW", "NCHW")
+    )
 
 
 def bias(b: Any) -> Any:
@@ -69,9 +71,17 @@ def gpt(p: Any, tokens: Any, y: Any) -> Any:
     layers = iter(p[2:])
     for _ in range(GPT["layers"]):
         g1, b1, wq, bq, wo, bo, g2, b2, w1, c1, w2, c2 = [next(layers) for _ in range(12)]
-        q, k, v = (layer_norm(h, g1, b1) @ wq + bq).reshape(batch, length, 3, heads, width // heads).transpose(2, 0, 3, 1, 4)
+        q, k, v = (
+            (layer_norm(h, g1, b1) @ wq + bq)
+            .reshape(batch, length, 3, heads, width // heads)
+            .transpose(2, 0, 3, 1, 4)
+        )
         scores = q @ k.swapaxes(-1, -2) * (width // heads) ** -0.5
-        o = (jax.nn.softmax(jnp.where(mask, scores, -jnp.inf), -1) @ v).transpose(0, 2, 1, 3).reshape(batch, length, width)
+        o = (
+            (jax.nn.softmax(jnp.where(mask, scores, -jnp.inf), -1) @ v)
+            .transpose(0, 2, 1, 3)
+            .reshape(batch, length, width)
+        )
         h = h + o @ wo + bo
         h = h + jax.nn.gelu(layer_norm(h, g2, b2) @ w1 + c1, approximate=True) @ w2 + c2
     gain, shift, head = layers
@@ -117,7 +127,13 @@ def tables() -> dict[str, dict[str, Setup]]:
     """{peer: {workload: set-up}}."""
     table: dict[str, Setup] = {}
 
-    def add(name: str, f: Callable[..., Any], dtype: Any = None, source: str | None = None, pick: int | None = None) -> None:
+    def add(
+        name: str,
+        f: Callable[..., Any],
+        dtype: Any = None,
+        source: str | None = None,
+        pick: int | None = None,
+    ) -> None:
         def setup() -> tuple[Callable[[], Any], Callable[[], float]]:
             arrays = [jnp.asarray(a, dtype=dtype) if dtype else jnp.asarray(a) for a in data(source or name)]
             g, kept = jax.jit(f), {}
@@ -125,7 +141,9 @@ def tables() -> dict[str, dict[str, Setup]]:
             def run() -> None:
                 kept["out"] = ready(g(*arrays))
 
-            return run, lambda: float(np.asarray(kept["out"] if pick is None else kept["out"][pick], np.float64).mean())
+            return run, lambda: float(
+                np.asarray(kept["out"] if pick is None else kept["out"][pick], np.float64).mean()
+            )
 
         table[name] = setup
 

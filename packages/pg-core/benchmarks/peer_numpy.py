@@ -30,7 +30,11 @@ def layer_norm(x: np.ndarray, w: np.ndarray, b: np.ndarray, _: np.ndarray) -> np
 
 def mlp_step() -> tuple[Callable[[], Any], Callable[[], float]]:
     params, x, y = data("mlp_step")
-    state: dict[str, Any] = {"p": [p.copy() for p in params], "m": [np.zeros_like(p) for p in params], "loss": 0.0}
+    state: dict[str, Any] = {
+        "p": [p.copy() for p in params],
+        "m": [np.zeros_like(p) for p in params],
+        "loss": 0.0,
+    }
 
     def run() -> None:
         w1, b1, w2, b2, w3, b3 = state["p"]

@@ -44,7 +44,11 @@ def gpt(p: Any, tokens: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         g1, b1, wq, bq, wo, bo, g2, b2, w1, c1, w2, c2 = [next(layers) for _ in range(12)]
         z = F.layer_norm(h, (width,), g1, b1)
         q, k, v = (z @ wq + bq).view(batch, length, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
-        o = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(batch, length, width)
+        o = (
+            F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            .transpose(1, 2)
+            .reshape(batch, length, width)
+        )
         h = h + o @ wo + bo
         z = F.layer_norm(h, (width,), g2, b2)
         h = h + F.gelu(z @ w1 + c1, approximate="tanh") @ w2 + c2
@@ -59,7 +63,9 @@ def tables(compiled: bool, threads: int) -> dict[str, dict[str, Setup]]:
     wrap: Callable[[Any], Any] = torch.compile if compiled else lambda f: f
     table: dict[str, Setup] = {}
 
-    def add(name: str, f: Callable[..., torch.Tensor], dtype: torch.dtype | None = None, source: str | None = None) -> None:
+    def add(
+        name: str, f: Callable[..., torch.Tensor], dtype: torch.dtype | None = None, source: str | None = None
+    ) -> None:
         def setup() -> tuple[Callable[[], Any], Callable[[], float]]:
             tensors = [torch.from_numpy(a) for a in data(source or name)]
             tensors = [t.to(dtype) if dtype else t for t in tensors]
@@ -91,7 +97,9 @@ def tables(compiled: bool, threads: int) -> dict[str, dict[str, Setup]]:
             arrays, x, y = data(name)
             params = [torch.nn.Parameter(torch.from_numpy(a).clone()) for a in arrays]
             batch = torch.from_numpy(x), torch.from_numpy(y)
-            optimizer = torch.optim.Adam(params, lr=1e-4) if adam else torch.optim.SGD(params, lr=0.01, momentum=0.9)
+            optimizer = (
+                torch.optim.Adam(params, lr=1e-4) if adam else torch.optim.SGD(params, lr=0.01, momentum=0.9)
+            )
             loss_of, step, kept = wrap(lambda x, y: net(params, x, y)), wrap(optimizer.step), {}
 
             def run() -> None:
@@ -123,12 +131,20 @@ def tables(compiled: bool, threads: int) -> dict[str, dict[str, Setup]]:
     add("bmm64x128", lambda a, b: a @ b)
     for conv, (*_, stride, padding, wants_dx) in CONVS.items():
         add(f"conv_{conv}_fwd", lambda x, w, b, _, s=stride, p=padding: F.conv2d(x, w, b, s, p))
-        add_gradient(f"conv_{conv}_fb", lambda x, w, b, s=stride, p=padding: F.conv2d(x, w, b, s, p), slice(0 if wants_dx else 1, 3))
+        add_gradient(
+            f"conv_{conv}_fb",
+            lambda x, w, b, s=stride, p=padding: F.conv2d(x, w, b, s, p),
+            slice(0 if wants_dx else 1, 3),
+        )
     add_training("mlp_step", mlp)
     add_training("cnn_step", cnn)
     add_training("alexnet_step", alexnet)
     add_training("gpt_step", gpt, adam=True)
-    table["compile_mlp"], table["compile_gpt"], table["rss_gpt"] = table["mlp_step"], table["gpt_step"], table["gpt_step"]
+    table["compile_mlp"], table["compile_gpt"], table["rss_gpt"] = (
+        table["mlp_step"],
+        table["gpt_step"],
+        table["gpt_step"],
+    )
 
     def tiny() -> tuple[Callable[[], Any], Callable[[], float]]:
         a, b = torch.ones(8), torch.ones(8)

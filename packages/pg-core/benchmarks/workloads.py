@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 import pequegrad as pg
 
 sys.path.insert(0, str(Path(__file__).parent))
-from data import ALEX_POOLED, ALEX_STRIDE_PADDING, CONVS, GPT, data  # noqa: E402
+from data import ALEX_POOLED, ALEX_STRIDE_PADDING, CONVS, GPT, data
 
 Setup = Callable[[], tuple[Callable[[], Any], Callable[[], float]]]
 
@@ -26,7 +25,13 @@ def mean_of(x: pg.Tensor) -> float:
     return float(np.asarray(x.astype("float32").numpy(), np.float64).mean())
 
 
-def stateless(f: Callable[..., Any], name: str, dtype: str | None = None, pick: int | None = None, arguments: int | None = None) -> Setup:
+def stateless(
+    f: Callable[..., Any],
+    name: str,
+    dtype: str | None = None,
+    pick: int | None = None,
+    arguments: int | None = None,
+) -> Setup:
     """A jitted function of two alternating sets of inputs."""
 
     def setup() -> tuple[Callable[[], Any], Callable[[], float]]:
@@ -142,7 +147,11 @@ def training(name: str, net: Callable[..., pg.Tensor], optimizer: str = "sgd") -
         params = [pg.Tensor(a) for a in arrays]
         zeros = [pg.Tensor(np.zeros_like(a)) for a in arrays]
         adam = optimizer == "adam"
-        memory: Any = (zeros, [pg.Tensor(np.zeros_like(a)) for a in arrays], pg.Tensor(np.float32(0).reshape(()))) if adam else zeros
+        memory: Any = (
+            (zeros, [pg.Tensor(np.zeros_like(a)) for a in arrays], pg.Tensor(np.float32(0).reshape(())))
+            if adam
+            else zeros
+        )
         state: dict[str, Any] = {"p": params, "m": memory}
         step = pg.jit(adam_step if adam else momentum_step, donate_argnums=(0, 1))
 
@@ -161,7 +170,9 @@ def conv_backward(name: str) -> Setup:
 
     def f(x: pg.Tensor, w: pg.Tensor, b: pg.Tensor, g: pg.Tensor) -> Any:
         if wants_dx:
-            return pg.vjp(lambda x, w, b: pg.conv2d(x, w, b, stride=stride, padding=padding), wrt=[0, 1, 2])(x, w, b, g)
+            return pg.vjp(lambda x, w, b: pg.conv2d(x, w, b, stride=stride, padding=padding), wrt=[0, 1, 2])(
+                x, w, b, g
+            )
         return pg.vjp(lambda w, b: pg.conv2d(x, w, b, stride=stride, padding=padding), wrt=[0, 1])(w, b, g)
 
     return stateless(f, name, pick=-2)
@@ -187,7 +198,9 @@ def workloads() -> dict[str, Setup]:
         "chain16m": stateless(chain, "chain16m"),
         "softmax4k": stateless(lambda x: pg.softmax(x, axis=-1), "softmax4k"),
         "ln_fwd": stateless(layer_norm, "ln_fwd", arguments=3),
-        "ln_fwdbwd": stateless(lambda x, w, b, g: pg.vjp(layer_norm, wrt=[0, 1, 2])(x, w, b, g), "ln_fwdbwd", pick=1),
+        "ln_fwdbwd": stateless(
+            lambda x, w, b, g: pg.vjp(layer_norm, wrt=[0, 1, 2])(x, w, b, g), "ln_fwdbwd", pick=1
+        ),
         "bmm64x128": stateless(lambda a, b: a @ b, "bmm64x128"),
     }
     for n in ("mm1024", "mm2048"):
@@ -195,7 +208,9 @@ def workloads() -> dict[str, Setup]:
         table[n + "_bf16"] = stateless(lambda a, b: a @ b, n, dtype="bfloat16")
     for conv, (_, _, _, _, _, stride, padding, _) in CONVS.items():
         table[f"conv_{conv}_fwd"] = stateless(
-            lambda x, w, b, s=stride, p=padding: pg.conv2d(x, w, b, stride=s, padding=p), f"conv_{conv}_fwd", arguments=3
+            lambda x, w, b, s=stride, p=padding: pg.conv2d(x, w, b, stride=s, padding=p),
+            f"conv_{conv}_fwd",
+            arguments=3,
         )
         table[f"conv_{conv}_fb"] = conv_backward(f"conv_{conv}_fb")
     table["mlp_step"] = table["compile_mlp"] = training("mlp_step", mlp)
