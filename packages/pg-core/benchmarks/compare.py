@@ -1,8 +1,8 @@
 """Compares pequegrad with NumPy, torch, torch.compile and jax on this machine, and prints ratios.
 
-Every framework runs in a process of its own; turns are interleaved, so that noise falls on all alike; the figure is the median of the
-quieter half of the turns. Each framework's result is reduced to one number and compared, so that a fast wrong answer is seen.
-Ratios are pequegrad's time over the best peer's: below 1 is faster.
+Every framework runs in a process of its own; turns are interleaved, so that noise falls on all alike; the
+figure is the median of the quieter half of the turns. Each framework's result is reduced to one number and
+compared, so that a fast wrong answer is seen. Ratios are pequegrad's time over the best peer's: below 1 is faster.
 """
 
 from __future__ import annotations
@@ -127,11 +127,11 @@ class Worker:
 
 
 def fresh(kind: str, what: str, threads: int, repeats: int = 3) -> float | None:
-    """Seconds (import, first call beyond the steady state) or MiB (peak memory), each sample in a process of its own."""
+    """Seconds (import, or first call beyond the steady state) or MiB (peak memory), in fresh processes."""
     values = []
     for _ in range(repeats):
         if what == "import":
-            code = f"import time; t = time.perf_counter(); exec({IMPORTS[kind]!r}); print(time.perf_counter() - t)"
+            code = f"import time; t = time.perf_counter(); {IMPORTS[kind]}; print(time.perf_counter() - t)"
             command = [sys.executable, "-c", code]
         else:
             command = [
@@ -283,12 +283,13 @@ def main() -> int:
     unknown = [p for p in peers if p not in WORKERS]
     if unknown or not names:
         parser.error(
-            f"unknown framework {unknown[0]!r}; choose from {', '.join(WORKERS)}"
+            f"unknown framework {unknown[0]!r}; there are {', '.join(WORKERS)}"
             if unknown
             else "no workload has such a name"
         )
     print(
-        f"{platform.processor() or platform.machine()}, {args.threads} threads; ratio = pg / best peer, floor = pg / physical limit\n"
+        f"{platform.processor() or platform.machine()}, {args.threads} threads; "
+        "ratio = pg / best peer, x floor = pg / physical limit\n"
     )
     print(
         "| workload | "

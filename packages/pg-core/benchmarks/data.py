@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-CONVS = {  # name: batch, input channels, image edge, output channels, kernel edge, stride, padding, is the input's gradient wanted
+# name: batch, input channels, image edge, output channels, kernel edge, stride, padding, gradient of the input?
+CONVS = {
     "alex1": (32, 3, 224, 64, 11, 4, 2, False),
     "alex2": (32, 64, 27, 192, 5, 1, 2, True),
     "alex3": (32, 192, 13, 384, 3, 1, 1, True),
@@ -20,7 +21,8 @@ ALEX_POOLED = (0, 1, 4)  # convolutions followed by a 3x3 max pool of stride 2
 GPT = {"layers": 4, "width": 256, "heads": 4, "length": 128, "batch": 8, "vocabulary": 1024}
 
 TIMED = [
-    "seed", "chain16m", "softmax4k", "ln_fwd", "ln_fwdbwd", "mm1024", "mm2048", "mm1024_bf16", "mm2048_bf16", "bmm64x128",
+    "seed", "chain16m", "softmax4k", "ln_fwd", "ln_fwdbwd", "mm1024", "mm2048",
+    "mm1024_bf16", "mm2048_bf16", "bmm64x128",
     *[f"conv_{k}_fwd" for k in CONVS], *[f"conv_{k}_fb" for k in CONVS],
     "mlp_step", "cnn_step", "alexnet_step", "gpt_step", "tiny_jit", "tiny_eager",
 ]  # fmt: skip
@@ -34,10 +36,11 @@ def output_edge(conv: str) -> int:
 
 
 def floor_seconds(name: str, gflops: float, gbytes: float) -> float | None:
-    """Least time the machine could need: operations over peak or bytes over bandwidth, whichever is longer (None: not modelled)."""
+    """Least time the machine could need: operations over peak or bytes over bandwidth; None: unknown."""
     mega = 2.0**20
     bytes_moved = {
-        "seed": 16.4e6, "chain16m": 128 * mega, "softmax4k": 8.0 * 4096**2, "ln_fwd": 32 * mega, "ln_fwdbwd": 48 * mega,
+        "seed": 16.4e6, "chain16m": 128 * mega, "softmax4k": 8.0 * 4096**2,
+        "ln_fwd": 32 * mega, "ln_fwdbwd": 48 * mega,
     }.get(name)  # fmt: skip
     if bytes_moved is not None:
         return bytes_moved / (gbytes * 1e9)
