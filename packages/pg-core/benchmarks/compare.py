@@ -2,7 +2,8 @@
 
 Every framework runs in a process of its own; turns are interleaved, so that noise falls on all alike; the
 figure is the median of the quieter half of the turns. Each framework's result is reduced to one number and
-compared, so that a fast wrong answer is seen. Ratios are pequegrad's time over the best peer's: below 1 is faster.
+compared, so that a fast wrong answer is seen. Ratios are pequegrad's time over the best
+peer's: below 1 is faster.
 """
 
 from __future__ import annotations

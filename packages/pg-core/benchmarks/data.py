@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# name: batch, input channels, image edge, output channels, kernel edge, stride, padding, gradient of the input?
+# name: batch, input channels, image edge, output channels, kernel edge, stride, padding, dx wanted?
 CONVS = {
     "alex1": (32, 3, 224, 64, 11, 4, 2, False),
     "alex2": (32, 64, 27, 192, 5, 1, 2, True),

@@ -1,7 +1,8 @@
 """pequegrad's side of the benchmark: `workloads()` maps a name to a set-up that returns (run, check).
 
 `run()` does one whole iteration, ends with `.eval()` and alternates between two sets of inputs, so that no
-value can be reused; `check()` gives one number of the first set, which the runner compares with the other frameworks'.
+value can be reused; `check()` gives one number of the first set, which the runner compares with the other
+frameworks'.
 """
 
 from __future__ import annotations
