@@ -1,0 +1,214 @@
+// Convolution as three bilinear records that are closed under transposition; each is one library call.
+//
+// image [N, C, in...], kernel [O, C / groups, k...], result [N, O, out...] with
+// out = floor((in + low + high - (k - 1) * dilation - 1) / stride) + 1. Negative margins crop.
+// attrs: spatial rank s, groups, strides[s], low[s], high[s], dilation[s]; the gradient records add the
+// spatial extents of the operand that they compute: in[s] for conv_input_grad(result, kernel), k[s] for
+// conv_weight_grad(image, result).
+
+#include "ops/structural.h"
+
+namespace pg {
+using namespace structural;
+
+namespace {
+
+struct Window {
+  size_t rank;
+  int64_t groups;
+  Ints strides, low, high, dilation, missing;
+};
+
+Window window_of(const Attrs& attrs) {
+  const size_t s = static_cast<size_t>(attrs[0]);
+  Window w{s,
+           attrs[1],
+           part(attrs, 2, s),
+           part(attrs, 2 + s, s),
+           part(attrs, 2 + 2 * s, s),
+           part(attrs, 2 + 3 * s, s),
+           {}};
+  w.missing = rest(attrs, 2 + 4 * s);
+  return w;
+}
+
+/// The attributes with another list of spatial extents at the end.
+Attrs with_missing(const Attrs& attrs, const Shape& shape_with_spatial, bool none = false) {
+  const size_t s = static_cast<size_t>(attrs[0]);
+  Attrs out(attrs.begin(), attrs.begin() + 2 + 4 * s);
+  if (!none)
+    for (size_t i = 0; i < s; ++i) out.push_back(shape_with_spatial[shape_with_spatial.size() - s + i]);
+  return out;
+}
+Attrs without_missing(const Attrs& attrs) { return with_missing(attrs, {}, true); }
+
+std::string show_conv(const Attrs& attrs) {
+  const Window w = window_of(attrs);
+  std::string out =
+      concat(field("strides", w.strides), ", ", field("low", w.low), ", ", field("high", w.high));
+  if (w.dilation != ones(w.rank)) out += ", " + field("dilation", w.dilation);
+  if (w.groups != 1) out += concat(", groups=", w.groups);
+  if (!w.missing.empty()) out += ", " + field("extents", w.missing);
+  return out;
+}
+
+void check_window(const char* what, const Window& w, std::span<const Aval> in) {
+  same_dtype(what, in);
+  float_dtype(what, in[0]);
+  for (const Aval& operand : in)
+    require(operand.shape.size() == w.rank + 2, ErrorKind::shape, [&] {
+      return concat(what, ": operands of shapes ", to_string(in[0].shape), " and ", to_string(in[1].shape),
+                    " given, but a convolution over ", w.rank, " spatial axes needs ", w.rank + 2,
+                    " axes each: batch, channels, space and outputs, inputs, space");
+    });
+  require(w.rank >= 1 && w.rank <= 3, ErrorKind::shape,
+          [&] { return concat(what, ": ", w.rank, " spatial axes given; 1 to 3 are supported"); });
+  require(w.groups >= 1, ErrorKind::value,
+          [&] { return concat(what, ": groups is ", w.groups, " but must be at least 1"); });
+  for (size_t i = 0; i < w.rank; ++i)
+    require(w.strides[i] >= 1 && w.dilation[i] >= 1, ErrorKind::value, [&] {
+      return concat(what, ": strides ", to_string(w.strides), " and dilation ", to_string(w.dilation),
+                    " must be at least 1");
+    });
+}
+
+int64_t result_extent(const char* what, const Window& w, size_t axis, int64_t in, int64_t k) {
+  const int64_t span = (k - 1) * w.dilation[axis] + 1, padded = in + w.low[axis] + w.high[axis];
+  require(k >= 1 && padded >= span, ErrorKind::shape, [&] {
+    return concat(what, ": a kernel of extent ", k, " with dilation ", w.dilation[axis], " spans ", span,
+                  ", more than the padded extent ", padded, " of spatial axis ", axis,
+                  "; use a smaller kernel or more padding");
+  });
+  return (padded - span) / w.strides[axis] + 1;
+}
+
+void check_channels(const char* what, int64_t channels, int64_t per_group, int64_t outputs, int64_t groups) {
+  require(channels == per_group * groups, ErrorKind::shape, [&] {
+    return concat(what, ": the image has ", channels, " channels but the kernel takes ", per_group, " x ",
+                  groups, " groups; they must be equal");
+  });
+  require(outputs % groups == 0, ErrorKind::shape, [&] {
+    return concat(what, ": ", outputs, " output channels do not divide into ", groups, " groups");
+  });
+}
+
+Aval infer_conv(std::span<const Aval> in, const Attrs& attrs) {
+  const Window w = window_of(attrs);
+  check_window("conv", w, in);
+  const Shape &x = in[0].shape, &k = in[1].shape;
+  check_channels("conv", x[1], k[1], k[0], w.groups);
+  Aval out{{x[0], k[0]}, in[0].dtype, all_weak(in), in[0].device};
+  for (size_t i = 0; i < w.rank; ++i) out.shape.push_back(result_extent("conv", w, i, x[2 + i], k[2 + i]));
+  count_of(out.shape);
+  return out;
+}
+
+void check_result_extents(const char* what, const Window& w, const Shape& result, const Shape& image,
+                          const Shape& kernel) {
+  for (size_t i = 0; i < w.rank; ++i) {
+    const int64_t needed = result_extent(what, w, i, image[i], kernel[i]);
+    require(result[2 + i] == needed, ErrorKind::shape, [&] {
+      return concat(what, ": the cotangent has extent ", result[2 + i], " on spatial axis ", i,
+                    " but the convolution gives ", needed);
+    });
+  }
+}
+
+Aval infer_input_grad(std::span<const Aval> in, const Attrs& attrs) {
+  const Window w = window_of(attrs);
+  check_window("conv_input_grad", w, in);
+  const Shape &ct = in[0].shape, &k = in[1].shape;
+  PG_INVARIANT(w.missing.size() == w.rank);
+  require(ct[1] == k[0], ErrorKind::shape, [&] {
+    return concat("conv_input_grad: the cotangent has ", ct[1], " channels but the kernel gives ", k[0]);
+  });
+  check_channels("conv_input_grad", k[1] * w.groups, k[1], k[0], w.groups);
+  check_result_extents("conv_input_grad", w, ct, w.missing, rest(Attrs(k.begin(), k.end()), 2));
+  Aval out{{ct[0], k[1] * w.groups}, in[0].dtype, all_weak(in), in[0].device};
+  for (int64_t n : w.missing) out.shape.push_back(n);
+  count_of(out.shape);
+  return out;
+}
+
+Aval infer_weight_grad(std::span<const Aval> in, const Attrs& attrs) {
+  const Window w = window_of(attrs);
+  check_window("conv_weight_grad", w, in);
+  const Shape &x = in[0].shape, &ct = in[1].shape;
+  PG_INVARIANT(w.missing.size() == w.rank);
+  require(x[0] == ct[0], ErrorKind::shape, [&] {
+    return concat("conv_weight_grad: the image has ", x[0], " examples but the cotangent ", ct[0]);
+  });
+  require(x[1] % w.groups == 0, ErrorKind::shape, [&] {
+    return concat("conv_weight_grad: ", x[1], " channels do not divide into ", w.groups, " groups");
+  });
+  check_channels("conv_weight_grad", x[1], x[1] / w.groups, ct[1], w.groups);
+  check_result_extents("conv_weight_grad", w, ct, rest(Attrs(x.begin(), x.end()), 2), w.missing);
+  Aval out{{ct[1], x[1] / w.groups}, in[0].dtype, all_weak(in), in[0].device};
+  for (int64_t n : w.missing) out.shape.push_back(n);
+  count_of(out.shape);
+  return out;
+}
+
+NodeRef transpose_conv(const NodeRef& ct, const RuleArgs& args, const Aval& type, int i) {
+  const Attrs attrs = with_missing(args.attrs, type.shape);
+  return i == 0 ? make(conv_input_grad_op, {ct, args.x[1]}, attrs)
+                : make(conv_weight_grad_op, {args.x[0], ct}, attrs);
+}
+
+// image = input_grad(result, kernel)
+NodeRef transpose_input_grad(const NodeRef& ct, const RuleArgs& args, const Aval& type, int i) {
+  if (i == 0) return make(conv_op, {ct, args.x[1]}, without_missing(args.attrs));
+  return make(conv_weight_grad_op, {ct, args.x[0]}, with_missing(args.attrs, type.shape));
+}
+
+// kernel = weight_grad(image, result)
+NodeRef transpose_weight_grad(const NodeRef& ct, const RuleArgs& args, const Aval& type, int i) {
+  if (i == 1) return make(conv_op, {args.x[0], ct}, without_missing(args.attrs));
+  return make(conv_input_grad_op, {args.x[1], ct}, with_missing(args.attrs, type.shape));
+}
+
+}  // namespace
+
+const Op& conv_op = define({.name = "conv",
+                            .doc = "Convolution (cross-correlation) of an image with a kernel.",
+                            .arity = 2,
+                            .infer = infer_conv,
+                            .lower = Call{},
+                            .facts = {linear(), linear()},
+                            .transpose = transpose_conv,
+                            .show = show_conv});
+
+const Op& conv_input_grad_op =
+    define({.name = "conv_input_grad",
+            .doc = "Cotangent of a convolution's image, from that of its result and the kernel.",
+            .arity = 2,
+            .infer = infer_input_grad,
+            .lower = Call{},
+            .facts = {linear(), linear()},
+            .transpose = transpose_input_grad,
+            .show = show_conv});
+
+const Op& conv_weight_grad_op =
+    define({.name = "conv_weight_grad",
+            .doc = "Cotangent of a convolution's kernel, from its image and the cotangent of its result.",
+            .arity = 2,
+            .infer = infer_weight_grad,
+            .lower = Call{},
+            .facts = {linear(), linear()},
+            .transpose = transpose_weight_grad,
+            .show = show_conv});
+
+NodeRef conv(const NodeRef& image, const NodeRef& kernel, const Ints& strides, const Ints& low,
+             const Ints& high, const Ints& dilation, int64_t groups) {
+  const size_t s = strides.size();
+  require(low.size() == s && high.size() == s && dilation.size() == s, ErrorKind::value, [&] {
+    return concat("conv: ", s, " strides, ", low.size(), " and ", high.size(), " margins and ",
+                  dilation.size(), " dilations given; give one of each per spatial axis");
+  });
+  Attrs attrs{static_cast<int64_t>(s), groups};
+  for (const Ints* list : {&strides, &low, &high, &dilation})
+    for (int64_t v : *list) attrs.push_back(v);
+  return make(conv_op, {image, kernel}, std::move(attrs));
+}
+
+}  // namespace pg
