@@ -1,0 +1,71 @@
+#include "transforms/api.h"
+
+#include "support/error.h"
+#include "support/format.h"
+#include "transforms/transpose.h"
+
+namespace pg {
+namespace {
+
+void check_type(const char* transform, const char* role, const char* of, size_t position, const Node& given,
+                const Aval& needed) {
+  require(given.shape == needed.shape, ErrorKind::shape, [&] {
+    return concat(transform, ": ", role, " ", position, " has shape ", to_string(given.shape), " but its ",
+                  of, " has shape ", to_string(needed.shape), "; pass one of equal shape");
+  });
+  require(given.dtype == needed.dtype, ErrorKind::dtype, [&] {
+    return concat(transform, ": ", role, " ", position, " is ", name_of(given.dtype), " but its ", of, " is ",
+                  name_of(needed.dtype), "; cast it with .astype(...)");
+  });
+}
+
+}  // namespace
+
+Linearized vjp_linearize(std::span<const NodeRef> outputs, std::span<const NodeRef> stand_ins,
+                         std::span<const NodeRef> inputs) {
+  const OpenTrace trace(true);  // tangents are placeholders: nobody may read them, and only `pull` uses them
+  Linearized out;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    out.params.push_back(is_float(inputs[i]->dtype) ? param_node(inputs[i]->aval(), static_cast<int64_t>(i))
+                                                    : NodeRef());
+  Derivative found = differentiate(outputs, stand_ins, inputs, out.params);
+  out.primals = std::move(found.primals);
+  out.tangents = std::move(found.tangents);
+  return out;
+}
+
+std::vector<NodeRef> pull(const Linearized& f, std::span<const NodeRef> cotangents) {
+  require(cotangents.size() == f.primals.size(), ErrorKind::value, [&] {
+    return concat("vjp: ", cotangents.size(), " cotangents given for ", f.primals.size(),
+                  " outputs; pass one for each");
+  });
+  std::vector<NodeRef> outputs, given, roots;
+  for (size_t i = 0; i < cotangents.size(); ++i) {
+    if (!cotangents[i] || !is_float(f.primals[i]->dtype)) continue;
+    check_type("vjp", "cotangent", "output", i, *cotangents[i], f.primals[i]->aval());
+    if (!f.tangents[i]) continue;
+    outputs.push_back(f.tangents[i]);
+    given.push_back(cotangents[i]);
+  }
+  for (const NodeRef& param : f.params)
+    if (param) roots.push_back(param);
+  const std::vector<NodeRef> found = transpose(outputs, given, roots);
+  std::vector<NodeRef> out;
+  size_t next = 0;
+  for (const NodeRef& param : f.params) out.push_back(param ? found[next++] : NodeRef());
+  return out;
+}
+
+Derivative jvp(std::span<const NodeRef> outputs, std::span<const NodeRef> stand_ins,
+               std::span<const NodeRef> inputs, std::span<const NodeRef> tangents) {
+  require(tangents.size() == inputs.size(), ErrorKind::value, [&] {
+    return concat("jvp: ", tangents.size(), " tangents given for ", inputs.size(),
+                  " inputs; pass one for each");
+  });
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (tangents[i] && is_float(inputs[i]->dtype))
+      check_type("jvp", "tangent", "input", i, *tangents[i], inputs[i]->aval());
+  return differentiate(outputs, stand_ins, inputs, tangents);
+}
+
+}  // namespace pg

@@ -1,0 +1,65 @@
+#include "transforms/transpose.h"
+
+#include <unordered_map>
+
+#include "ops/ops.h"
+#include "support/error.h"
+#include "support/format.h"
+
+namespace pg {
+
+std::vector<NodeRef> transpose(std::span<const NodeRef> outputs, std::span<const NodeRef> cotangents,
+                               std::span<const NodeRef> roots) {
+  PG_INVARIANT(outputs.size() == cotangents.size());
+  const std::vector<Node*> order = dependents(outputs, roots);
+  std::unordered_map<const Node*, NodeRef>
+      total;  // an entry for every live node, null until a cotangent arrives
+  total.reserve(order.size() + roots.size());
+  for (const NodeRef& root : roots) total.emplace(root.get(), NodeRef());
+  for (Node* node : order) total.emplace(node, NodeRef());
+  const auto give = [&](const Node* node, NodeRef ct) {
+    const auto found = total.find(node);
+    if (!ct || found == total.end()) return;
+    found->second = found->second ? found->second + ct : std::move(ct);
+  };
+
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (outputs[i]) give(outputs[i].get(), cotangents[i]);
+
+  std::vector<NodeRef> x;
+  std::vector<int> live;
+  for (auto at = order.rbegin(); at != order.rend(); ++at) {
+    const Node& node = **at;
+    const NodeRef ct = std::exchange(total[&node], NodeRef());
+    if (!ct) continue;
+    const Op& op = *node.op;
+    x.clear();
+    live.clear();
+    bool linear = true;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      x.push_back(node.input(i));
+      if (!total.contains(node.inputs[i])) continue;
+      live.push_back(static_cast<int>(i));
+      linear = linear && op.fact(i, node.attrs).kind == FactKind::linear;
+    }
+    require(linear && (op.joint || live.size() == 1), ErrorKind::type, [&] {
+      return concat(op.name,
+                    ": cannot be transposed, because it is not linear in the values being transposed");
+    });
+    PG_INVARIANT(op.transpose, op.name);
+    const RuleArgs args{x, NodeRef(), node.attrs};
+    for (int i : live) {
+      const Aval type = x[i]->aval();
+      NodeRef part = op.transpose(ct, args, type, i);
+      PG_INVARIANT(!part || (part->shape == type.shape && part->dtype == type.dtype),
+                   "the transpose of " + op.name);
+      give(node.inputs[i], std::move(part));
+    }
+  }
+
+  std::vector<NodeRef> out;
+  for (const NodeRef& root : roots) out.push_back(total[root.get()]);
+  return out;
+}
+
+}  // namespace pg
