@@ -120,8 +120,7 @@ PG_INLINE X sine(X x, int shift) {
 template <Libm f, class X, class... Args>
 PG_INLINE X through_double(X x, Args... args) {
   return by_width(
-      x, [=](auto v) { return convert<float>(libm<f>(convert<double>(v), convert<double>(args)...)); },
-      [=](auto v) { return libm<f>(v, args...); });
+      x, [](auto... v) { return convert<float>(libm<f>(convert<double>(v)...)); }, [](auto... v) { return libm<f>(v...); }, args...);
 }
 
 }  // namespace detail
@@ -138,21 +137,27 @@ template <class X>
 PG_INLINE X maximum(X x, X y) {
   return by_kind(
       x,
-      [=](auto a) {
-        const auto ordered = select(a != a, a, select(y < a, a, y));
-        return select(a == y, from_bits(bits(a) & bits(y)), ordered);
+      [](auto a, auto b) {
+        const auto ordered = select(a != a, a, select(b < a, a, b));
+        return select(a == b, from_bits(bits(a) & bits(b)), ordered);
       },
-      [=](auto a) { return by_bool(a, [=](auto b) { return b | y; }, [=](auto b) { return select(y < b, b, y); }); });
+      [](auto a, auto b) {
+        return by_bool(a, [](auto p, auto q) { return p | q; }, [](auto p, auto q) { return select(q < p, p, q); }, b);
+      },
+      y);
 }
 template <class X>
 PG_INLINE X minimum(X x, X y) {
   return by_kind(
       x,
-      [=](auto a) {
-        const auto ordered = select(a != a, a, select(a < y, a, y));
-        return select(a == y, from_bits(bits(a) | bits(y)), ordered);
+      [](auto a, auto b) {
+        const auto ordered = select(a != a, a, select(a < b, a, b));
+        return select(a == b, from_bits(bits(a) | bits(b)), ordered);
       },
-      [=](auto a) { return by_bool(a, [=](auto b) { return b & y; }, [=](auto b) { return select(b < y, b, y); }); });
+      [](auto a, auto b) {
+        return by_bool(a, [](auto p, auto q) { return p & q; }, [](auto p, auto q) { return select(p < q, p, q); }, b);
+      },
+      y);
 }
 
 // ---- exponentials ------------------------------------------------------------------------------------------------------
@@ -311,7 +316,7 @@ struct Cosine {
   static PG_INLINE X slow(X x) { return detail::through_double<Libm::cos>(x); }
 };
 
-// ---- integers ----------------------------------------------------------------------------------------------------------
+// ---- integers, division ------------------------------------------------------------------------------------------------
 
 /// x^n by repeated squaring, wrapping; a negative power of an integer is 0 except for 1 and -1.
 template <class X>
@@ -323,38 +328,36 @@ PG_INLINE X integer_power(X x, X n) {
   }
   return by_sign(
       x,
-      [=](auto v) {
-        const auto odd = select((n & 1) == 1, v, like(v, 1));
-        const auto unit = select(v == 1, v, select(v == -1, odd, like(v, 0)));
-        return select(n < 0, unit, result);
+      [](auto v, auto exponent, auto positive) {
+        const auto unit = select(v == 1, v, select(v == -1, select((exponent & 1) == 1, v, 1), like(v, 0)));
+        return select(exponent < 0, unit, positive);
       },
-      [=](auto) { return result; });
+      [](auto, auto, auto positive) { return positive; }, n, result);
 }
+
+/// Does the truncated division leave something on the other side of zero than the divisor?
+template <class X>
+PG_INLINE auto crosses(X left, X y) { return (left != 0) & ((left < 0) ^ (y < 0)); }
 
 /// Quotient rounded down, as Python's //.
 template <class X>
 PG_INLINE X floor_divide(X x, X y) {
   return by_kind(
       x,
-      [=](auto a) {
-        // The quotient of what fmod leaves is an integer up to rounding; NumPy's and Python's corner cases follow from it.
-        const auto left = libm<Libm::fmod>(a, y);
-        const auto crossing = (left != 0) & ((y < 0) ^ (left < 0));
-        const auto d = (a - left) / y;
-        const auto q = select(crossing, d - 1, d), down = floor(q);
+      [](auto a, auto b) {
+        // What fmod leaves makes the quotient an integer up to rounding; Python's corner cases follow from that.
+        const auto left = libm<Libm::fmod>(a, b), d = (a - left) / b;
+        const auto q = select(crosses(left, b), d - 1, d), down = floor(q);
         const auto near = select(q - down > 0.5, down + 1, down);
-        const auto r = select(q == 0, copysign(like(a, 0), a / y), near);
-        return select(y == 0, a / y, r);
+        const auto r = select(q == 0, copysign(like(b, 0), a / b), near);
+        return select(b == 0, a / b, r);
       },
-      [=](auto a) {
+      [](auto a, auto b) {
         return by_sign(
-            a,
-            [=](auto s) {
-              const auto q = quotient(s, y), left = rest(s, y);
-              return select((left != 0) & ((left < 0) ^ (y < 0)), q - 1, q);
-            },
-            [=](auto s) { return quotient(s, y); });
-      });
+            a, [](auto s, auto t) { return select(crosses(rest(s, t), t), quotient(s, t) - 1, quotient(s, t)); },
+            [](auto s, auto t) { return quotient(s, t); }, b);
+      },
+      y);
 }
 
 /// x - y * floor_divide(x, y), with the sign of y, as Python's %.
@@ -362,20 +365,28 @@ template <class X>
 PG_INLINE X remainder(X x, X y) {
   return by_kind(
       x,
-      [=](auto a) {
-        const auto left = libm<Libm::fmod>(a, y);
-        const auto crossing = (left != 0) & ((y < 0) ^ (left < 0));
-        return select(left == 0, copysign(left, y), select(crossing, left + y, left));
+      [](auto a, auto b) {
+        const auto left = libm<Libm::fmod>(a, b);
+        return select(left == 0, copysign(left, b), select(crosses(left, b), left + b, left));
       },
-      [=](auto a) {
+      [](auto a, auto b) {
         return by_sign(
-            a,
-            [=](auto s) {
-              const auto left = rest(s, y);
-              return select((left != 0) & ((left < 0) ^ (y < 0)), left + y, left);
-            },
-            [=](auto s) { return rest(s, y); });
-      });
+            a, [](auto s, auto t) { return select(crosses(rest(s, t), t), rest(s, t) + t, rest(s, t)); },
+            [](auto s, auto t) { return rest(s, t); }, b);
+      },
+      y);
+}
+
+/// Remainder of the truncated division, with the sign of x, as C's.
+template <class X>
+PG_INLINE X fmod(X x, X y) {
+  return by_kind(x, [](auto a, auto b) { return libm<Libm::fmod>(a, b); }, [](auto a, auto b) { return rest(a, b); }, y);
+}
+
+template <class X>
+PG_INLINE X pow(X x, X y) {
+  return by_kind(x, [](auto a, auto b) { return detail::through_double<Libm::pow>(a, b); },
+                 [](auto a, auto b) { return integer_power(a, b); }, y);
 }
 
 }  // namespace pg::ir

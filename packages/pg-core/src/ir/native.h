@@ -283,25 +283,25 @@ PG_INLINE Val<float> libm(Val<float> x, Val<float> y) {
 
 // ---- choices by type: only the branch taken is compiled ----------------------------------------------------------------
 
-template <class T, class OnFloat, class OnInt>
-PG_INLINE auto by_kind(Val<T> x, OnFloat on_float, OnInt on_int) {
-  if constexpr (std::is_floating_point_v<T>) return on_float(x);
-  else return on_int(x);
+template <class T, class OnFloat, class OnInt, class... Rest>
+PG_INLINE auto by_kind(Val<T> x, OnFloat on_float, OnInt on_int, Rest... rest) {
+  if constexpr (std::is_floating_point_v<T>) return on_float(x, rest...);
+  else return on_int(x, rest...);
 }
-template <class T, class OnSigned, class OnUnsigned>
-PG_INLINE auto by_sign(Val<T> x, OnSigned on_signed, OnUnsigned on_unsigned) {
-  if constexpr (std::is_unsigned_v<T>) return on_unsigned(x);
-  else return on_signed(x);
+template <class T, class OnSigned, class OnUnsigned, class... Rest>
+PG_INLINE auto by_sign(Val<T> x, OnSigned on_signed, OnUnsigned on_unsigned, Rest... rest) {
+  if constexpr (std::is_unsigned_v<T>) return on_unsigned(x, rest...);
+  else return on_signed(x, rest...);
 }
-template <class T, class OnSingle, class OnDouble>
-PG_INLINE auto by_width(Val<T> x, OnSingle on_single, OnDouble on_double) {
-  if constexpr (std::is_same_v<T, double>) return on_double(x);
-  else return on_single(x);
+template <class T, class OnSingle, class OnDouble, class... Rest>
+PG_INLINE auto by_width(Val<T> x, OnSingle on_single, OnDouble on_double, Rest... rest) {
+  if constexpr (std::is_same_v<T, double>) return on_double(x, rest...);
+  else return on_single(x, rest...);
 }
-template <class T, class OnBool, class OnOther>
-PG_INLINE auto by_bool(Val<T> x, OnBool on_bool, OnOther on_other) {
-  if constexpr (std::is_same_v<T, bool>) return on_bool(x);
-  else return on_other(x);
+template <class T, class OnBool, class OnOther, class... Rest>
+PG_INLINE auto by_bool(Val<T> x, OnBool on_bool, OnOther on_other, Rest... rest) {
+  if constexpr (std::is_same_v<T, bool>) return on_bool(x, rest...);
+  else return on_other(x, rest...);
 }
 template <class T>
 constexpr int width_of(Val<T>) { return sizeof(T) * 8; }

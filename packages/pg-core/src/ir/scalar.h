@@ -162,17 +162,24 @@ Sym fma(Sym a, Sym b, N c) { return fma(a, b, like(a, c)); }
 template <Number N, Number M>
 Sym fma(Sym a, N b, M c) { return fma(a, like(a, b), like(a, c)); }
 
-/// Arithmetic that differs by kind of dtype; with native types only the branch taken is compiled.
-template <class OnFloat, class OnInt>
-Sym by_kind(Sym x, OnFloat on_float, OnInt on_int) { return is_float(x.dtype) ? on_float(x) : on_int(x); }
-template <class OnSigned, class OnUnsigned>
-Sym by_sign(Sym x, OnSigned on_signed, OnUnsigned on_unsigned) { return is_unsigned(x.dtype) ? on_unsigned(x) : on_signed(x); }
-template <class OnSingle, class OnDouble>
-Sym by_width(Sym x, OnSingle on_single, OnDouble on_double) {
-  return x.dtype == DType::float64 ? on_double(x) : on_single(x);
+/// Arithmetic that differs by kind of dtype; with native types only the branch taken is compiled (so the
+/// branches must get what they use as arguments: by_kind(x, on_float, on_int, y) calls on_float(x, y)).
+template <class OnFloat, class OnInt, class... Rest>
+Sym by_kind(Sym x, OnFloat on_float, OnInt on_int, Rest... rest) {
+  return is_float(x.dtype) ? on_float(x, rest...) : on_int(x, rest...);
 }
-template <class OnBool, class OnInt>
-Sym by_bool(Sym x, OnBool on_bool, OnInt on_other) { return is_bool(x.dtype) ? on_bool(x) : on_other(x); }
+template <class OnSigned, class OnUnsigned, class... Rest>
+Sym by_sign(Sym x, OnSigned on_signed, OnUnsigned on_unsigned, Rest... rest) {
+  return is_unsigned(x.dtype) ? on_unsigned(x, rest...) : on_signed(x, rest...);
+}
+template <class OnSingle, class OnDouble, class... Rest>
+Sym by_width(Sym x, OnSingle on_single, OnDouble on_double, Rest... rest) {
+  return x.dtype == DType::float64 ? on_double(x, rest...) : on_single(x, rest...);
+}
+template <class OnBool, class OnInt, class... Rest>
+Sym by_bool(Sym x, OnBool on_bool, OnInt on_other, Rest... rest) {
+  return is_bool(x.dtype) ? on_bool(x, rest...) : on_other(x, rest...);
+}
 inline int width_of(Sym x) { return static_cast<int>(size_of(x.dtype)) * 8; }
 
 }  // namespace pg::ir
