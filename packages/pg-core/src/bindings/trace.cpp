@@ -1,0 +1,160 @@
+#include "bindings/trace.h"
+
+#include <pybind11/stl.h>
+
+#include "bindings/values.h"
+#include "engine/engine.h"
+#include "ops/ops.h"
+#include "support/error.h"
+#include "support/format.h"
+#include "transforms/api.h"
+
+namespace pg::bindings {
+namespace {
+
+thread_local Trace* jit_trace = nullptr;
+
+std::vector<NodeRef> nodes_of(const py::sequence& tensors, bool none_allowed = false) {
+  std::vector<NodeRef> out;
+  for (py::handle t : tensors) {
+    if (none_allowed && t.is_none()) {
+      out.emplace_back();
+      continue;
+    }
+    require(is_tensor(t.ptr()), ErrorKind::type, [&] { return concat("expected a Tensor, got ", Py_TYPE(t.ptr())->tp_name); });
+    out.push_back(node_of(as_tensor(t.ptr())));
+  }
+  return out;
+}
+
+py::list tensors_of(std::span<const NodeRef> nodes) {
+  py::list out;
+  for (const NodeRef& node : nodes) out.append(node ? wrap_object(node) : py::none());
+  return out;
+}
+
+/// The pullback of vjp: may be called any number of times.
+struct Pullback {
+  Linearized linear;
+  py::list operator()(const py::sequence& cotangents) const { return tensors_of(pull(linear, nodes_of(cotangents, true))); }
+};
+
+}  // namespace
+
+Trace* current_jit_trace() { return jit_trace; }
+int64_t current_jit_trace_id() { return jit_trace ? jit_trace->id() : 0; }
+
+Trace::Trace(bool abstract) : abstract_(abstract) {}
+Trace::~Trace() {
+  if (open()) exit();
+}
+
+void Trace::enter() {
+  require(!open() && id_ == 0, ErrorKind::trace, "a Trace is entered once");
+  trace_ = std::make_unique<OpenTrace>(abstract_);
+  start_ = trace_->start();
+  id_ = trace_->id();
+  outer_ = jit_trace;
+  if (abstract_) jit_trace = this;
+}
+
+void Trace::exit() {
+  if (!open()) return;
+  for (Capture& c : captures_) {
+    if (!c.written) continue;
+    TensorObject* t = as_tensor(c.handle.ptr());
+    c.written = NodeRef::share(t->node);
+    NodeRef::adopt(std::exchange(t->node, NodeRef(c.original).detach()));
+  }
+  if (abstract_) jit_trace = outer_;
+  trace_.reset();
+}
+
+Capture& Trace::capture(TensorObject* handle) {
+  const auto [found, fresh] = known_.emplace(handle, captures_.size());
+  if (fresh)
+    captures_.push_back({py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(handle)), NodeRef::share(handle->node), nullptr, nullptr});
+  return captures_[found->second];
+}
+
+NodeRef Trace::read(TensorObject* handle) {
+  // A handle made inside names a node of the trace already; one made in an outer jit trace names a placeholder there.
+  if (handle->trace == id_ || handle->node->abstract) return NodeRef::share(handle->node);
+  Capture& c = capture(handle);
+  if (c.written) return NodeRef::share(handle->node);
+  if (!c.param) c.param = param_node(c.original->aval(), static_cast<int64_t>(1) << 32 | static_cast<int64_t>(known_.at(handle)));
+  return c.param;
+}
+
+void Trace::write(TensorObject* handle, NodeRef node) {
+  if (handle->trace != id_) capture(handle).written = node;
+  NodeRef::adopt(std::exchange(handle->node, node.detach()));
+}
+
+NodeRef node_of(TensorObject* tensor) {
+  if (jit_trace) [[unlikely]] return jit_trace->read(tensor);
+  return NodeRef::share(tensor->node);
+}
+
+void rebind(TensorObject* tensor, NodeRef node) {
+  if (jit_trace) return jit_trace->write(tensor, std::move(node));
+  NodeRef::adopt(std::exchange(tensor->node, node.detach()));
+}
+
+void count_pending(const Node& node) {
+  constexpr int64_t most_nodes = 10'000, most_bytes = 64 << 20;
+  thread_local int64_t nodes = 0, bytes = 0;
+  if (node.evaluated()) return;
+  ++nodes;
+  for (const Node* input : node.inputs)
+    if (const Buffer* buffer = input->buffer.load(std::memory_order_acquire)) bytes += static_cast<int64_t>(buffer->bytes);
+  if (nodes < most_nodes && bytes < most_bytes) return;
+  if (trace_open()) return;
+  // The counters only say that it is time to look: what was evaluated or dropped meanwhile does not count.
+  std::vector<NodeRef> held;
+  std::vector<Node*> roots;
+  for (TensorObject* t = tensor_ring()->next; t && t != tensor_ring(); t = t->next)
+    if (!t->node->evaluated() && !t->node->abstract) {
+      held.push_back(NodeRef::share(t->node));
+      roots.push_back(t->node);
+    }
+  held.push_back(NodeRef::share(const_cast<Node*>(&node)));
+  roots.push_back(held.back().get());
+  const engine::Pending pending = engine::pending_below(roots);
+  nodes = pending.nodes >= most_nodes ? 0 : pending.nodes / 2;
+  bytes = 0;
+  if (pending.nodes < most_nodes && pending.pinned_bytes < most_bytes) return;
+  try {
+    engine::evaluate(roots);
+  } catch (const Error&) {
+    // Whoever reads the failing tensor gets the error; this op has nothing to do with it.
+  }
+}
+
+void bind_traces(py::module_& m) {
+  py::class_<Trace>(m, "Trace", "with Trace(abstract) as t: nodes made inside are interned and ordered.")
+      .def(py::init<bool>(), py::arg("abstract"))
+      .def("__enter__", [](Trace& t) -> Trace& { t.enter(); return t; }, py::return_value_policy::reference)
+      .def("__exit__", [](Trace& t, const py::args&) { t.exit(); })
+      .def("alias", [](Trace&, const NodeRef& x) { return alias_node(x); }, py::arg("x"), "The same value under its own identity.")
+      .def("param", [](Trace& t, py::handle shape, int dtype, bool weak, std::pair<int, int> device) {
+        require(t.open() && t.abstract(), ErrorKind::trace, "a placeholder needs an open abstract trace");
+        static std::atomic<int64_t> position{0};
+        return param_node(Aval{parse_ints(shape, "shape"), dtype_of_code(dtype), weak, device_of_pair(device)}, position.fetch_add(1));
+      }, py::arg("shape"), py::arg("dtype"), py::arg("weak"), py::arg("device"), "A placeholder without a value.");
+
+  py::class_<Pullback>(m, "Pullback", "Maps cotangents of the outputs to cotangents of the inputs; None is zero.")
+      .def("__call__", &Pullback::operator(), py::arg("cotangents"));
+
+  m.def("vjp", [](const py::sequence& outs, const py::sequence& stand_ins, const py::sequence& inputs) {
+    Linearized linear = vjp_linearize(nodes_of(outs), nodes_of(stand_ins), nodes_of(inputs));
+    const py::list primals = tensors_of(linear.primals);
+    return py::make_tuple(primals, Pullback{std::move(linear)});
+  }, py::arg("outs"), py::arg("stand_ins"), py::arg("inputs"), "The outputs on the real inputs, and the pullback.");
+  m.def("jvp", [](const py::sequence& outs, const py::sequence& stand_ins, const py::sequence& inputs, const py::sequence& tangents) {
+    const Derivative d = jvp(nodes_of(outs), nodes_of(stand_ins), nodes_of(inputs), nodes_of(tangents, true));
+    return py::make_tuple(tensors_of(d.primals), tensors_of(d.tangents));
+  }, py::arg("outs"), py::arg("stand_ins"), py::arg("inputs"), py::arg("tangents"), "The outputs on the real inputs, and their tangents.");
+}
+
+}  // namespace pg::bindings

@@ -1,0 +1,51 @@
+#pragma once
+// Traces as Python opens them, and what a jit trace notes about handles from outside.
+
+#include <unordered_map>
+
+#include "bindings/common.h"
+
+namespace pg::bindings {
+
+/// A handle from outside that a jit trace met.
+struct Capture {
+  py::object handle;  // the Tensor
+  NodeRef original;   // what it named when the trace met it
+  NodeRef param;      // the placeholder that ops of the trace read; null when it was only written
+  NodeRef written;    // what it names at the end of the trace, when the trace rebound it
+};
+
+/// One open trace. An abstract one is a jit trace: handles from outside become hidden inputs, and rebinding them a hidden output.
+class Trace {
+ public:
+  explicit Trace(bool abstract);
+  ~Trace();
+  void enter();
+  /// Closes the trace; rebound handles name again what they named before.
+  void exit();
+
+  bool open() const { return static_cast<bool>(trace_); }
+  bool abstract() const { return abstract_; }
+  uint64_t start() const { return start_; }
+  int64_t id() const { return id_; }
+  std::vector<Capture>& captures() { return captures_; }
+
+  NodeRef read(TensorObject* handle);
+  void write(TensorObject* handle, NodeRef node);
+
+ private:
+  Capture& capture(TensorObject* handle);
+
+  bool abstract_;
+  uint64_t start_ = 0;
+  int64_t id_ = 0;
+  std::unique_ptr<OpenTrace> trace_;
+  Trace* outer_ = nullptr;
+  std::vector<Capture> captures_;
+  std::unordered_map<TensorObject*, size_t> known_;
+};
+
+/// The innermost open jit trace of this thread.
+Trace* current_jit_trace();
+
+}  // namespace pg::bindings

@@ -1,0 +1,55 @@
+#pragma once
+// What the compiler asks of a device. Implementations are in backends/.
+
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compiler/kernel/kernel.h"
+#include "compiler/kernel/lower.h"
+
+namespace pg {
+
+/// A gather or scatter met an index outside its table.
+struct BadIndex {
+  bool happened = false;
+  Id record = 0;  // in the graph that was compiled
+  int64_t index = 0;
+  int64_t extent = 0;
+  std::string text = {};  // what a library call said; else the fields tell
+};
+
+/// A fused group, ready to run. `buffers`: inputs, then outputs, in the group's order. Thread-safe.
+class CompiledKernel {
+ public:
+  virtual ~CompiledKernel() = default;
+  virtual BadIndex run(void* const* buffers) const = 0;
+  /// (output, input) positions that may share memory.
+  virtual std::span<const std::pair<int, int>> in_place() const = 0;
+};
+
+/// Operands and result of a library call; all buffers are row-major and do not overlap.
+struct CallArgs {
+  const Op& op;
+  const Attrs& attrs;
+  std::span<const Aval> in;
+  const Aval& out;
+  const void* const* inputs;
+  void* output;
+};
+/// Raises IndexError for a bad index; the caller adds the line.
+using CallFn = void (*)(const CallArgs&);
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual const char* name() const = 0;
+  virtual Target target() const = 0;
+  virtual std::unique_ptr<CompiledKernel> compile(const Kernel& kernel) const = 0;
+  /// The implementation of a Call record, or null when this device has none.
+  virtual CallFn call(const Op& op) const = 0;
+};
+
+}  // namespace pg

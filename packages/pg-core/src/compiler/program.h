@@ -1,0 +1,52 @@
+#pragma once
+// A compiled graph: steps over slots of memory. Immutable once made, so any number of threads may run it.
+
+#include <string>
+
+#include "compiler/backend.h"
+#include "compiler/passes/fuse.h"
+
+namespace pg {
+
+/// Where a value lies while the program runs. Slots are numbered inputs first, then outputs, then temporaries.
+struct Slot {
+  size_t bytes = 0;
+  size_t offset = 0;  // temporaries: in the arena
+};
+
+struct ProgramStep {
+  std::unique_ptr<CompiledKernel> kernel;  // or a library call:
+  CallFn call = nullptr;
+  Id record = 0;                           // of the call
+  SmallVector<uint32_t, 6> slots;          // operands, then results
+  std::vector<Aval> in;                    // of the call
+  Group group;                             // of the kernel
+};
+
+struct ProgramOutput {
+  bool is_input = false;  // shares the memory of input `index`
+  uint32_t index = 0;     // else: the index-th output slot
+};
+
+struct Program {
+  Graph graph;  // what was compiled, after the passes; step records refer to it
+  std::vector<ProgramStep> steps;
+  std::vector<Slot> slots;
+  uint32_t inputs = 0, results = 0;    // slots of either kind
+  std::vector<ProgramOutput> outputs;  // per graph output
+  size_t arena_bytes = 0;
+  size_t temporary_bytes = 0;          // what temporaries would need without reuse
+  int64_t kernels = 0, calls = 0;
+  double bytes_moved = 0, flops = 0;   // estimates, for the decision to let other threads run meanwhile
+  double compile_seconds = 0;
+};
+
+/// The pipeline. Raises NotImplementedByBackend when a call has no implementation on the backend.
+Program compile(Graph graph, const Backend& backend);
+
+/// The text of one kernel, as PG_KERNEL_DB and explain() show it.
+std::string kernel_text(const Program& program, const ProgramStep& step, const Backend& backend);
+/// Name, shapes and attributes of a library call.
+std::string call_text(const Program& program, const ProgramStep& step);
+
+}  // namespace pg

@@ -1,0 +1,45 @@
+#pragma once
+// Programs that can be run: compiled, counted, cached.
+
+#include <atomic>
+#include <span>
+#include <vector>
+
+#include "compiler/program.h"
+#include "runtime/pool.h"
+
+namespace pg::engine {
+
+/// A compiled program with its use by the engine.
+struct Executable {
+  RefCount refs;
+  Program program;
+  uint64_t hash = 0;
+  std::vector<uint64_t> key;             // empty for jit programs
+  std::atomic<double> seconds{0};        // estimated at first, then as measured last
+  std::atomic<uint64_t> last_used{0};
+};
+void destroy(Executable* executable);
+using ExecutableRef = Ref<Executable>;
+
+/// Compiles a graph for its device. Lets other threads run meanwhile.
+ExecutableRef build(Graph graph, Device device);
+
+/// Is the program long enough that other Python threads should run meanwhile?
+bool is_long(const Executable& executable);
+
+struct Input {
+  void* data;
+  Buffer* buffer;  // null for a run-time number
+};
+
+/// Runs on the memory of its inputs; `outputs` gets one buffer per output. A bad index is reported, not raised, because only the caller
+/// knows the line; the outputs are then not to be used.
+BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<Buffer*, 4>& outputs);
+
+/// Drops what `run` returned, after a failure.
+void release(SmallVector<Buffer*, 4>& outputs);
+
+const Backend& backend_for(Device device);
+
+}  // namespace pg::engine
