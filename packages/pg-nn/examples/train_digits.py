@@ -105,7 +105,7 @@ class Run:
             "settings": self.settings,
             "progress": asdict(self.progress),
             "loader": self.loader.state_dict(),
-            "random": list(pg.random.get_state()),
+            "random": pg.random.get_state(),
         }
         nn.save_checkpoint(self.checkpoint, self.parts(), info)
 
@@ -113,7 +113,7 @@ class Run:
         info = nn.load_checkpoint(self.checkpoint, self.parts())
         self.progress = Progress(**info["progress"])
         self.loader.load_state_dict(info["loader"])
-        pg.random.set_state(tuple(info["random"]))
+        pg.random.set_state(info["random"])
 
     def write_metrics(self) -> None:
         """All lines anew, so that the file agrees with the checkpoint after a resume."""

@@ -63,11 +63,11 @@ def test_without_a_seed_the_global_generator_decides():
 
 def test_the_loader_leaves_the_global_generator_alone():
     pg.random.manual_seed(5)
-    expected = pg.random.normal((3,)).numpy()
+    expected = pg.random.normal(shape=(3,)).numpy()
     pg.random.manual_seed(5)
     loader = nn.DataLoader(numbers(), shuffle=True, seed=0)
     epoch(loader)
-    np.testing.assert_array_equal(pg.random.normal((3,)).numpy(), expected)
+    np.testing.assert_array_equal(pg.random.normal(shape=(3,)).numpy(), expected)
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])

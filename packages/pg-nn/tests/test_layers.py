@@ -58,11 +58,21 @@ CASES = {
         lambda: torch.nn.MaxPool2d((2, 3)),
         normal(3, 6, 7),
     ),
+    "max pool, dilated": (
+        lambda: nn.MaxPool2d(2, stride=3, dilation=2, ceil_mode=True),
+        lambda: torch.nn.MaxPool2d(2, stride=3, dilation=2, ceil_mode=True),
+        normal(2, 3, 8, 9),
+    ),
     "avg pool": (lambda: nn.AvgPool2d(2), lambda: torch.nn.AvgPool2d(2), normal(2, 3, 6, 7)),
     "avg pool, overlapping": (
         lambda: nn.AvgPool2d(3, stride=2, padding=1),
         lambda: torch.nn.AvgPool2d(3, stride=2, padding=1),
         normal(2, 3, 7, 8),
+    ),
+    "avg pool, uncounted padding": (
+        lambda: nn.AvgPool2d(3, stride=2, padding=1, ceil_mode=True, count_include_pad=False),
+        lambda: torch.nn.AvgPool2d(3, stride=2, padding=1, ceil_mode=True, count_include_pad=False),
+        normal(2, 3, 8, 9),
     ),
     "relu": (nn.ReLU, lambda: torch.nn.ReLU(), np.array([-2, -0.0, 0, 1, 3], np.float32)),
     "gelu": (nn.GELU, lambda: torch.nn.GELU(), 3 * normal(50)),
@@ -213,7 +223,7 @@ def test_dropout_gradient_uses_the_same_mask():
         (lambda: nn.Conv2d(3, 2, 3)(pg.ones((1, 4, 8, 8))), pg.errors.ShapeError, "channel"),
         (lambda: nn.Conv2d(3, 2, 3, groups=2), nn.errors.ModuleError, "divisible by groups 2"),
         (lambda: nn.Conv2d(3, 2, "3"), ValueError, "whole number"),
-        (lambda: nn.MaxPool2d(2, padding=2)(pg.ones((1, 1, 4, 4))), pg.errors.ShapeError, "at most half"),
+        (lambda: nn.MaxPool2d(2, padding=2)(pg.ones((1, 1, 4, 4))), ValueError, "more than half the kernel"),
         (lambda: nn.BatchNorm2d(2)(pg.ones((1, 3, 2, 2))), pg.errors.ShapeError, r"\(N, 2, H, W\)"),
         (
             lambda: nn.BatchNorm2d(2)(pg.ones((1, 2, 1, 1))),
@@ -246,6 +256,7 @@ def test_mistakes_raise(run, error, message):
         (lambda: nn.Embedding(3, 2, padding_idx=1), lambda: torch.nn.Embedding(3, 2, padding_idx=1)),
         (lambda: nn.GELU(), lambda: torch.nn.GELU()),
         (lambda: nn.AvgPool2d(2), lambda: torch.nn.AvgPool2d(2)),
+        (lambda: nn.MaxPool2d(2), lambda: torch.nn.MaxPool2d(2)),
         (lambda: nn.Flatten(), lambda: torch.nn.Flatten()),
     ],
 )

@@ -68,69 +68,45 @@ def conv2d(
     """
     if x.ndim not in (3, 4):
         raise ShapeError(f"conv2d: the input must have shape (N, C, H, W) or (C, H, W), got {tuple(x.shape)}")
-    if isinstance(padding, str):
-        x, padding = _pad_by_name(x, weight, padding, pair(stride), pair(dilation))
+    if padding == "same" and pair(stride) != (1, 1):
+        raise InvalidValueError('conv2d: padding="same" needs stride 1; give the padding as numbers')
     batch = x if x.ndim == 4 else x.reshape((1, *x.shape))
-    out = pg.conv2d(
-        batch,
-        weight,
-        bias,
-        stride=pair(stride),
-        padding=pair(padding),
-        dilation=pair(dilation),
-        groups=groups,
-    )
+    out = pg.conv2d(batch, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
     return out if x.ndim == 4 else out.reshape(tuple(out.shape[1:]))
 
 
-def _pad_by_name(
-    x: Tensor, weight: Tensor, padding: str, stride: tuple[int, int], dilation: tuple[int, int]
-) -> tuple[Tensor, tuple[int, int]]:
-    if padding == "valid":
-        return x, (0, 0)
-    if padding != "same":
-        raise InvalidValueError(
-            f'conv2d: padding must be a number, a pair, "same" or "valid", got {padding!r}'
-        )
-    if stride != (1, 1):
-        raise InvalidValueError('conv2d: padding="same" needs stride 1; give the padding as numbers')
-    total = [d * (k - 1) for d, k in zip(dilation, weight.shape[-2:], strict=True)]
-    if all(t % 2 == 0 for t in total):
-        return x, (total[0] // 2, total[1] // 2)
-    # An odd total puts the extra row or column at the end, as torch does.
-    amounts = [(0, 0)] * (x.ndim - 2) + [(t // 2, t - t // 2) for t in total]
-    return pg.pad(x, amounts), (0, 0)
-
-
-def max_pool2d(x: Tensor, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Tensor:
-    """Largest element of each window; padding never wins.
+def max_pool2d(
+    x: Tensor,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Largest element of each window of (N, C, H, W) or (C, H, W); padding never wins.
 
     >>> import pequegrad as pg, pg_nn as nn
     >>> nn.functional.max_pool2d(pg.arange(16.0).reshape((1, 1, 4, 4)), 2).numpy().ravel()
     array([ 5.,  7., 13., 15.], dtype=float32)
     """
-    return _pool("max_pool2d", pg.max_pool2d, x, kernel_size, stride, padding)
+    return pg.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-def avg_pool2d(x: Tensor, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Tensor:
-    """Mean of each window; zeros of the padding count, as in torch.
+def avg_pool2d(
+    x: Tensor,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """Mean of each window of (N, C, H, W) or (C, H, W); zeros of the padding count unless told otherwise.
 
     >>> import pequegrad as pg, pg_nn as nn
     >>> nn.functional.avg_pool2d(pg.arange(16.0).reshape((1, 1, 4, 4)), 2).numpy().ravel()
     array([ 2.5,  4.5, 10.5, 12.5], dtype=float32)
     """
-    return _pool("avg_pool2d", pg.avg_pool2d, x, kernel_size, stride, padding)
-
-
-def _pool(name: str, pool: Any, x: Tensor, kernel_size: Pair, stride: Pair | None, padding: Pair) -> Tensor:
-    if x.ndim not in (3, 4):
-        raise ShapeError(f"{name}: the input must have shape (N, C, H, W) or (C, H, W), got {tuple(x.shape)}")
-    size, amount = pair(kernel_size), pair(padding)
-    if any(2 * p > k for p, k in zip(amount, size, strict=True)):
-        raise ShapeError(f"{name}: padding {amount} must be at most half of kernel_size {size}")
-    batch = x if x.ndim == 4 else x.reshape((1, *x.shape))
-    out = pool(batch, size, stride=size if stride is None else pair(stride), padding=amount)
-    return out if x.ndim == 4 else out.reshape(tuple(out.shape[1:]))
+    return pg.avg_pool2d(x, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
 def relu(x: Tensor) -> Tensor:
@@ -145,11 +121,7 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     >>> [round(v, 4) for v in nn.functional.gelu(pg.Tensor([-1.0, 0.0, 1.0])).tolist()]
     [-0.1587, 0.0, 0.8413]
     """
-    if approximate == "none":
-        return 0.5 * x * (1.0 + pg.erf(x * math.sqrt(0.5)))
-    if approximate == "tanh":
-        return 0.5 * x * (1.0 + pg.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * (x * x * x))))
-    raise InvalidValueError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}')
+    return pg.gelu(x, approximate)
 
 
 def silu(x: Tensor) -> Tensor:
@@ -190,7 +162,7 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
         return x
     if p == 1.0:
         return pg.zeros_like(x)
-    keep = pg.random.bernoulli(1.0 - p, tuple(x.shape))
+    keep = pg.random.bernoulli(p=1.0 - p, shape=tuple(x.shape))
     return pg.where(keep, x * (1.0 / (1.0 - p)), 0.0)
 
 

@@ -19,7 +19,7 @@ def uniform(shape: Sequence[int], bound: float, dtype: Any = pg.dt.float32) -> T
     >>> bool((abs(nn.initializers.uniform((100,), 0.5)) <= 0.5).all())
     True
     """
-    return pg.random.uniform(tuple(shape), low=-bound, high=bound, dtype=dtype).eval()
+    return pg.random.uniform(shape=tuple(shape), dtype=dtype, minval=-bound, maxval=bound).eval()
 
 
 def normal(shape: Sequence[int], std: float = 1.0, dtype: Any = pg.dt.float32) -> Tensor:
@@ -29,7 +29,7 @@ def normal(shape: Sequence[int], std: float = 1.0, dtype: Any = pg.dt.float32) -
     >>> nn.initializers.normal((2, 3)).shape
     (2, 3)
     """
-    draw = pg.random.normal(tuple(shape), dtype=dtype)
+    draw = pg.random.normal(shape=tuple(shape), dtype=dtype)
     return (draw if std == 1.0 else draw * std).eval()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -168,10 +167,7 @@ class Resize:
         if isinstance(size, int):
             short = min(height, width)
             size = (size, size * width // short) if height == short else (size * height // short, size)
-        leading = tuple(x.shape[:-3])
-        images = x.reshape((math.prod(leading), *x.shape[-3:]))
-        out = pg.interpolate(images, size, mode="bilinear", align_corners=False)
-        return out.reshape((*leading, x.shape[-3], *size))
+        return pg.interpolate(x, size, mode="bilinear", align_corners=False)
 
     def __repr__(self) -> str:
         return f"Resize({self.size})"

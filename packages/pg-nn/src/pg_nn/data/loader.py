@@ -103,7 +103,7 @@ class DataLoader:
         if not self.shuffle:
             return np.arange(count)
         key = pg.random.fold_in(pg.random.key(self.seed), epoch)
-        return np.asarray(pg.random.permutation(count, key=key).numpy())
+        return np.asarray(pg.random.permutation(key, count).numpy())
 
     def _batch(self, indices: np.ndarray[Any, Any]) -> Any:
         if self.collate_fn is None and hasattr(self.dataset, "__getbatch__"):
@@ -112,7 +112,7 @@ class DataLoader:
 
 
 def _draw_seed() -> int:
-    return int(pg.random.randint((), 0, 2**31 - 1).item())
+    return int(pg.random.randint(maxval=2**31 - 1).item())
 
 
 _END = object()
