@@ -1,0 +1,307 @@
+#include "backends/cpu/interpreter/blocks.h"
+
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+#include "ir/loops.h"
+#include "support/error.h"
+
+namespace pg::interpreter {
+namespace {
+
+// ---- reductions --------------------------------------------------------------------------------------------------------
+// Written with vectors of 64 bytes, which every instruction set splits as it needs; 64 partial results are sizeof(S) of them.
+
+constexpr int lanes = 64;
+
+struct Sum {
+  template <class V>
+  static PG_INLINE void apply(V& a, const V& b) { a = a + b; }
+  template <class S>
+  static constexpr S identity() { return S(0); }
+};
+struct Prod {
+  template <class V>
+  static PG_INLINE void apply(V& a, const V& b) { a = a * b; }
+  template <class S>
+  static constexpr S identity() { return S(1); }
+};
+struct Max {  // NaN from either side wins
+  template <class V>
+  static PG_INLINE void apply(V& a, const V& b) { a = ((a != a) | (a > b)) ? a : b; }
+  template <class S>
+  static constexpr S identity() {
+    return std::numeric_limits<S>::has_infinity ? -std::numeric_limits<S>::infinity() : std::numeric_limits<S>::lowest();
+  }
+};
+struct Min {
+  template <class V>
+  static PG_INLINE void apply(V& a, const V& b) { a = ((a != a) | (a < b)) ? a : b; }
+  template <class S>
+  static constexpr S identity() {
+    return std::numeric_limits<S>::has_infinity ? std::numeric_limits<S>::infinity() : std::numeric_limits<S>::max();
+  }
+};
+
+template <class T, size_t n>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(n * sizeof(T))));
+};
+
+template <class Op, class T, class S>
+struct Fold {
+  static constexpr size_t width = 64 / sizeof(S);
+  using VS = typename VectorOf<S, width>::type;
+  using VT = typename VectorOf<T, width>::type;
+
+  static PG_INLINE void run(void* out, const void* const* in, int64_t n) {
+    VS acc[sizeof(S)];
+    std::memcpy(acc, out, sizeof acc);
+    const char* x = static_cast<const char*>(in[0]);
+    int64_t i = 0;
+    for (; i + lanes <= n; i += lanes, x += lanes * sizeof(T)) {
+#pragma GCC unroll 8
+      for (size_t k = 0; k < sizeof(S); ++k) {
+        VT v;
+        std::memcpy(&v, x + k * sizeof(VT), sizeof v);
+        Op::apply(acc[k], __builtin_convertvector(v, VS));
+      }
+    }
+    std::memcpy(out, acc, sizeof acc);
+    S* state = static_cast<S*>(out);
+    for (int64_t j = 0; i + j < n; ++j) {
+      T v;
+      std::memcpy(&v, x + j * static_cast<int64_t>(sizeof(T)), sizeof v);
+      Op::apply(state[j], static_cast<S>(v));
+    }
+  }
+};
+
+// The fixed tree: lane i takes lane i + half.
+template <class Op, class S, class R>
+struct Finish {
+  static PG_INLINE void run(void* out, const void* const* in, int64_t) {
+    S state[lanes];
+    std::memcpy(state, in[0], sizeof state);
+    for (int half = lanes / 2; half > 0; half /= 2)
+      for (int i = 0; i < half; ++i) Op::apply(state[i], state[i + half]);
+    const R r = static_cast<R>(state[0]);
+    std::memcpy(out, &r, sizeof r);
+  }
+};
+
+template <class Op, class T, class S>
+struct FoldBlock {
+  static PG_INLINE void run(void* out, const void* const* in, int64_t n) {
+    S* __restrict acc = static_cast<S*>(out);
+    const T* __restrict x = static_cast<const T*>(in[0]);
+    for (int64_t i = 0; i < n; ++i) {
+      S a = acc[i];
+      Op::apply(a, static_cast<S>(x[i]));
+      acc[i] = a;
+    }
+  }
+};
+
+template <class S, class R>
+struct FinishBlock {
+  static PG_INLINE void run(void* out, const void* const* in, int64_t n) {
+    const S* __restrict x = static_cast<const S*>(in[0]);
+    R* __restrict y = static_cast<R*>(out);
+    for (int64_t i = 0; i < n; ++i) y[i] = static_cast<R>(x[i]);
+  }
+};
+
+template <class Op, class T, class S, class R>
+Folder make_folder() {
+  Folder f;
+  f.fold = ir::Clones<Fold<Op, T, S>>::pick();
+  f.finish = ir::Clones<Finish<Op, S, R>>::pick();
+  f.fold_block = ir::Clones<FoldBlock<Op, T, S>>::pick();
+  f.finish_block = ir::Clones<FinishBlock<S, R>>::pick();
+  const S identity = Op::template identity<S>();
+  std::memcpy(&f.identity, &identity, sizeof identity);
+  return f;
+}
+
+// S: state of sums and products, R: result of them.
+template <class T, class S, class R>
+Folder choose(Combine combine) {
+  switch (combine) {
+    case Combine::sum: return make_folder<Sum, T, S, R>();
+    case Combine::prod: return make_folder<Prod, T, S, R>();
+    case Combine::max: return make_folder<Max, T, T, T>();
+    case Combine::min: return make_folder<Min, T, T, T>();
+    case Combine::all: return make_folder<Min, T, T, T>();
+    case Combine::any: return make_folder<Max, T, T, T>();
+  }
+  return {};
+}
+
+template <class T>
+Folder choose_integer(Combine combine) {
+  if (combine == Combine::sum || combine == Combine::prod) return choose<std::make_unsigned_t<T>, std::make_unsigned_t<T>, std::make_unsigned_t<T>>(combine);
+  return choose<T, T, T>(combine);
+}
+
+template <class F>
+auto by_size(int32_t size, F&& f) {
+  switch (size) {
+    case 1: return f(uint8_t{});
+    case 2: return f(uint16_t{});
+    case 4: return f(uint32_t{});
+    default: return f(uint64_t{});
+  }
+}
+
+template <class F>
+auto by_type(DType dtype, F&& f) {
+  switch (compute_type(dtype)) {
+    case DType::bool_: return f(uint8_t{});
+    case DType::int8: return f(int8_t{});
+    case DType::int16: return f(int16_t{});
+    case DType::int32: return f(int32_t{});
+    case DType::int64: return f(int64_t{});
+    case DType::uint8: return f(uint8_t{});
+    case DType::uint16: return f(uint16_t{});
+    case DType::uint32: return f(uint32_t{});
+    case DType::uint64: return f(uint64_t{});
+    case DType::float64: return f(double{});
+    default: return f(float{});
+  }
+}
+
+}  // namespace
+
+DType state_type(Combine combine, DType value) {
+  if (is_float(value) && (combine == Combine::sum || combine == Combine::prod)) return DType::float64;
+  return compute_type(value);
+}
+
+Folder folder(Combine combine, DType value, DType result) {
+  const bool wide = compute_type(result) == DType::float64;
+  switch (compute_type(value)) {
+    case DType::float32: return wide ? choose<float, double, double>(combine) : choose<float, double, float>(combine);
+    case DType::float64: return wide ? choose<double, double, double>(combine) : choose<double, double, float>(combine);
+    case DType::bool_: return choose_integer<uint8_t>(combine);
+    default: break;
+  }
+  PG_INVARIANT(value == result);
+  return by_type(value, [&](auto zero) -> Folder {
+    using T = decltype(zero);
+    if constexpr (std::is_integral_v<T>) return choose_integer<T>(combine);
+    else return {};
+  });
+}
+
+// ---- copies ------------------------------------------------------------------------------------------------------------
+
+void fill(void* out, int32_t size, const void* element, int64_t n) {
+  by_size(size, [&](auto zero) {
+    using T = decltype(zero);
+    T v;
+    std::memcpy(&v, element, sizeof v);
+    T* o = static_cast<T*>(out);
+    for (int64_t i = 0; i < n; ++i) o[i] = v;
+  });
+}
+
+void copy_strided(void* out, const void* in, int32_t size, int64_t stride, int64_t n) {
+  if (stride == 1) {
+    std::memcpy(out, in, static_cast<size_t>(n * size));
+    return;
+  }
+  if (stride == 0) return fill(out, size, in, n);
+  by_size(size, [&](auto zero) {
+    using T = decltype(zero);
+    T* __restrict o = static_cast<T*>(out);
+    const T* __restrict x = static_cast<const T*>(in);
+    if (stride == -1)
+      for (int64_t i = 0; i < n; ++i) o[i] = x[-i];
+    else
+      for (int64_t i = 0; i < n; ++i) o[i] = x[i * stride];
+  });
+}
+
+void copy_gather(void* out, const void* in, int32_t size, const int64_t* index, int64_t n) {
+  by_size(size, [&](auto zero) {
+    using T = decltype(zero);
+    T* __restrict o = static_cast<T*>(out);
+    const T* __restrict x = static_cast<const T*>(in);
+    for (int64_t i = 0; i < n; ++i) o[i] = x[index[i]];
+  });
+}
+
+void store_strided(void* out, const void* in, int32_t size, int64_t stride, int64_t n) {
+  if (stride == 1) {
+    if (out != in) std::memmove(out, in, static_cast<size_t>(n * size));
+    return;
+  }
+  by_size(size, [&](auto zero) {
+    using T = decltype(zero);
+    T* __restrict o = static_cast<T*>(out);
+    const T* __restrict x = static_cast<const T*>(in);
+    for (int64_t i = 0; i < n; ++i) o[i * stride] = x[i];
+  });
+}
+
+void store_scatter(void* out, const void* in, int32_t size, const int64_t* index, int64_t n) {
+  by_size(size, [&](auto zero) {
+    using T = decltype(zero);
+    T* __restrict o = static_cast<T*>(out);
+    const T* __restrict x = static_cast<const T*>(in);
+    for (int64_t i = 0; i < n; ++i) o[index[i]] = x[i];
+  });
+}
+
+void select(void* out, const void* condition, const void* a, const void* b, int32_t size, int64_t n) {
+  by_size(size, [&](auto zero) {
+    using T = decltype(zero);
+    const uint8_t* c = static_cast<const uint8_t*>(condition);
+    const T *x = static_cast<const T*>(a), *y = static_cast<const T*>(b);
+    T* o = static_cast<T*>(out);
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) {
+      const T u = x[i], v = y[i];
+      o[i] = c[i] ? u : v;
+    }
+  });
+}
+
+void from_integers(void* out, DType dtype, const int64_t* in, int64_t n) {
+  if (is_bool(dtype)) {
+    for (int64_t i = 0; i < n; ++i) static_cast<uint8_t*>(out)[i] = in[i] != 0;
+    return;
+  }
+  by_type(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    T* __restrict o = static_cast<T*>(out);
+    for (int64_t i = 0; i < n; ++i) o[i] = static_cast<T>(in[i]);
+  });
+}
+
+void count_up(void* out, DType dtype, int64_t start, int64_t stride, int64_t n) {
+  if (is_bool(dtype)) {
+    for (int64_t i = 0; i < n; ++i) static_cast<uint8_t*>(out)[i] = start + i * stride != 0;
+    return;
+  }
+  by_type(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    T* __restrict o = static_cast<T*>(out);
+    for (int64_t i = 0; i < n; ++i) o[i] = static_cast<T>(start + i * stride);
+  });
+}
+
+void to_integers(int64_t* out, DType dtype, const void* in, int64_t n) {
+  by_type(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const T* x = static_cast<const T*>(in);
+    for (int64_t i = 0; i < n; ++i) {
+      if constexpr (std::is_same_v<T, uint64_t>) out[i] = x[i] >> 63 ? std::numeric_limits<int64_t>::max() : static_cast<int64_t>(x[i]);
+      else out[i] = static_cast<int64_t>(x[i]);
+    }
+  });
+}
+
+}  // namespace pg::interpreter
