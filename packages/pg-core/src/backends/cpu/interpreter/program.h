@@ -109,12 +109,14 @@ struct Instruction {
   uint8_t size = 4;      // bytes of an element where that matters
   DType dtype = DType::float32;
   bool raises = false;
+  bool dst_is_location = false;
   int32_t dst = -1, reg = -1;
   int32_t a = -1, b = -1, c = -1;  // locations, cells, or the range of Program::operands
   int32_t access = -1;             // Access, LaneIndex, or the Linear of divide and modulo
   int32_t jump = 0;
   Id node = 0;
   int64_t imm = 0;
+  int64_t extent = 0;  // of a loop's axis
   ir::BlockFn fn = nullptr;
 };
 
@@ -127,7 +129,6 @@ struct ProgramPhase {
   int32_t cells = 0, registers = 0, locations = 0, states = 0;
   int64_t block = 0;            // most lanes in a block
   int64_t register_bytes = 0;
-  int64_t scratch_bytes = 0;    // of a running thread, without row buffers
 };
 
 struct Program {
@@ -145,7 +146,7 @@ struct Program {
     bool row;  // one per thread; else one per launch
   };
   std::vector<Local> locals;
-  int64_t row_bytes = 0, partial_bytes = 0;
+  int64_t row_bytes = 0, partial_bytes = 0;  // sums over locals, each rounded up to a line
   int32_t tree_depth = 0;
 };
 
