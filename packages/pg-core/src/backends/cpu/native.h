@@ -1,7 +1,7 @@
 #pragma once
 // Calls that are not loops over fused expressions: sorting, running sums, scatter, windows. Raw pointers to contiguous memory;
 // axes are given as (outer, n, inner) extents around the axis that is worked on. Parallel, and the same for any thread count.
-// float16 and bfloat16 compute in float32 and round once, except running sums, which round at every element.
+// float16 and bfloat16 compute in float32 and round once.
 
 #include <cstdint>
 
@@ -38,7 +38,7 @@ struct WindowDesc {
 };
 enum class Window : uint8_t { sum, max, min };
 void reduce_window(Window op, const WindowDesc& desc, const void* in, void* out);
-/// Gradient of a window sum: dx[j] = sum of the cotangents of the windows that hold j, in window order.
+/// Gradient of a window sum: dx[j] = sum of the cotangents of the windows that hold j, in a fixed order.
 void window_sum_grad(const WindowDesc& desc, const void* ct, void* dx);
 /// Gradient of a window maximum: the whole cotangent goes to the first maximum (or first NaN) of its window.
 void window_max_grad(const WindowDesc& desc, const void* in, const void* ct, void* dx);

@@ -1,0 +1,140 @@
+#include "backends/cpu/native.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "backends/cpu/element.h"
+#include "runtime/pool.h"
+#include "runtime/threads.h"
+#include "support/format.h"
+
+namespace pg::cpu {
+namespace {
+
+template <class W>
+W maximum(W a, W b) { return a > b || a != a ? a : b; }
+template <class W>
+W minimum(W a, W b) { return a < b || a != a ? a : b; }
+
+// ---- running sums ------------------------------------------------------------------------------------------------------
+
+constexpr int64_t strip = 512;  // columns that are carried together when the axis is not the last one
+
+template <class T, class C, class Combine>
+void running(const T* in, T* out, int64_t outer, int64_t n, int64_t inner, bool reverse, Combine combine) {
+  const int64_t strips = (inner + strip - 1) / strip;
+  const int64_t work = std::max<int64_t>(1, n * std::min(inner, strip));
+  parallel_for(outer * strips, std::max<int64_t>(1, (1 << 14) / work), [&](int64_t begin, int64_t end, int) {
+    C carry[strip];
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t first = task % strips * strip, width = std::min(strip, inner - first);
+      const int64_t start = task / strips * n * inner + first;
+      for (int64_t i = 0; i < n; ++i) {
+        const int64_t row = start + (reverse ? n - 1 - i : i) * inner;
+        for (int64_t j = 0; j < width; ++j) {
+          const C value = static_cast<C>(in[row + j]);
+          carry[j] = i == 0 ? value : combine(carry[j], value);
+          out[row + j] = narrow<T>(carry[j]);
+        }
+      }
+    }
+  });
+}
+
+// ---- scatter -----------------------------------------------------------------------------------------------------------
+
+// Target rows as int64, -1 for those to drop.
+BufferRef resolve_rows(const ScatterDesc& d, const void* rows) {
+  const BufferRef memory = allocate_items(d.count, sizeof(int64_t));
+  int64_t* const out = static_cast<int64_t*>(memory->data);
+  with_type(d.index_dtype, [&](auto zero) {
+    using T = decltype(zero);
+    if constexpr (!std::is_integral_v<T>) fail(ErrorKind::dtype, "scatter: indices must be integers");
+    else
+      for (int64_t i = 0; i < d.count; ++i) {
+        const T raw = static_cast<const T*>(rows)[i];
+        const bool low = std::is_signed_v<T> && static_cast<int64_t>(raw) < 0;
+        const bool high = !low && static_cast<uint64_t>(raw) >= static_cast<uint64_t>(d.base_rows);
+        if (!low && !high) out[i] = static_cast<int64_t>(raw);
+        else if (d.index_mode == IndexMode::clip && d.base_rows > 0) out[i] = low ? 0 : d.base_rows - 1;
+        else {
+          require(d.index_mode != IndexMode::raise, ErrorKind::index,
+                  [&] { return concat("index ", +raw, " is out of range for an axis of size ", d.base_rows); });
+          out[i] = -1;
+        }
+      }
+  });
+  return memory;
+}
+
+// Each task owns a range of target rows and walks all updates in order, so every element sees its updates in order.
+template <class T, class C, class Combine>
+void apply_updates(const ScatterDesc& d, const int64_t* rows, const T* updates, C* out, Combine combine) {
+  const bool split = d.count * d.row_size >= (1 << 16) && d.row_size >= 8;
+  const int64_t tasks = split ? std::min<int64_t>(d.base_rows, num_threads()) : 1;
+  parallel_for(tasks, 1, [&](int64_t begin, int64_t end, int) {
+    const int64_t low = d.base_rows * begin / tasks, high = d.base_rows * end / tasks;
+    for (int64_t i = 0; i < d.count; ++i) {
+      const int64_t row = rows[i];
+      if (row < low || row >= high) continue;
+      C* const target = out + row * d.row_size;
+      const T* const update = updates + i * d.row_size;
+      for (int64_t j = 0; j < d.row_size; ++j) target[j] = combine(target[j], update[j]);
+    }
+  });
+}
+
+template <class T, class C, class Combine>
+void scatter_with(const ScatterDesc& d, const int64_t* rows, const T* updates, T* out, Combine combine) {
+  const auto wide_combine = [=](C a, T b) { return narrow<C>(combine(static_cast<C>(a), static_cast<C>(b))); };
+  if constexpr (!is_half_type<T>) {
+    apply_updates<T, T>(d, rows, updates, out, [=](T a, T b) { return narrow<T>(combine(static_cast<C>(a), static_cast<C>(b))); });
+  } else {  // sums of halves round once, at the end
+    const int64_t count = d.base_rows * d.row_size;
+    const BufferRef memory = allocate_items(count, sizeof(C));
+    C* const wide = static_cast<C*>(memory->data);
+    std::copy(out, out + count, wide);
+    apply_updates<T, C>(d, rows, updates, wide, wide_combine);
+    for (int64_t i = 0; i < count; ++i) out[i] = narrow<T>(wide[i]);
+  }
+}
+
+}  // namespace
+
+void cumulative(Cumulative op, DType dtype, const void* in, void* out, int64_t outer, int64_t n, int64_t inner, bool reverse) {
+  with_type(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    using C = Accumulator<T>;
+    using W = Wide<T>;
+    const T* const x = static_cast<const T*>(in);
+    T* const y = static_cast<T*>(out);
+    switch (op) {
+      case Cumulative::sum: return running<T, C>(x, y, outer, n, inner, reverse, [](C a, C b) { return C(a + b); });
+      case Cumulative::prod: return running<T, C>(x, y, outer, n, inner, reverse, [](C a, C b) { return C(a * b); });
+      case Cumulative::max: return running<T, W>(x, y, outer, n, inner, reverse, maximum<W>);
+      case Cumulative::min: return running<T, W>(x, y, outer, n, inner, reverse, minimum<W>);
+    }
+  });
+}
+
+void scatter(const ScatterDesc& d, const void* base, const void* rows, const void* updates, void* out) {
+  const BufferRef resolved = resolve_rows(d, rows);
+  const int64_t* const targets = static_cast<const int64_t*>(resolved->data);
+  if (base != out) std::memcpy(out, base, static_cast<size_t>(d.base_rows * d.row_size * size_of(d.dtype)));
+  with_type(d.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    using C = Accumulator<T>;
+    using W = Wide<T>;
+    const T* const u = static_cast<const T*>(updates);
+    T* const y = static_cast<T*>(out);
+    switch (d.mode) {
+      case ScatterMode::set: return apply_updates<T, T>(d, targets, u, y, [](T, T b) { return b; });
+      case ScatterMode::add: return scatter_with<T, C>(d, targets, u, y, [](C a, C b) { return C(a + b); });
+      case ScatterMode::mul: return scatter_with<T, C>(d, targets, u, y, [](C a, C b) { return C(a * b); });
+      case ScatterMode::min: return scatter_with<T, W>(d, targets, u, y, minimum<W>);
+      case ScatterMode::max: return scatter_with<T, W>(d, targets, u, y, maximum<W>);
+    }
+  });
+}
+
+}  // namespace pg::cpu
