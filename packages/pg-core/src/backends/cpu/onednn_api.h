@@ -37,7 +37,7 @@ constexpr int engine_cpu = 1;
 constexpr unsigned stream_in_order = 1;
 constexpr int tag_any = 1;
 constexpr int scratchpad_user = 1;
-constexpr int forward_inference = 96;
+constexpr int forward_training = 64, forward_inference = 96;
 constexpr int convolution_direct = 1;
 constexpr int query_scratchpad_md = 136, query_exec_arg_md = 255;
 constexpr int arg_src = 1, arg_dst = 17, arg_weights = 33, arg_scratchpad = 80;
