@@ -188,6 +188,10 @@ void windows() {
     CHECK(dx == sums);
     window_max_grad(d, x.data(), ct.data(), dx.data());
     CHECK(dx == firsts);
+    const std::vector<float> t = some(ins);
+    window_max_pick(d, x.data(), t.data(), y.data());
+    for (int64_t o = 0; o < outs; ++o) expected[o] = place[o] >= 0 ? t[place[o]] : 0;
+    CHECK(y == expected);
   }
 }
 

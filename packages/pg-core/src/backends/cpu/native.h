@@ -42,5 +42,7 @@ void reduce_window(Window op, const WindowDesc& desc, const void* in, void* out)
 void window_sum_grad(const WindowDesc& desc, const void* ct, void* dx);
 /// Gradient of a window maximum: the whole cotangent goes to the first maximum (or first NaN) of its window.
 void window_max_grad(const WindowDesc& desc, const void* in, const void* ct, void* dx);
+/// Its transpose: out[o] = t[first maximum of window o of `in`].
+void window_max_pick(const WindowDesc& desc, const void* in, const void* t, void* out);
 
 }  // namespace pg::cpu

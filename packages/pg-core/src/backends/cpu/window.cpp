@@ -111,6 +111,32 @@ void backward(const Windows& w, const T* ct, T* dx, AddRow add) {
   });
 }
 
+// Where in its slice the first maximum (or the first NaN) of each window of one row lies; -1 for a window without elements.
+template <class T>
+class FirstMaxima {
+ public:
+  using W = Wide<T>;
+  FirstMaxima(const Windows& w, const T* x, int64_t row)
+      : best_(allocate_items(w.width, sizeof(W))), place_(allocate_items(w.width, sizeof(int64_t))) {
+    W* const best = static_cast<W*>(best_->data);
+    int64_t* const place = static_cast<int64_t*>(place_->data);
+    std::fill(place, place + w.width, -1);
+    w.for_each_tap(row, [&](int64_t low, int64_t high, int64_t offset) {
+      for (int64_t o = low; o < high; ++o) {
+        const int64_t at = offset + (o - low) * w.step;
+        const W value = static_cast<W>(x[at]);
+        if (place[o] >= 0 && !(value > best[o]) && !(value != value && best[o] == best[o])) continue;
+        best[o] = value;
+        place[o] = at;
+      }
+    });
+  }
+  int64_t place(int64_t o) const { return static_cast<const int64_t*>(place_->data)[o]; }
+
+ private:
+  BufferRef best_, place_;
+};
+
 template <class W>
 constexpr W lowest() {
   if constexpr (std::is_floating_point_v<W>) return -std::numeric_limits<W>::infinity();
@@ -156,26 +182,28 @@ void window_max_grad(const WindowDesc& d, const void* in, const void* ct, void* 
   with_type(d.dtype, [&](auto zero) {
     using T = decltype(zero);
     using C = Accumulator<T>;
-    using W = Wide<T>;
     const Windows w(d);
     const T* const x = static_cast<const T*>(in);
     backward(w, static_cast<const T*>(ct), static_cast<T*>(dx), [&](int64_t slice, int64_t row, const T* ct_row, C* sum) {
-      const BufferRef values = allocate_items(w.width, sizeof(W)), places = allocate_items(w.width, sizeof(int64_t));
-      W* const best = static_cast<W*>(values->data);
-      int64_t* const place = static_cast<int64_t*>(places->data);
-      std::fill(place, place + w.width, -1);
-      const T* const slice_x = x + slice * w.slice_in;
-      w.for_each_tap(row, [&](int64_t low, int64_t high, int64_t offset) {
-        for (int64_t o = low; o < high; ++o) {
-          const int64_t at = offset + (o - low) * w.step;
-          const W value = static_cast<W>(slice_x[at]);
-          if (place[o] >= 0 && !(value > best[o]) && !(value != value && best[o] == best[o])) continue;
-          best[o] = value;
-          place[o] = at;
-        }
-      });
+      const FirstMaxima<T> maxima(w, x + slice * w.slice_in, row);
       for (int64_t o = 0; o < w.width; ++o)
-        if (place[o] >= 0) sum[place[o]] += static_cast<C>(ct_row[o]);
+        if (maxima.place(o) >= 0) sum[maxima.place(o)] += static_cast<C>(ct_row[o]);
+    });
+  });
+}
+
+void window_max_pick(const WindowDesc& d, const void* in, const void* t, void* out) {
+  with_type(d.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const Windows w(d);
+    const T *const x = static_cast<const T*>(in), *const values = static_cast<const T*>(t);
+    T* const y = static_cast<T*>(out);
+    parallel_for(w.slices * w.rows, std::max<int64_t>(1, (1 << 12) / std::max<int64_t>(w.width, 1)), [&](int64_t begin, int64_t end, int) {
+      for (int64_t row = begin; row < end; ++row) {
+        const int64_t slice = row / w.rows * w.slice_in;
+        const FirstMaxima<T> maxima(w, x + slice, row % w.rows);
+        for (int64_t o = 0; o < w.width; ++o) y[row * w.width + o] = maxima.place(o) >= 0 ? values[slice + maxima.place(o)] : T(0);
+      }
     });
   });
 }
