@@ -1,5 +1,302 @@
-"""Methods of Tensor, attached to the raw type when the package is imported."""
+"""The methods of Tensor: what composites offer as methods, conversions, indexing and protocols.
+
+The class is never instantiated: its attributes are put on the raw type of the extension (``tensor.py``), whose stub inherits
+from it, so that type checkers see one class.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _core, dt
+from . import device as _device
+from ._ops import creation, diagonals, elementwise, indexing, linalg, logic, maths, nn, reduce, shape, sorting
+from ._ops.common import as_tensor, cast, operand, to_device
+from .errors import ArgumentError, DTypeError, UnsupportedError
+
+if TYPE_CHECKING:
+    from ._core import Tensor
+
+
+def _temporary_references() -> int | None:
+    """How many references ``__setitem__`` sees on a tensor that no name holds, or None when the interpreter does not tell."""
+
+    class Probe:
+        seen = 0
+
+        def __setitem__(self, key: Any, value: Any) -> None:
+            Probe.seen = sys.getrefcount(self)
+
+    Probe()[0] = 0
+    temporary = Probe.seen
+    named = Probe()
+    named[0] = 0
+    return temporary if Probe.seen != temporary else None
+
+
+_TEMPORARY = _temporary_references()
 
 
 class TensorMethods:
-    """Filled in by the modules below `_ops`."""
+    """The Python half of Tensor."""
+
+    __slots__ = ()
+    __array_priority__ = 1000.0
+
+    # ---- values
+
+    def numpy(self: Tensor, copy: bool = False) -> np.ndarray[Any, Any]:
+        """The values as a read-only NumPy view, or as a writable copy.
+
+        >>> pg.Tensor([1, 2]).numpy()
+        array([1, 2])
+        """
+        array = _core.to_numpy(self)
+        if self.dtype is dt.bfloat16:
+            array = array.view(dt.bfloat16.to_numpy())
+        return array.copy() if copy else array
+
+    def tolist(self: Tensor) -> Any:
+        """The values as nested lists of Python numbers.
+
+        >>> pg.Tensor([[1, 2]]).tolist()
+        [[1, 2]]
+        """
+        x = cast(self, dt.float32) if self.dtype is dt.bfloat16 else self
+        return _core.to_numpy(x).tolist()
+
+    @property
+    def nbytes(self: Tensor) -> int:
+        """How many bytes the elements take."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def itemsize(self: Tensor) -> int:
+        """How many bytes an element takes."""
+        return self.dtype.itemsize
+
+    @property
+    def T(self: Tensor) -> Tensor:
+        """The axes in reverse order.
+
+        >>> pg.zeros((2, 3)).T.shape
+        (3, 2)
+        """
+        return shape.transpose(self)
+
+    @property
+    def mT(self: Tensor) -> Tensor:
+        """The last two axes exchanged.
+
+        >>> pg.zeros((5, 2, 3)).mT.shape
+        (5, 3, 2)
+        """
+        return shape.matrix_transpose(self)
+
+    # ---- other dtypes and devices
+
+    def astype(self: Tensor, dtype: Any, copy: bool = True) -> Tensor:
+        """The values in another dtype. Floats to integers saturate, NaN becomes 0.
+
+        >>> pg.Tensor([1.7, -1.7]).astype("int32").tolist()
+        [1, -1]
+        """
+        return _core.astype(self, dt.as_dtype(dtype).code)
+
+    def to(self: Tensor, target: Any) -> Tensor:
+        """The tensor on another device (or, given a dtype, in that dtype).
+
+        >>> pg.Tensor([1.0]).to("cpu").device
+        device('cpu')
+        """
+        if isinstance(target, dt.DType) or (isinstance(target, str) and target in dt.names):
+            return self.astype(target)
+        return to_device(self, target)
+
+    def cpu(self: Tensor) -> Tensor:
+        """The tensor on the CPU.
+
+        >>> pg.Tensor([1.0]).cpu().device
+        device('cpu')
+        """
+        return to_device(self, "cpu")
+
+    def cuda(self: Tensor, index: int = 0) -> Tensor:
+        """The tensor on a GPU."""
+        return to_device(self, _device.cuda(index))
+
+    def float(self: Tensor) -> Tensor:
+        """The values as float32.
+
+        >>> pg.Tensor([1]).float().dtype
+        float32
+        """
+        return self.astype(dt.float32)
+
+    # ---- rebinding
+
+    def assign(self: Tensor, value: Any) -> Tensor:
+        """Let this tensor name another value of the same shape and dtype. Results computed before keep their values.
+
+        >>> x = pg.zeros(2)
+        >>> x.assign(pg.ones(2)).tolist()
+        [1.0, 1.0]
+        """
+        v = as_tensor(value)
+        if v.shape != self.shape:
+            v = indexing.fitting(v, self.shape, self)
+        if v.dtype is not self.dtype and v.dtype.kind == "f" and self.dtype.kind != "f":
+            raise DTypeError(f"assign: cannot put {v.dtype} values into a {self.dtype} tensor; convert them with .astype('{self.dtype}')")
+        _core.rebind(self, cast(v, self.dtype))
+        return self
+
+    def __setitem__(self: Tensor, key: Any, value: Any) -> None:
+        if _TEMPORARY is not None and sys.getrefcount(self) <= _TEMPORARY:
+            raise UnsupportedError(
+                "assigning to a part of a temporary tensor changes nothing: x[0][1] = v writes into the copy x[0]; write x[0, 1] = v"
+            )
+        _core.rebind(self, indexing.update(self, key, value, "set"))
+
+    def __imatmul__(self: Tensor, other: Any) -> Tensor:
+        return self.assign(linalg.matmul(self, other))
+
+    def __ipow__(self: Tensor, other: Any) -> Tensor:
+        return self.assign(self**other)
+
+    def __ilshift__(self: Tensor, other: Any) -> Tensor:
+        return self.assign(self << other)
+
+    def __irshift__(self: Tensor, other: Any) -> Tensor:
+        return self.assign(self >> other)
+
+    # ---- parts
+
+    def __getitem__(self: Tensor, key: Any) -> Tensor:
+        return indexing.getitem(self, key)
+
+    @property
+    def at(self: Tensor) -> indexing.At:
+        """Updates of a part that return a new tensor: ``x.at[key].set(v)``, ``.add``, ``.multiply``, ``.min``, ``.max``.
+
+        >>> pg.zeros(3).at[1:].add(2.0).tolist()
+        [0.0, 2.0, 2.0]
+        """
+        return indexing.At(self)
+
+    def __iter__(self: Tensor) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise ArgumentError("a tensor of rank 0 cannot be iterated; use .item()")
+        return iter(shape.unstack(self, 0))
+
+    def __contains__(self: Tensor, value: Any) -> bool:
+        return bool(reduce.any(self == value))
+
+    def __matmul__(self: Tensor, other: Any) -> Tensor:
+        y = operand(other)
+        return NotImplemented if y is NotImplemented else linalg.matmul(self, y)
+
+    def __rmatmul__(self: Tensor, other: Any) -> Tensor:
+        y = operand(other)
+        return NotImplemented if y is NotImplemented else linalg.matmul(y, self)
+
+    def __round__(self: Tensor, digits: int | None = None) -> Any:
+        return elementwise.round(self, digits or 0)
+
+    # ---- protocols
+
+    def __array__(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        array = self.numpy()
+        wanted = array if dtype is None or array.dtype == dtype else array.astype(dtype)
+        return wanted.copy() if copy and wanted is array else wanted
+
+    def __array_namespace__(self: Tensor, api_version: str | None = None) -> Any:
+        import pequegrad
+
+        return pequegrad
+
+    def __dlpack__(self: Tensor, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None) -> Any:
+        if dl_device is not None and tuple(dl_device) != (1, 0):
+            raise BufferError(f"__dlpack__: this tensor is on the cpu, device {dl_device} was asked for; move it first")
+        return _core.to_dlpack(_core.apply("stop_gradient", (self,)) if copy else self)
+
+    def __dlpack_device__(self: Tensor) -> tuple[int, int]:
+        return (1, 0) if self.device.kind == "cpu" else (2, self.device.index)
+
+    def __reduce__(self: Tensor) -> tuple[Any, ...]:
+        return _unpickled, (_core.to_numpy(self).copy(), self.dtype.name)
+
+    def __copy__(self: Tensor) -> Tensor:
+        return +self
+
+    def __deepcopy__(self: Tensor, memo: Any) -> Tensor:
+        return +self  # values are immutable: a new handle is enough
+
+    def __repr__(self: Tensor) -> str:
+        about = f"dtype={self.dtype}, device={self.device}"
+        if self.is_abstract:
+            return f"Tensor(<no value inside jit>, shape={self.shape}, {about})"
+        if self.size == 0:
+            return f"Tensor([], shape={self.shape}, {about})"
+        values = _core.to_numpy(cast(self, dt.float32) if self.dtype is dt.bfloat16 else self)
+        return f"Tensor({np.array2string(values, separator=', ', prefix='Tensor(')}, {about})"
+
+    def __str__(self: Tensor) -> str:
+        return self.__repr__()
+
+    def __format__(self: Tensor, spec: str) -> str:
+        if not spec:
+            return str(self)
+        if self.ndim:
+            raise ArgumentError(f"only a tensor of rank 0 can be formatted with {spec!r}, this one has shape {self.shape}; use .numpy()")
+        return format(self.item(), spec)
+
+    def backward(self: Tensor, *args: Any, **kwargs: Any) -> None:
+        """There is no tape: derivatives come from transforms. Raises an error that shows how."""
+        raise UnsupportedError(
+            "pequegrad has no .backward(): transform the function instead, loss, grads = pg.value_and_grad(loss_fn)(params), "
+            "or with a module nn.value_and_grad(model, loss_fn)(x, y)"
+        )
+
+    # ---- composites
+
+    one_hot = staticmethod(creation.one_hot)
+
+    reshape, permute, transpose, swapaxes, moveaxis = shape.reshape, shape.permute, shape.transpose, shape.swapaxes, shape.moveaxis
+    expand_dims = unsqueeze = shape.expand_dims
+    squeeze, flatten, ravel, broadcast_to = shape.squeeze, shape.flatten, shape.ravel, shape.broadcast_to
+    flip, roll, tile, repeat, pad, split = shape.flip, shape.roll, shape.tile, shape.repeat, shape.pad, shape.split
+    tril, triu, diagonal = diagonals.tril, diagonals.triu, diagonals.diagonal
+
+    sum, mean, prod, max, min, var, std = reduce.sum, reduce.mean, reduce.prod, reduce.max, reduce.min, reduce.var, reduce.std
+    any, all, argmax, argmin = reduce.any, reduce.all, reduce.argmax, reduce.argmin
+    cumsum, cumprod, logsumexp, norm = reduce.cumsum, reduce.cumprod, reduce.logsumexp, reduce.norm
+    sort, argsort, topk, take, nonzero = sorting.sort, sorting.argsort, sorting.topk, indexing.take, indexing.nonzero
+
+    abs, sign, floor, ceil, trunc = elementwise.abs, elementwise.sign, elementwise.floor, elementwise.ceil, elementwise.trunc
+    round, clip, square, reciprocal = elementwise.round, elementwise.clip, elementwise.square, elementwise.reciprocal
+    add, subtract, multiply, divide = elementwise.add, elementwise.subtract, elementwise.multiply, elementwise.divide
+    sub, mul, div = elementwise.subtract, elementwise.multiply, elementwise.divide
+    pow, maximum, minimum, neg = elementwise.power, elementwise.maximum, elementwise.minimum, elementwise.negative
+    isnan, isinf, isfinite = elementwise.isnan, elementwise.isinf, elementwise.isfinite
+    sqrt, rsqrt, exp, log, log1p, expm1 = maths.sqrt, maths.rsqrt, maths.exp, maths.log, maths.log1p, maths.expm1
+    sin, cos, tan, tanh, sigmoid, erf = maths.sin, maths.cos, maths.tan, maths.tanh, maths.sigmoid, maths.erf
+    equal, where, isclose, allclose = logic.equal, logic.where, logic.isclose, logic.allclose
+
+    matmul, dot, trace, outer = linalg.matmul, linalg.dot, linalg.trace, linalg.outer
+    relu, gelu, silu, softplus = nn.relu, nn.gelu, nn.silu, elementwise.softplus
+    softmax, log_softmax, cross_entropy_loss_probs = nn.softmax, nn.log_softmax, nn.cross_entropy_loss_probs
+
+
+def _unpickled(values: np.ndarray[Any, Any], name: str) -> Tensor:
+    return _core.from_numpy(values, dt.as_dtype(name).code, True)
+
+
+def attach(kind: type) -> None:
+    """Put the methods on the raw type."""
+    for name, value in vars(TensorMethods).items():
+        if name not in ("__module__", "__dict__", "__weakref__", "__doc__", "__slots__", "__qualname__"):
+            setattr(kind, name, value)

@@ -1,0 +1,1 @@
+"""Composites over the records: one family per module; the package re-exports their public names."""

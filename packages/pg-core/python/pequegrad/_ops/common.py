@@ -1,0 +1,231 @@
+"""What every family of composites needs: operands from anything, axes, NumPy's and torch's spellings."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import _core
+from .. import device as _device
+from .. import dt
+from .._core import Tensor
+from ..errors import ArgumentError, AxisError, ShapeError
+
+TensorLike = Any  # a Tensor, a number, an ndarray, or nested lists of numbers
+Axis = int | Sequence[int] | None
+
+_PLAIN = frozenset((Tensor, float, int, bool))
+
+
+def from_python(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """The tensor of an ndarray, number, nested list or tensor: copies, so that later changes of `data` do not show."""
+    wanted = None if dtype is None else dt.as_dtype(dtype)
+    if isinstance(data, Tensor):
+        made = data if wanted is None else _core.astype(data, wanted.code)
+        return made if device is None else to_device(made, device)
+    place = _device.placement(device)
+    if type(data) in (bool, int, float) and wanted is None:
+        kind = dt.as_dtype(type(data))
+        check_int(data)
+        return _core.number(data, kind.code, False, (), place)
+    if hasattr(data, "__dlpack__") and not isinstance(data, np.ndarray) and not isinstance(data, np.generic):
+        made = from_foreign(data)
+    else:
+        made = _from_array(data)
+    if wanted is not None:
+        made = _core.astype(made, wanted.code)
+    return made if place == (0, 0) else _core.to_device(made, place)
+
+
+def check_int(value: Any) -> None:
+    """Python ints are int64 here; a larger one has no tensor."""
+    if type(value) is int and not -(2**63) <= value < 2**64:
+        raise ArgumentError(f"the integer {value} does not fit 64 bits; give a float, or dtype='float64'")
+
+
+def from_foreign(data: Any) -> Tensor:
+    """A copy of a tensor of another library (torch, jax, cupy), through DLPack or NumPy."""
+    if hasattr(data, "detach"):  # torch refuses both for tensors that require grad
+        data = data.detach()
+    try:
+        return _core.apply("copy", (_core.from_dlpack(data.__dlpack__()),)) if _HAS_COPY else _from_array(np.from_dlpack(data))
+    except (TypeError, BufferError, RuntimeError):
+        return _from_array(data)
+
+
+_HAS_COPY = False  # DLPack goes through NumPy, whose array is then copied
+
+
+def _from_array(data: Any) -> Tensor:
+    if isinstance(data, (np.ndarray, np.generic)):
+        array = np.asarray(data)
+    elif isinstance(data, (list, tuple, range)) and _holds_tensors(data):
+        return _stack_nested(data)
+    else:
+        try:
+            array = np.asarray(data)
+        except ValueError as error:
+            raise ShapeError(f"cannot make a tensor of a ragged nested list ({error}); every row must have one length") from None
+        if array.dtype == np.float64 and not hasattr(data, "__array__"):
+            array = array.astype(np.float32)  # Python floats are float32
+        elif array.dtype.kind in "iu" and not hasattr(data, "__array__"):
+            array = array.astype(np.int64 if array.dtype.kind == "i" else array.dtype)
+    if array.dtype.kind not in "biufV" or array.dtype.itemsize > 8:
+        raise dt.DTypeError(
+            f"cannot make a tensor of {type(data).__name__} with NumPy dtype {array.dtype}; "
+            f"the dtypes are {', '.join(d.name for d in dt.all_dtypes)}"
+        )
+    kind = dt.as_dtype(array.dtype)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if kind is dt.bfloat16:
+        array = array.view(np.uint16)
+    return _core.from_numpy(array, kind.code, True)
+
+
+def _holds_tensors(data: Any) -> bool:
+    return len(data) > 0 and (isinstance(data[0], Tensor) or (isinstance(data[0], (list, tuple)) and _holds_tensors(data[0])))
+
+
+def _stack_nested(data: Any) -> Tensor:
+    from .shape import stack
+
+    return stack([x if isinstance(x, Tensor) else from_python(x) for x in data], axis=0)
+
+
+def to_device(x: Tensor, device: Any) -> Tensor:
+    """The tensor on another device; the same tensor when it is there already."""
+    wanted = _device.as_device(device)
+    return x if x.device == wanted else _core.to_device(x, _device.placement(wanted))
+
+
+def operand(x: Any) -> Any:
+    """What an elementwise op may take: Tensors and Python numbers stay, NumPy scalars become weak numbers, arrays tensors."""
+    if type(x) in _PLAIN or isinstance(x, Tensor):
+        return x
+    if isinstance(x, np.generic) and x.dtype.kind in "biuf":
+        return x.item()
+    if isinstance(x, (np.ndarray, list, tuple)) or hasattr(x, "__dlpack__") or hasattr(x, "__array__"):
+        return from_python(x)
+    return NotImplemented
+
+
+def as_tensor(x: TensorLike) -> Tensor:
+    """The tensor itself, or a tensor made of a number (weak), array or list."""
+    if isinstance(x, Tensor):
+        return x
+    x = operand(x)
+    if isinstance(x, Tensor):
+        return x
+    if x is NotImplemented:
+        raise ArgumentError("expected a tensor, a number, an array or nested lists of numbers")
+    check_int(x)
+    return _core.number(x, dt.as_dtype(type(x)).code, True, (), _device.default_device().pair)
+
+
+def elementwise(op: str, *xs: TensorLike) -> Tensor:
+    """A record applied to promoted and broadcast operands."""
+    ready = [x if type(x) in _PLAIN else operand(x) for x in xs]
+    for given, x in zip(xs, ready, strict=True):
+        if x is NotImplemented:
+            raise ArgumentError(f"{op}: expected tensors or numbers, got {type(given).__name__}")
+    if not any(isinstance(x, Tensor) for x in ready):
+        ready[-1] = as_tensor(ready[-1])
+    return _core.elementwise(op, *ready)
+
+
+def to_float(x: TensorLike) -> Tensor:
+    """The operand as a floating tensor: integers and bools become float32."""
+    if type(x) in (int, bool):
+        x = float(x)
+    x = as_tensor(x)
+    return x if x.dtype.kind == "f" else _core.astype(x, dt.float32.code)
+
+
+def float_unary(op: str, x: TensorLike) -> Tensor:
+    """A floating record of one operand."""
+    return _core.apply(op, (to_float(x),))
+
+
+def cast(x: Tensor, dtype: dt.DType) -> Tensor:
+    """The tensor with this dtype, itself when it has it."""
+    return x if x.dtype is dtype else _core.astype(x, dtype.code)
+
+
+def axis_of(axis: Any, ndim: int, what: str) -> int:
+    """A normalised axis."""
+    try:
+        given = operator.index(axis)
+    except TypeError:
+        raise ArgumentError(f"{what}: an axis is an integer, got {type(axis).__name__} {axis!r}") from None
+    if not -ndim <= given < ndim:
+        allowed = f"{-ndim} to {ndim - 1}" if ndim else "none (the tensor has rank 0)"
+        raise AxisError(f"{what}: axis {given} is out of range for rank {ndim}; allowed: {allowed}")
+    return given + ndim if given < 0 else given
+
+
+def axes_of(axis: Any, ndim: int, what: str) -> tuple[int, ...]:
+    """Sorted normalised axes; None means all."""
+    if axis is None:
+        return tuple(range(ndim))
+    if not isinstance(axis, (tuple, list)):
+        return (axis_of(axis, ndim, what),)
+    axes = tuple(sorted(axis_of(a, ndim, what) for a in axis))
+    if len(set(axes)) != len(axes):
+        raise AxisError(f"{what}: axis given twice in {tuple(axis)!r}")
+    return axes
+
+
+def spelled(value: Any, default: Any, other: Any, names: str, what: str) -> Any:
+    """The value of an argument that has two spellings (``axis`` and ``dim``)."""
+    if other is None:
+        return value
+    if value is not default and value != default:
+        ours, theirs = names.split("/")
+        raise ArgumentError(f"{what}: give {ours} or {theirs}, not both")
+    return other
+
+
+def shape_of(shape: Any, what: str) -> tuple[int, ...]:
+    """A shape from an int or a sequence of ints."""
+    if isinstance(shape, (tuple, list)):
+        dims = shape
+    else:
+        try:
+            dims = (operator.index(shape),)
+        except TypeError:
+            try:
+                dims = tuple(shape)
+            except TypeError:
+                raise ArgumentError(f"{what}: a shape is an int or a tuple of ints, got {shape!r}") from None
+    try:
+        return tuple([operator.index(d) for d in dims])
+    except TypeError:
+        raise ArgumentError(f"{what}: a shape is an int or a tuple of ints, got {tuple(dims)!r}") from None
+
+
+def positive_shape(shape: Any, what: str) -> tuple[int, ...]:
+    """A shape whose extents are known."""
+    dims = shape_of(shape, what)
+    for d in dims:
+        if d < 0:
+            raise ShapeError(f"{what}: extents must not be negative, got {dims}")
+    return dims
+
+
+def reshape_to(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """Reshape to known extents (no check, no -1)."""
+    return x if x.shape == tuple(shape) else _core.apply("reshape", (x,), tuple(shape))
+
+
+def fill(value: Any, like: Tensor) -> Tensor:
+    """A literal of the shape, dtype and device of another tensor."""
+    return _core.full(value, like.dtype.code, False, like.shape, like.device.pair)
+
+
+def iota(shape: Sequence[int], axis: int, dtype: dt.DType, device: tuple[int, int]) -> Tensor:
+    """The index along an axis."""
+    return _core.apply("iota", (), (dtype.code, *device, axis, *shape))

@@ -1,0 +1,255 @@
+"""Products of tensors: all of them are ``dot_general`` with labels, so that no operand is copied into shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import _core, dt
+from .._core import Tensor
+from ..errors import AxisError, InvalidValueError, ShapeError
+from .common import TensorLike, as_tensor, axis_of, cast, reshape_to
+from .diagonals import diagonal
+from .reduce import sum as _sum
+from .shape import broadcast_shapes, broadcast_to
+
+
+def _same_dtype(x: TensorLike, y: TensorLike, what: str) -> tuple[Tensor, Tensor, bool]:
+    """Both operands in one dtype; bools are counted as int64 and the caller turns the result back."""
+    x, y = as_tensor(x), as_tensor(y)
+    code, _ = _core.promote(x, y)
+    kind = dt.all_dtypes[code]
+    if kind.is_bool:
+        return cast(x, dt.int64), cast(y, dt.int64), True
+    return cast(x, kind), cast(y, kind), False
+
+
+def contract(x: Tensor, y: Tensor, a: Sequence[int], b: Sequence[int], c: Sequence[int]) -> Tensor:
+    """The sum of products over the labels that c lacks; a label of one operand alone must be in c, and the other way round."""
+    return _core.apply("dot_general", (x, y), (len(a), len(b), len(c), *a, *b, *c))
+
+
+def matmul(x: TensorLike, y: TensorLike) -> Tensor:
+    """The matrix product of the last two axes, the others broadcast; vectors count as a row on the left, a column on the right.
+
+    >>> pg.matmul(pg.Tensor([[1, 2], [3, 4]]), pg.Tensor([1, 1])).tolist()
+    [3, 7]
+    """
+    x, y, boolean = _same_dtype(x, y, "matmul")
+    if x.ndim == 0 or y.ndim == 0:
+        raise ShapeError(f"matmul: operands need at least one axis, got {x.shape} @ {y.shape}; use * for numbers")
+    inner_x, inner_y = x.shape[-1], y.shape[-2 if y.ndim > 1 else -1]
+    if inner_x != inner_y:
+        hint = "; transpose one side?" if inner_x in y.shape or inner_y in x.shape else ""
+        raise ShapeError(f"matmul: inner sizes differ: {x.shape} @ {y.shape} needs {inner_x} == {inner_y}{hint}")
+    row = x.ndim > 1
+    column = y.ndim > 1
+    batch_x, batch_y = (x.shape[:-2] if row else ()), (y.shape[:-2] if column else ())
+    try:
+        batch = broadcast_shapes(batch_x, batch_y)
+    except ShapeError:
+        raise ShapeError(f"matmul: batch axes do not broadcast: {x.shape} @ {y.shape}") from None
+    # Labels: batch axes 0.., then row, inner, column. An axis of extent 1 that the other side stretches is dropped: its label
+    # stays in the other operand alone, and nothing is copied. One both sides lack in length is put back at the end.
+    r, k, c = len(batch), len(batch) + 1, len(batch) + 2
+    a, x = _batch_labels(x, batch_x, batch, 2 if row else 1)
+    b, y = _batch_labels(y, batch_y, batch, 2 if column else 1)
+    out = [label for label in range(len(batch)) if label in a or label in b]
+    out += [r] * row + [c] * column
+    made = contract(x, y, [*a, *([r] if row else []), k], [*b, k, *([c] if column else [])], out)
+    full = (*batch, *((x.shape[-2],) if row else ()), *((y.shape[-1],) if column else ()))
+    made = reshape_to(made, full)
+    return made != 0 if boolean else made
+
+
+def _batch_labels(x: Tensor, own: tuple[int, ...], batch: tuple[int, ...], rest: int) -> tuple[list[int], Tensor]:
+    offset = len(batch) - len(own)
+    kept = [i for i, d in enumerate(own) if d != 1]
+    if len(kept) != len(own):
+        x = reshape_to(x, (*[own[i] for i in kept], *x.shape[x.ndim - rest :]))
+    return [offset + i for i in kept], x
+
+
+def tensordot(x: TensorLike, y: TensorLike, axes: Any = 2) -> Tensor:
+    """The sum of products over pairs of axes: so many last of x with first of y, or two lists of axes.
+
+    >>> pg.tensordot(pg.ones((2, 3)), pg.ones((3, 2)), 1).tolist()
+    [[3.0, 3.0], [3.0, 3.0]]
+    """
+    x, y, boolean = _same_dtype(x, y, "tensordot")
+    if isinstance(axes, (tuple, list)):
+        left = [axis_of(a, x.ndim, "tensordot") for a in (axes[0] if isinstance(axes[0], (tuple, list)) else [axes[0]])]
+        right = [axis_of(a, y.ndim, "tensordot") for a in (axes[1] if isinstance(axes[1], (tuple, list)) else [axes[1]])]
+    else:
+        if axes > min(x.ndim, y.ndim):
+            raise AxisError(f"tensordot: {axes} axes asked of shapes {x.shape} and {y.shape}")
+        left, right = list(range(x.ndim - axes, x.ndim)), list(range(axes))
+    if len(left) != len(right):
+        raise AxisError(f"tensordot: {len(left)} axes of the first for {len(right)} of the second; give equally many")
+    for i, j in zip(left, right, strict=True):
+        if x.shape[i] != y.shape[j]:
+            raise ShapeError(f"tensordot: axis {i} of {x.shape} and axis {j} of {y.shape} differ in length")
+    a = list(range(x.ndim))
+    b = [a[left[right.index(j)]] if j in right else x.ndim + j for j in range(y.ndim)]
+    out = [i for i in a if i not in left] + [label for label in b if label >= x.ndim]
+    made = contract(x, y, a, b, out)
+    return made != 0 if boolean else made
+
+
+def dot(x: TensorLike, y: TensorLike) -> Tensor:
+    """NumPy's dot: inner product of vectors, matrix product of matrices, else over the last axis of x and second last of y.
+
+    >>> pg.dot(pg.Tensor([1, 2]), pg.Tensor([3, 4])).item()
+    11
+    """
+    x, y = as_tensor(x), as_tensor(y)
+    if x.ndim == 0 or y.ndim == 0:
+        return x * y
+    if x.ndim <= 2 and y.ndim <= 2:
+        return matmul(x, y)
+    return tensordot(x, y, ([x.ndim - 1], [max(y.ndim - 2, 0)]))
+
+
+def vdot(x: TensorLike, y: TensorLike) -> Tensor:
+    """The inner product of all elements.
+
+    >>> pg.vdot(pg.ones((2, 2)), pg.ones((2, 2))).item()
+    4.0
+    """
+    x, y = as_tensor(x), as_tensor(y)
+    return matmul(reshape_to(x, (x.size,)), reshape_to(y, (y.size,)))
+
+
+def inner(x: TensorLike, y: TensorLike) -> Tensor:
+    """The sum of products over the last axes.
+
+    >>> pg.inner(pg.Tensor([1, 2]), pg.Tensor([3, 4])).item()
+    11
+    """
+    x, y = as_tensor(x), as_tensor(y)
+    return x * y if x.ndim == 0 or y.ndim == 0 else tensordot(x, y, ([x.ndim - 1], [y.ndim - 1]))
+
+
+def outer(x: TensorLike, y: TensorLike) -> Tensor:
+    """All products of two vectors (flattened).
+
+    >>> pg.outer(pg.Tensor([1, 2]), pg.Tensor([3, 4])).tolist()
+    [[3, 4], [6, 8]]
+    """
+    x, y = as_tensor(x), as_tensor(y)
+    return reshape_to(x, (x.size, 1)) * reshape_to(y, (1, y.size))
+
+
+def trace(x: TensorLike, offset: int = 0) -> Tensor:
+    """The sum of the diagonal of the last two axes.
+
+    >>> pg.trace(pg.eye(3)).item()
+    3.0
+    """
+    return _sum(diagonal(x, offset), axis=-1)
+
+
+def einsum(equation: str, *operands: TensorLike) -> Tensor:
+    """Sums of products by index notation: ``"ij,jk->ik"``, with ellipsis; operands are combined from the left.
+
+    >>> pg.einsum("ij,j->i", pg.ones((2, 3)), pg.ones(3)).tolist()
+    [3.0, 3.0]
+    """
+    inputs, output, tensors = _parse_einsum(equation, [as_tensor(x) for x in operands])
+    remaining = list(zip(inputs, tensors, strict=True))
+    labels, x = _lone(*remaining[0], keep=_letters(remaining[1:], output))
+    for position, (other, y) in enumerate(remaining[1:]):
+        keep = _letters(remaining[position + 2 :], output)
+        other, y = _lone(other, y, keep=keep | set(labels))
+        labels, x = _lone(labels, x, keep=keep | set(other))
+        made = [c for c in labels if c in keep] + [c for c in other if c in keep and c not in labels]
+        x, y, boolean = _same_dtype(x, y, "einsum")
+        x = contract(x, y, [ord(c) for c in labels], [ord(c) for c in other], [ord(c) for c in made])
+        x = x != 0 if boolean else x
+        labels = "".join(made)
+    from .shape import permute
+
+    return permute(x, [labels.index(c) for c in output]) if output else x
+
+
+def _letters(rest: Any, output: str) -> set[str]:
+    return set(output).union(*[set(labels) for labels, _ in rest])
+
+
+def _lone(labels: str, x: Tensor, keep: set[str]) -> tuple[str, Tensor]:
+    """Diagonals of labels that stand twice, and the sum over labels that nobody else needs."""
+    from .shape import moveaxis
+
+    for c in sorted(set(labels)):
+        while labels.count(c) > 1:
+            i = labels.index(c)
+            j = labels.index(c, i + 1)
+            if x.shape[i] != x.shape[j]:
+                raise ShapeError(f"einsum: label {c!r} stands for extents {x.shape[i]} and {x.shape[j]}")
+            x = diagonal(moveaxis(x, (i, j), (-2, -1)))
+            labels = "".join(labels[n] for n in range(len(labels)) if n not in (i, j)) + c
+    axes = [i for i, c in enumerate(labels) if c not in keep]
+    if axes:
+        kind = x.dtype
+        x = _sum(x, axis=axes, dtype=kind if not kind.is_bool else dt.int64)
+        x = x != 0 if kind.is_bool else x
+        labels = "".join(c for i, c in enumerate(labels) if i not in axes)
+    return labels, x
+
+
+def _parse_einsum(equation: str, tensors: list[Tensor]) -> tuple[list[str], str, list[Tensor]]:
+    text = equation.replace(" ", "")
+    left, arrow, output = text.partition("->")
+    inputs = left.split(",")
+    if len(inputs) != len(tensors):
+        raise InvalidValueError(f"einsum: {equation!r} names {len(inputs)} operands, got {len(tensors)}")
+    # An ellipsis stands for labels that no letter uses, aligned at the right as broadcasting does.
+    spare = "".join(chr(c) for c in range(0x100, 0x120))
+    widest = 0
+    for i, (labels, x) in enumerate(zip(inputs, tensors, strict=True)):
+        extra = x.ndim - len(labels.replace("...", ""))
+        if extra < 0 or (extra and "..." not in labels):
+            raise ShapeError(f"einsum: {labels!r} has {len(labels.replace('...', ''))} labels, the operand shape {x.shape}")
+        widest = max(widest, extra if "..." in labels else 0)
+        inputs[i] = labels.replace("...", spare[len(spare) - extra :] if extra else "")
+    dots = spare[len(spare) - widest :] if widest else ""
+    if not arrow:
+        letters = "".join(inputs)
+        output = dots + "".join(sorted(c for c in set(letters) if letters.count(c) == 1 and c not in dots))
+    else:
+        output = output.replace("...", dots)
+    sizes: dict[str, int] = {}
+    for labels, x in zip(inputs, tensors, strict=True):
+        for c, d in zip(labels, x.shape, strict=True):
+            if sizes.setdefault(c, d) != d:
+                if 1 not in (sizes[c], d):
+                    raise ShapeError(f"einsum: label {c!r} stands for extents {sizes[c]} and {d} in {equation!r}")
+                sizes[c] = max(sizes[c], d)
+    for c in output:
+        if c not in sizes:
+            raise InvalidValueError(f"einsum: output label {c!r} is in no operand of {equation!r}")
+    if len(set(output)) != len(output):
+        raise InvalidValueError(f"einsum: an output label stands twice in {equation!r}")
+    stretched = [broadcast_to(x, tuple(sizes[c] for c in labels)) for labels, x in zip(inputs, tensors, strict=True)]
+    return inputs, output, stretched
+
+
+def matrix_power(x: TensorLike, n: int) -> Tensor:
+    """A square matrix times itself, n >= 0 times.
+
+    >>> pg.matrix_power(pg.Tensor([[1, 1], [0, 1]]), 3).tolist()
+    [[1, 3], [0, 1]]
+    """
+    x = as_tensor(x)
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2] or n < 0:
+        raise ShapeError(f"matrix_power: needs square matrices and n >= 0, got shape {x.shape} and n = {n}")
+    from .creation import eye
+
+    made = cast(broadcast_to(eye(x.shape[-1]), x.shape), x.dtype)
+    square = x
+    for bit in range(max(n.bit_length(), 1)):
+        if n >> bit & 1:
+            made = square if n & ((1 << bit) - 1) == 0 else made @ square
+        if n >> (bit + 1):
+            square = square @ square
+    return made

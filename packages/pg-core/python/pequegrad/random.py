@@ -1,0 +1,439 @@
+"""Random numbers: counter-based (Threefry-2x32), the same bits as JAX's with its partitionable layout.
+
+With explicit keys every function is pure. Without a key it takes the next draw of the calling thread's generator: draw n uses
+``fold_in(key(seed), n)``. The count is a tensor, so that inside ``pg.jit`` it is a hidden input and output: draws advance.
+
+>>> import pequegrad as pg
+>>> key = pg.random.key(0)
+>>> pg.random.bits(key, (2,)).tolist()
+[4146024105, 967050713]
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import Any
+
+import numpy as np
+
+from . import _core, dt
+from ._core import Tensor
+from ._ops.common import TensorLike, as_tensor, axis_of, cast, elementwise, from_python, iota, positive_shape, reshape_to
+from ._ops.creation import arange
+from ._ops.indexing import getitem, take, take_along_axis
+from ._ops.logic import where
+from ._ops.maths import erfinv
+from ._ops.shape import broadcast_shapes, broadcast_to, stack
+from ._ops.sorting import argsort
+from .errors import ArgumentError, InvalidValueError, ShapeError
+
+# ---- keys
+
+
+def key(seed: TensorLike) -> Tensor:
+    """The key of a seed: two uint32 words.
+
+    >>> pg.random.key(42).tolist()
+    [0, 42]
+    """
+    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
+        if not -(2**63) <= int(seed) < 2**64:
+            raise InvalidValueError(f"key: the seed {seed} does not fit 64 bits")
+        return from_python(np.array([(int(seed) >> 32) & 0xFFFFFFFF, int(seed) & 0xFFFFFFFF], np.uint32))
+    if isinstance(seed, Tensor) and seed.dtype.is_integer and seed.ndim == 0:
+        if seed.dtype.itemsize == 8:
+            wide = _core.apply("bitcast", (seed,), (dt.uint64.code,)) if seed.dtype.kind == "i" else seed
+            return stack([cast(wide >> 32, dt.uint32), cast(wide & 0xFFFFFFFF, dt.uint32)])
+        return stack([cast(as_tensor(0), dt.uint32), cast(seed, dt.uint32)])
+    raise ArgumentError(f"key: a seed is an integer, got {type(seed).__name__}")
+
+
+def _words(k: TensorLike, what: str) -> tuple[Tensor, Tensor]:
+    k = as_tensor(k)
+    if k.dtype is not dt.uint32 or k.shape != (2,):
+        raise ArgumentError(f"{what}: a key is uint32 of shape (2,), got {k.dtype} of shape {k.shape}; make one with pg.random.key(0)")
+    return getitem(k, 0), getitem(k, 1)
+
+
+def _threefry(k0: Tensor, k1: Tensor, c0: Tensor, c1: Tensor, word: int) -> Tensor:
+    """One word of the block cipher (0 or 1), or the two words xored (2), at counters (c0, c1)."""
+    shape = broadcast_shapes(k0.shape, c0.shape)
+    return _core.apply("threefry", [broadcast_to(x, shape) for x in (k0, k1, c0, c1)], (word,))
+
+
+def _counters(shape: tuple[int, ...], pair: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """The high and low words of each element's index."""
+    count = math.prod(shape)
+    if count < 2**32:
+        low = reshape_to(iota((count,), 0, dt.uint32, pair), shape)
+        return _core.full(0, dt.uint32.code, False, shape, pair), low
+    index = reshape_to(iota((count,), 0, dt.uint64, pair), shape)
+    return cast(index >> 32, dt.uint32), cast(index & 0xFFFFFFFF, dt.uint32)
+
+
+def split(k: TensorLike, num: int | tuple[int, ...] = 2) -> Tensor:
+    """New keys from a key, one per row.
+
+    >>> pg.random.split(pg.random.key(0)).shape
+    (2, 2)
+    """
+    k0, k1 = _words(k, "split")
+    c0, c1 = _counters(positive_shape(num, "split"), k0.device.pair)
+    return stack([_threefry(k0, k1, c0, c1, 0), _threefry(k0, k1, c0, c1, 1)], axis=-1)
+
+
+def fold_in(k: TensorLike, data: TensorLike) -> Tensor:
+    """A new key from a key and a 32-bit integer.
+
+    >>> pg.random.fold_in(pg.random.key(0), 1).shape
+    (2,)
+    """
+    k0, k1 = _words(k, "fold_in")
+    if isinstance(data, (int, np.integer)):
+        data = int(data) & 0xFFFFFFFF
+    low = cast(as_tensor(data), dt.uint32)
+    if low.ndim:
+        raise ShapeError(f"fold_in: takes one integer, got shape {low.shape}")
+    zero = _core.full(0, dt.uint32.code, False, (), low.device.pair)
+    return stack([_threefry(k0, k1, zero, low, 0), _threefry(k0, k1, zero, low, 1)])
+
+
+# ---- the generator behind draws without a key
+
+
+class Generator:
+    """A seed and a count of draws. ``default()`` is the calling thread's own.
+
+    >>> g = pg.random.Generator(0)
+    >>> a, b = pg.random.uniform(shape=2, generator=g), pg.random.uniform(shape=2, generator=g)
+    >>> bool((a == b).any())
+    False
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed(seed)
+
+    def seed(self, seed: int) -> Generator:
+        """Start again from a seed."""
+        if not hasattr(self, "_key"):
+            self._key = key(seed)
+            self._count = from_python(np.array(0, np.uint32))
+        else:  # the handles stay: a jitted function that captured them sees the new state
+            self._key.assign(key(seed))
+            self._count.assign(from_python(np.array(0, np.uint32)))
+        return self
+
+    def next_key(self) -> Tensor:
+        """The key of the next draw."""
+        made = fold_in(self._key, self._count)
+        self._count.assign(self._count + 1)
+        return made
+
+    def get_state(self) -> dict[str, Any]:
+        """The key words and the count, as Python numbers."""
+        return {"key": tuple(self._key.tolist()), "count": int(self._count.item())}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continue from a state that ``get_state`` returned."""
+        try:
+            words, count = np.array(state["key"], np.uint32), np.array(state["count"], np.uint32)
+            words = words.reshape(2)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise InvalidValueError(f"set_state: not a generator state: {state!r}") from None
+        self._key.assign(from_python(words))
+        self._count.assign(from_python(count))
+
+
+class _PerThread(threading.local):
+    generator: Generator | None = None
+
+
+_per_thread = _PerThread()
+_threads = 0
+_lock = threading.Lock()
+
+
+def default() -> Generator:
+    """The calling thread's generator. Seeded with 0 on the first thread, 1 on the second that asks, and so on.
+
+    >>> isinstance(pg.random.default(), pg.random.Generator)
+    True
+    """
+    global _threads
+    if _per_thread.generator is None:
+        with _lock:
+            number, _threads = _threads, _threads + 1
+        _per_thread.generator = Generator(number)
+    return _per_thread.generator
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the calling thread's generator.
+
+    >>> _ = pg.manual_seed(3)
+    >>> a = pg.rand(2).tolist()
+    >>> _ = pg.manual_seed(3)
+    >>> a == pg.rand(2).tolist()
+    True
+    """
+    return default().seed(seed)
+
+
+def get_state() -> dict[str, Any]:
+    """The state of the calling thread's generator, to be saved.
+
+    >>> sorted(pg.random.get_state())
+    ['count', 'key']
+    """
+    return default().get_state()
+
+
+def set_state(state: dict[str, Any]) -> None:
+    """Continue the calling thread's generator from a saved state.
+
+    >>> state = pg.random.get_state()
+    >>> a = pg.rand(2).tolist()
+    >>> pg.random.set_state(state)
+    >>> a == pg.rand(2).tolist()
+    True
+    """
+    default().set_state(state)
+
+
+def _key_or_next(k: TensorLike | None, generator: Generator | None) -> Tensor:
+    if k is not None and not isinstance(k, Tensor):
+        raise ArgumentError(
+            f"the first argument is a key (pg.random.key(0)) or None, got {type(k).__name__}; pass the shape by name: shape=(2, 3)"
+        )
+    return (generator or default()).next_key() if k is None else k
+
+
+# ---- distributions
+
+
+def bits(k: TensorLike | None = None, shape: Any = (), dtype: Any = "uint32", *, generator: Generator | None = None) -> Tensor:
+    """Uniform random bits of an unsigned dtype.
+
+    >>> pg.random.bits(pg.random.key(1), (3,)).dtype
+    uint32
+    """
+    kind = dt.as_dtype(dtype)
+    if kind.kind != "u":
+        raise dt.DTypeError(f"bits: needs an unsigned dtype, got {kind}")
+    dims = positive_shape(shape, "bits")
+    k0, k1 = _words(_key_or_next(k, generator), "bits")
+    c0, c1 = _counters(dims, k0.device.pair)
+    if kind is dt.uint64:
+        high = cast(_threefry(k0, k1, c0, c1, 0), dt.uint64)
+        return (high << 32) | cast(_threefry(k0, k1, c0, c1, 1), dt.uint64)
+    return cast(_threefry(k0, k1, c0, c1, 2), kind)
+
+
+_MANTISSA = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}
+_ONE = {"float16": 0x3C00, "bfloat16": 0x3F80, "float32": 0x3F800000, "float64": 0x3FF0000000000000}
+
+
+def _float_type(dtype: Any, what: str) -> dt.DType:
+    kind = dt.as_dtype(dtype)
+    if kind.kind != "f":
+        raise dt.DTypeError(f"{what}: needs a floating dtype, got {kind}")
+    return kind
+
+
+def uniform(
+    k: TensorLike | None = None,
+    shape: Any = (),
+    dtype: Any = "float32",
+    minval: TensorLike = 0.0,
+    maxval: TensorLike = 1.0,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Numbers evenly distributed over [minval, maxval).
+
+    >>> x = pg.random.uniform(pg.random.key(0), (100,))
+    >>> bool(((x >= 0) & (x < 1)).all())
+    True
+    """
+    kind = _float_type(dtype, "uniform")
+    dims = positive_shape(shape, "uniform")
+    width = kind.itemsize * 8
+    unsigned = dt.as_dtype(f"uint{width}")
+    # Random mantissa bits under the exponent of 1 give [1, 2). bfloat16 has so few that a byte is drawn.
+    drawn = 8 if kind is dt.bfloat16 else width
+    raw = cast(bits(k, dims, f"uint{drawn}", generator=generator), unsigned)
+    raw = (raw >> (drawn - _MANTISSA[kind.name])) | _ONE[kind.name]
+    unit = _core.apply("bitcast", (raw,), (kind.code,)) - 1.0
+    if type(minval) is float and type(maxval) is float and (minval, maxval) == (0.0, 1.0):
+        return unit
+    low, high = cast(as_tensor(minval), kind), cast(as_tensor(maxval), kind)
+    return elementwise("maximum", low, unit * (high - low) + low)
+
+
+def normal(k: TensorLike | None = None, shape: Any = (), dtype: Any = "float32", *, generator: Generator | None = None) -> Tensor:
+    """Standard normal numbers.
+
+    >>> abs(pg.random.normal(pg.random.key(0), (1000,)).mean().item()) < 0.1
+    True
+    """
+    kind = _float_type(dtype, "normal")
+    below = {"float16": -(1 - 2**-11), "bfloat16": -(1 - 2**-8), "float32": -(1 - 2**-24), "float64": -(1 - 2**-53)}
+    u = uniform(k, shape, kind, below[kind.name], 1.0, generator=generator)
+    # sqrt(2) in the dtype itself, as JAX has it
+    return erfinv(u) * math.sqrt(2)
+
+
+def bernoulli(
+    k: TensorLike | None = None, p: TensorLike = 0.5, shape: Any = None, *, generator: Generator | None = None
+) -> Tensor:
+    """True with probability p.
+
+    >>> pg.random.bernoulli(pg.random.key(0), 1.0, (3,)).tolist()
+    [True, True, True]
+    """
+    chance = as_tensor(p)
+    if chance.dtype.kind != "f":
+        chance = cast(chance, dt.float32)
+    dims = chance.shape if shape is None else positive_shape(shape, "bernoulli")
+    return uniform(k, dims, chance.dtype, generator=generator) < p
+
+
+def randint(
+    k: TensorLike | None = None,
+    shape: Any = (),
+    minval: TensorLike = 0,
+    maxval: TensorLike = 2,
+    dtype: Any = "int64",
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Integers in [minval, maxval), drawn from twice the bits, so that the bias of the remainder is small.
+
+    >>> x = pg.random.randint(pg.random.key(0), (100,), 3, 6)
+    >>> x.min().item(), x.max().item()
+    (3, 5)
+    """
+    kind = dt.as_dtype(dtype)
+    if not kind.is_integer:
+        raise dt.DTypeError(f"randint: needs an integer dtype, got {kind}")
+    dims = positive_shape(shape, "randint")
+    width = kind.itemsize * 8
+    unsigned = dt.as_dtype(f"uint{width}")
+    smallest, largest = (0, 2**width - 1) if kind.kind == "u" else (-(2 ** (width - 1)), 2 ** (width - 1) - 1)
+    keys = split(_key_or_next(k, generator))
+    higher, lower = bits(getitem(keys, 0), dims, unsigned), bits(getitem(keys, 1), dims, unsigned)
+    if isinstance(minval, (int, np.integer)) and isinstance(maxval, (int, np.integer)):
+        first = min(max(int(minval), smallest), largest)
+        beyond = int(maxval) > largest
+        last = min(max(int(maxval), smallest), largest)
+        size = (last - first + beyond) % 2**width if last > first else 1
+        span: Tensor = _core.number(size, unsigned.code, False, (), (0, 0))
+        low = _core.number(first, kind.code, False, (), (0, 0))
+        half = _core.number((2 ** (width // 2)) % size if size else 2 ** (width // 2), unsigned.code, False, (), (0, 0))
+    else:
+        low, high = cast(as_tensor(minval), kind), cast(as_tensor(maxval), kind)
+        span = where(high <= low, 1, _core.apply("bitcast", (high - low,), (unsigned.code,)) if kind.kind == "i" else high - low)
+        half = _rest(_core.full(2 ** (width // 2), unsigned.code, False, (), (0, 0)), span)
+    multiplier = _rest(half * half, span)
+    offset = _rest(_rest(higher, span) * multiplier + _rest(lower, span), span)
+    signed = offset if kind.kind == "u" else _core.apply("bitcast", (offset,), (kind.code,))
+    return low + signed
+
+
+def _rest(x: Tensor, span: Tensor) -> Tensor:
+    """x modulo span, where a span of 0 means the whole range of the dtype."""
+    return where(span == 0, x, elementwise("remainder", x, where(span == 0, 1, span)))
+
+
+def permutation(
+    k: TensorLike | None = None,
+    x: TensorLike = 0,
+    axis: int = 0,
+    independent: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """The numbers below x, or the slices of a tensor along an axis, in random order.
+
+    >>> sorted(pg.random.permutation(pg.random.key(0), 5).tolist())
+    [0, 1, 2, 3, 4]
+    """
+    chosen = _key_or_next(k, generator)
+    if isinstance(x, (int, np.integer)):
+        if x < 0:
+            raise InvalidValueError(f"permutation: of {x} numbers")
+        return _shuffle(chosen, arange(int(x)), 0)
+    x = as_tensor(x)
+    at = axis_of(axis, x.ndim, "permutation")
+    if independent or x.ndim == 1:
+        return _shuffle(chosen, x, at)
+    return take(x, _shuffle(chosen, arange(x.shape[at]), 0), at)
+
+
+def _shuffle(k: Tensor, x: Tensor, axis: int) -> Tensor:
+    # Sorting by random words leaves ties in their order; so many rounds make an unbroken tie improbable (JAX's rule).
+    rounds = int(np.ceil(3 * np.log(max(1, x.size)) / np.log(0xFFFFFFFF)))
+    for _ in range(rounds):
+        keys = split(k)
+        k = getitem(keys, 0)
+        order = argsort(bits(getitem(keys, 1), x.shape), axis)
+        x = take_along_axis(x, order, axis)
+    return x
+
+
+def choice(
+    k: TensorLike | None = None,
+    a: TensorLike = 0,
+    shape: Any = (),
+    replace: bool = True,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Elements drawn from the numbers below ``a``, or from the rows of a tensor.
+
+    >>> pg.random.choice(pg.random.key(0), 5, (3,), replace=False).shape
+    (3,)
+    """
+    chosen = _key_or_next(k, generator)
+    dims = positive_shape(shape, "choice")
+    count = a if isinstance(a, (int, np.integer)) else as_tensor(a).shape[0]
+    wanted = math.prod(dims)
+    if count < 1 or (not replace and wanted > count):
+        raise InvalidValueError(f"choice: {wanted} draws {'with' if replace else 'without'} replacement from {count} elements")
+    if replace:
+        index = randint(chosen, dims, 0, int(count))
+        return index if isinstance(a, (int, np.integer)) else take(a, index, 0)
+    picked = getitem(permutation(chosen, a), slice(0, wanted))
+    return reshape_to(picked, (*dims, *picked.shape[1:]))
+
+
+# ---- the main namespace
+
+
+def _shape_arguments(shape: tuple[Any, ...]) -> tuple[int, ...]:
+    return positive_shape(shape[0] if len(shape) == 1 else shape, "rand")
+
+
+def rand(*shape: Any, dtype: Any = "float32", device: Any = None, generator: Generator | None = None) -> Tensor:
+    """Numbers evenly distributed over [0, 1), from the generator: ``rand(2, 3)`` or ``rand((2, 3))``.
+
+    >>> pg.rand((2, 3)).shape
+    (2, 3)
+    """
+    from . import device as _device
+
+    _device.placement(device)
+    return uniform(None, _shape_arguments(shape), dtype, generator=generator)
+
+
+def randn(*shape: Any, dtype: Any = "float32", device: Any = None, generator: Generator | None = None) -> Tensor:
+    """Standard normal numbers, from the generator: ``randn(2, 3)`` or ``randn((2, 3))``.
+
+    >>> pg.randn(2, 3).shape
+    (2, 3)
+    """
+    from . import device as _device
+
+    _device.placement(device)
+    return normal(None, _shape_arguments(shape), dtype, generator=generator)
