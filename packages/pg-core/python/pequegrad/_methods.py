@@ -1,6 +1,7 @@
 """The methods of Tensor: what composites offer as methods, conversions, indexing and protocols.
 
-The class is never instantiated: its attributes are put on the raw type of the extension (``tensor.py``), whose stub inherits
+The class is never instantiated: its attributes are put on the raw type of the extension (``tensor.py``),
+whose stub inherits
 from it, so that type checkers see one class.
 """
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def _temporary_references() -> int | None:
-    """How many references ``__setitem__`` sees on a tensor that no name holds, or None when the interpreter does not tell."""
+    """How many references ``__setitem__`` sees on a tensor that no name holds, or None when the interpreter
+    does not tell.
+    """
 
     class Probe:
         seen = 0
@@ -140,7 +143,8 @@ class TensorMethods:
     # ---- rebinding
 
     def assign(self: Tensor, value: Any) -> Tensor:
-        """Let this tensor name another value of the same shape and dtype. Results computed before keep their values.
+        """Let this tensor name another value of the same shape and dtype. Results computed before keep
+        their values.
 
         >>> x = pg.zeros(2)
         >>> x.assign(pg.ones(2)).tolist()
@@ -150,14 +154,18 @@ class TensorMethods:
         if v.shape != self.shape:
             v = indexing.fitting(v, self.shape, self)
         if v.dtype is not self.dtype and v.dtype.kind == "f" and self.dtype.kind != "f":
-            raise DTypeError(f"assign: cannot put {v.dtype} values into a {self.dtype} tensor; convert them with .astype('{self.dtype}')")
+            raise DTypeError(
+                f"assign: cannot put {v.dtype} values into a {self.dtype} tensor; convert them with "
+                f".astype('{self.dtype}')"
+            )
         _core.rebind(self, cast(v, self.dtype))
         return self
 
     def __setitem__(self: Tensor, key: Any, value: Any) -> None:
         if _TEMPORARY is not None and sys.getrefcount(self) <= _TEMPORARY:
             raise UnsupportedError(
-                "assigning to a part of a temporary tensor changes nothing: x[0][1] = v writes into the copy x[0]; write x[0, 1] = v"
+                "assigning to a part of a temporary tensor changes nothing: x[0][1] = v writes into the "
+                "copy x[0]; write x[0, 1] = v"
             )
         _core.rebind(self, indexing.update(self, key, value, "set"))
 
@@ -180,7 +188,8 @@ class TensorMethods:
 
     @property
     def at(self: Tensor) -> indexing.At:
-        """Updates of a part that return a new tensor: ``x.at[key].set(v)``, ``.add``, ``.multiply``, ``.min``, ``.max``.
+        """Updates of a part that return a new tensor: ``x.at[key].set(v)``, ``.add``, ``.multiply``,
+        ``.min``, ``.max``.
 
         >>> pg.zeros(3).at[1:].add(2.0).tolist()
         [0.0, 2.0, 2.0]
@@ -218,9 +227,18 @@ class TensorMethods:
 
         return pequegrad
 
-    def __dlpack__(self: Tensor, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None) -> Any:
+    def __dlpack__(
+        self: Tensor,
+        *,
+        stream: Any = None,
+        max_version: Any = None,
+        dl_device: Any = None,
+        copy: bool | None = None,
+    ) -> Any:
         if dl_device is not None and tuple(dl_device) != (1, 0):
-            raise BufferError(f"__dlpack__: this tensor is on the cpu, device {dl_device} was asked for; move it first")
+            raise BufferError(
+                f"__dlpack__: this tensor is on the cpu, device {dl_device} was asked for; move it first"
+            )
         return _core.to_dlpack(_core.apply("stop_gradient", (self,)) if copy else self)
 
     def __dlpack_device__(self: Tensor) -> tuple[int, int]:
@@ -251,13 +269,17 @@ class TensorMethods:
         if not spec:
             return str(self)
         if self.ndim:
-            raise ArgumentError(f"only a tensor of rank 0 can be formatted with {spec!r}, this one has shape {self.shape}; use .numpy()")
+            raise ArgumentError(
+                f"only a tensor of rank 0 can be formatted with {spec!r}, this one has shape "
+                f"{self.shape}; use .numpy()"
+            )
         return format(self.item(), spec)
 
     def backward(self: Tensor, *args: Any, **kwargs: Any) -> None:
         """There is no tape: derivatives come from transforms. Raises an error that shows how."""
         raise UnsupportedError(
-            "pequegrad has no .backward(): transform the function instead, loss, grads = pg.value_and_grad(loss_fn)(params), "
+            "pequegrad has no .backward(): transform the function instead, loss, grads = "
+            "pg.value_and_grad(loss_fn)(params), "
             "or with a module nn.value_and_grad(model, loss_fn)(x, y)"
         )
 
@@ -265,24 +287,79 @@ class TensorMethods:
 
     one_hot = staticmethod(creation.one_hot)
 
-    reshape, permute, transpose, swapaxes, moveaxis = shape.reshape, shape.permute, shape.transpose, shape.swapaxes, shape.moveaxis
+    reshape, permute, transpose, swapaxes, moveaxis = (
+        shape.reshape,
+        shape.permute,
+        shape.transpose,
+        shape.swapaxes,
+        shape.moveaxis,
+    )
     expand_dims = unsqueeze = shape.expand_dims
     squeeze, flatten, ravel, broadcast_to = shape.squeeze, shape.flatten, shape.ravel, shape.broadcast_to
-    flip, roll, tile, repeat, pad, split = shape.flip, shape.roll, shape.tile, shape.repeat, shape.pad, shape.split
+    flip, roll, tile, repeat, pad, split = (
+        shape.flip,
+        shape.roll,
+        shape.tile,
+        shape.repeat,
+        shape.pad,
+        shape.split,
+    )
     tril, triu, diagonal = diagonals.tril, diagonals.triu, diagonals.diagonal
 
-    sum, mean, prod, max, min, var, std = reduce.sum, reduce.mean, reduce.prod, reduce.max, reduce.min, reduce.var, reduce.std
+    sum, mean, prod, max, min, var, std = (
+        reduce.sum,
+        reduce.mean,
+        reduce.prod,
+        reduce.max,
+        reduce.min,
+        reduce.var,
+        reduce.std,
+    )
     any, all, argmax, argmin = reduce.any, reduce.all, reduce.argmax, reduce.argmin
     cumsum, cumprod, logsumexp, norm = reduce.cumsum, reduce.cumprod, reduce.logsumexp, reduce.norm
-    sort, argsort, topk, take, nonzero = sorting.sort, sorting.argsort, sorting.topk, indexing.take, indexing.nonzero
+    sort, argsort, topk, take, nonzero = (
+        sorting.sort,
+        sorting.argsort,
+        sorting.topk,
+        indexing.take,
+        indexing.nonzero,
+    )
 
-    abs, sign, floor, ceil, trunc = elementwise.abs, elementwise.sign, elementwise.floor, elementwise.ceil, elementwise.trunc
-    round, clip, square, reciprocal = elementwise.round, elementwise.clip, elementwise.square, elementwise.reciprocal
-    add, subtract, multiply, divide = elementwise.add, elementwise.subtract, elementwise.multiply, elementwise.divide
+    abs, sign, floor, ceil, trunc = (
+        elementwise.abs,
+        elementwise.sign,
+        elementwise.floor,
+        elementwise.ceil,
+        elementwise.trunc,
+    )
+    round, clip, square, reciprocal = (
+        elementwise.round,
+        elementwise.clip,
+        elementwise.square,
+        elementwise.reciprocal,
+    )
+    add, subtract, multiply, divide = (
+        elementwise.add,
+        elementwise.subtract,
+        elementwise.multiply,
+        elementwise.divide,
+    )
     sub, mul, div = elementwise.subtract, elementwise.multiply, elementwise.divide
-    pow, maximum, minimum, neg = elementwise.power, elementwise.maximum, elementwise.minimum, elementwise.negative
+    pow, maximum, minimum, neg = (
+        elementwise.power,
+        elementwise.maximum,
+        elementwise.minimum,
+        elementwise.negative,
+    )
     isnan, isinf, isfinite = elementwise.isnan, elementwise.isinf, elementwise.isfinite
-    sqrt, rsqrt, exp, log, log1p, expm1 = maths.sqrt, maths.rsqrt, maths.exp, maths.log, maths.log1p, maths.expm1
+    sqrt, rsqrt, exp, log, log1p, expm1 = (
+        maths.sqrt,
+        maths.rsqrt,
+        maths.exp,
+        maths.log,
+        maths.log1p,
+        maths.expm1,
+    )
     sin, cos, tan, tanh, sigmoid, erf = maths.sin, maths.cos, maths.tan, maths.tanh, maths.sigmoid, maths.erf
     equal, where, isclose, allclose = logic.equal, logic.where, logic.isclose, logic.allclose
 

@@ -1,7 +1,10 @@
-"""Derivatives of functions: all of them are an open trace, stand-ins for the inputs, and one of two makers of the core.
+"""Derivatives of functions: all of them are an open trace, stand-ins for the inputs, and one of two makers
+of the core.
 
-``fngrad``, ``vjp``, ``jvp`` and ``value_and_grad`` take ``wrt``, positions of arguments, and return results parallel to it, each
-with the pytree of its argument; ``grad`` takes ``argnums`` as JAX does. They nest in any order, also inside ``pg.jit``.
+``fngrad``, ``vjp``, ``jvp`` and ``value_and_grad`` take ``wrt``, positions of arguments, and return results
+parallel to it, each
+with the pytree of its argument; ``grad`` takes ``argnums`` as JAX does. They nest in any order, also inside
+``pg.jit``.
 """
 
 from __future__ import annotations
@@ -42,7 +45,10 @@ def _positions(wrt: Wrt, count: int, what: str) -> list[int]:
     out = []
     for i in given:
         if not isinstance(i, int) or not -count <= i < count:
-            raise ArgumentError(f"{what}: argument {i} of {count} positional arguments; keyword arguments cannot be differentiated by")
+            raise ArgumentError(
+                f"{what}: argument {i} of {count} positional arguments; keyword arguments cannot be "
+                "differentiated by"
+            )
         out.append(i % count)
     if len(set(out)) != len(out):
         raise ArgumentError(f"{what}: an argument is named twice in {given}")
@@ -60,13 +66,15 @@ def _inputs(args: Sequence[Any], wrt: Wrt, what: str, allow_int: bool) -> _Input
             if x is NotImplemented:
                 path = pytree.paths(args[i])[n]
                 raise DifferentiationError(
-                    f"{what}: argument {i}{path} is a {type(leaf).__name__}, which has no derivative; differentiate by tensors and numbers"
+                    f"{what}: argument {i}{path} is a {type(leaf).__name__}, which has no derivative; "
+                    "differentiate by tensors and numbers"
                 )
             x = as_tensor(x)
             if x.dtype.kind != "f" and not allow_int:
                 path = pytree.paths(args[i])[n]
                 raise DifferentiationError(
-                    f"{what}: argument {i}{path} is {x.dtype}, which has no derivative; convert it with .astype('float32'), "
+                    f"{what}: argument {i}{path} is {x.dtype}, which has no derivative; convert it with "
+                    ".astype('float32'), "
                     "leave it out, or pass allow_int=True for zeros"
                 )
             group.append(x)
@@ -85,7 +93,15 @@ class _Traced(NamedTuple):
     aux: Any
 
 
-def _call(trace: _core.Trace, f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], inputs: _Inputs, has_aux: bool, what: str) -> _Traced:
+def _call(
+    trace: _core.Trace,
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    inputs: _Inputs,
+    has_aux: bool,
+    what: str,
+) -> _Traced:
     flat = inputs.flat()
     stand_ins = [trace.alias(x) for x in flat]
     replaced = list(args)
@@ -95,7 +111,10 @@ def _call(trace: _core.Trace, f: Callable[..., Any], args: Sequence[Any], kwargs
     aux = None
     if has_aux:
         if not isinstance(result, tuple) or len(result) != 2:
-            raise ArgumentError(f"{what}: with has_aux=True the function returns a pair (value, aux), got {type(result).__name__}")
+            raise ArgumentError(
+                f"{what}: with has_aux=True the function returns a pair (value, aux), got "
+                f"{type(result).__name__}"
+            )
         result, aux = result
     leaves, tree = pytree.flatten(result)
     outs = []
@@ -104,7 +123,8 @@ def _call(trace: _core.Trace, f: Callable[..., Any], args: Sequence[Any], kwargs
         if x is NotImplemented:
             path = pytree.paths(result)[n]
             raise DifferentiationError(
-                f"{what}: the function returned a {type(leaf).__name__}{' at ' + path if path else ''}; return tensors, or use has_aux"
+                f"{what}: the function returned a {type(leaf).__name__}{' at ' + path if path else ''}; "
+                "return tensors, or use has_aux"
             )
         outs.append(as_tensor(x))
     return _Traced(flat, stand_ins, outs, tree, aux)
@@ -125,11 +145,14 @@ def _ones_like(x: Tensor) -> Tensor:
 def _single_output(traced: _Traced, what: str) -> Tensor:
     if traced.tree.type is not None:
         raise DifferentiationError(
-            f"{what}: the function must return one tensor, it returned {traced.tree}; return the loss alone, use has_aux=True, or pg.vjp"
+            f"{what}: the function must return one tensor, it returned {traced.tree}; return the loss "
+            "alone, use has_aux=True, or pg.vjp"
         )
     out = traced.outs[0]
     if out.dtype.kind != "f":
-        raise DifferentiationError(f"{what}: the function returned {out.dtype}, which has no derivative; return a floating tensor")
+        raise DifferentiationError(
+            f"{what}: the function returned {out.dtype}, which has no derivative; return a floating tensor"
+        )
     return out
 
 
@@ -151,7 +174,8 @@ def _gradients(
         out = _single_output(traced, what)
         if scalar and out.size != 1:
             raise DifferentiationError(
-                f"{what}: the function must return a scalar, it returned shape {out.shape}; reduce it with .sum() or .mean(), "
+                f"{what}: the function must return a scalar, it returned shape {out.shape}; reduce it "
+                "with .sum() or .mean(), "
                 "or use fngrad (a cotangent of ones) or vjp"
             )
         (value,), pull = _core.vjp(traced.outs, traced.stand_ins, traced.inputs)
@@ -159,10 +183,13 @@ def _gradients(
     return value, traced.aux, inputs.group(grads)
 
 
-def fngrad(f: Callable[..., Any], wrt: Wrt = (0,), return_outs: bool = False, *, allow_int: bool = False) -> Callable[..., Any]:
+def fngrad(
+    f: Callable[..., Any], wrt: Wrt = (0,), return_outs: bool = False, *, allow_int: bool = False
+) -> Callable[..., Any]:
     """The function that returns the gradients of f with respect to the arguments at positions ``wrt``.
 
-    The result is a list parallel to ``wrt``, each entry with the pytree of its argument; with ``return_outs=True`` a pair
+    The result is a list parallel to ``wrt``, each entry with the pytree of its argument; with
+    ``return_outs=True`` a pair
     ``(outs, gradients)``. An output that is not a scalar takes a cotangent of ones.
 
     >>> f = pg.fngrad(lambda a, b: a * b, wrt=[0, 1], return_outs=True)
@@ -182,7 +209,8 @@ def fngrad(f: Callable[..., Any], wrt: Wrt = (0,), return_outs: bool = False, *,
 def grad(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, *, allow_int: bool = False
 ) -> Callable[..., Any]:
-    """The function that returns the gradient of a scalar function: for one position its pytree, for several a tuple.
+    """The function that returns the gradient of a scalar function: for one position its pytree, for several
+    a tuple.
 
     >>> pg.grad(lambda x: (x * x).sum())(pg.Tensor([1.0, 2.0])).tolist()
     [2.0, 4.0]
@@ -190,7 +218,9 @@ def grad(
 
     @functools.wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        _, aux, grads = _gradients(f, args, kwargs, argnums, "grad", has_aux=has_aux, allow_int=allow_int, scalar=True)
+        _, aux, grads = _gradients(
+            f, args, kwargs, argnums, "grad", has_aux=has_aux, allow_int=allow_int, scalar=True
+        )
         result = grads[0] if isinstance(argnums, int) else tuple(grads)
         return (result, aux) if has_aux else result
 
@@ -202,7 +232,8 @@ def value_and_grad(
 ) -> Callable[..., Any]:
     """The function that returns the value of a scalar function and its gradients.
 
-    The gradients are a list parallel to ``wrt``; for ``wrt`` an int, the pytree of that argument. With ``has_aux=True`` f returns
+    The gradients are a list parallel to ``wrt``; for ``wrt`` an int, the pytree of that argument. With
+    ``has_aux=True`` f returns
     ``(value, aux)`` and so does the first part of the result.
 
     >>> value, (g,) = pg.value_and_grad(lambda x: (x * x).sum())(pg.Tensor([1.0, 2.0]))
@@ -212,7 +243,9 @@ def value_and_grad(
 
     @functools.wraps(f)
     def both(*args: Any, **kwargs: Any) -> Any:
-        value, aux, grads = _gradients(f, args, kwargs, wrt, "value_and_grad", has_aux=has_aux, allow_int=allow_int, scalar=True)
+        value, aux, grads = _gradients(
+            f, args, kwargs, wrt, "value_and_grad", has_aux=has_aux, allow_int=allow_int, scalar=True
+        )
         result = grads[0] if isinstance(wrt, int) else grads
         return ((value, aux) if has_aux else value), result
 
@@ -220,7 +253,9 @@ def value_and_grad(
 
 
 def _matching(given: Any, tree: pytree.PyTree, types: Sequence[Tensor], what: str) -> list[Tensor | None]:
-    """The leaves of a (co)tangent, which must have the structure, shapes and dtypes of what it belongs to. None where integer."""
+    """The leaves of a (co)tangent, which must have the structure, shapes and dtypes of what it belongs to.
+    None where integer.
+    """
     leaves = pytree.default_registry.flatten_as(tree, given, what)
     out: list[Tensor | None] = []
     for leaf, like in zip(leaves, types, strict=True):
@@ -231,17 +266,25 @@ def _matching(given: Any, tree: pytree.PyTree, types: Sequence[Tensor], what: st
             out.append(None)
         elif x.dtype.kind == "f" or not isinstance(leaf, Tensor):
             if x.dtype is not like.dtype and not x.weak and isinstance(leaf, Tensor):
-                raise DTypeError(f"{what} is {x.dtype}, it needs {like.dtype}; convert it with .astype('{like.dtype}')")
+                raise DTypeError(
+                    f"{what} is {x.dtype}, it needs {like.dtype}; convert it with .astype('{like.dtype}')"
+                )
             out.append(_core.astype(x, like.dtype.code))
         else:
-            raise DTypeError(f"{what} is {x.dtype}, it needs {like.dtype}; convert it with .astype('{like.dtype}')")
+            raise DTypeError(
+                f"{what} is {x.dtype}, it needs {like.dtype}; convert it with .astype('{like.dtype}')"
+            )
     return out
 
 
-def vjp(f: Callable[..., Any], wrt: Wrt = (0,), return_outs: bool = False, *, allow_int: bool = True) -> Callable[..., Any]:
-    """The function of ``(*args, cotangent)`` that returns the cotangent pulled back to each argument in ``wrt``, as a list.
+def vjp(
+    f: Callable[..., Any], wrt: Wrt = (0,), return_outs: bool = False, *, allow_int: bool = True
+) -> Callable[..., Any]:
+    """The function of ``(*args, cotangent)`` that returns the cotangent pulled back to each argument in
+    ``wrt``, as a list.
 
-    The cotangent has the pytree of f's output. With ``return_outs=True`` the result is ``(outs, cotangents)``. Integer leaves get
+    The cotangent has the pytree of f's output. With ``return_outs=True`` the result is ``(outs,
+    cotangents)``. Integer leaves get
     zeros.
 
     >>> (g,) = pg.vjp(lambda x: x * x)(pg.Tensor([1.0, 2.0]), pg.Tensor([1.0, 10.0]))
@@ -252,7 +295,9 @@ def vjp(f: Callable[..., Any], wrt: Wrt = (0,), return_outs: bool = False, *, al
     @functools.wraps(f)
     def pulled(*args_and_cotangent: Any, **kwargs: Any) -> Any:
         if len(args_and_cotangent) < 2:
-            raise ArgumentError(f"vjp: call it as vjp(f)(*args, cotangent), got {len(args_and_cotangent)} arguments")
+            raise ArgumentError(
+                f"vjp: call it as vjp(f)(*args, cotangent), got {len(args_and_cotangent)} arguments"
+            )
         *args, cotangent = args_and_cotangent
         inputs = _inputs(args, wrt, "vjp", allow_int)
         with _core.Trace(False) as trace:
@@ -266,9 +311,11 @@ def vjp(f: Callable[..., Any], wrt: Wrt = (0,), return_outs: bool = False, *, al
 
 
 def jvp(f: Callable[..., Any], wrt: Wrt = (0,), return_outs: bool = False) -> Callable[..., Any]:
-    """The function of ``(*args, *tangents)`` that returns the derivative of f in the direction of the tangents.
+    """The function of ``(*args, *tangents)`` that returns the derivative of f in the direction of the
+    tangents.
 
-    One tangent for each argument in ``wrt``, with its pytree. With ``return_outs=True`` the result is ``(outs, tangent)``.
+    One tangent for each argument in ``wrt``, with its pytree. With ``return_outs=True`` the result is
+    ``(outs, tangent)``.
 
     >>> pg.jvp(lambda x: x * x)(pg.Tensor(3.0), pg.Tensor(1.0)).item()
     6.0
@@ -279,12 +326,18 @@ def jvp(f: Callable[..., Any], wrt: Wrt = (0,), return_outs: bool = False) -> Ca
     def pushed(*args_and_tangents: Any, **kwargs: Any) -> Any:
         if len(args_and_tangents) < 2 * count:
             raise ArgumentError(
-                f"jvp: call it as jvp(f)(*args, *tangents) with {count} tangents behind the arguments, got {len(args_and_tangents)} in all"
+                f"jvp: call it as jvp(f)(*args, *tangents) with {count} tangents behind the arguments, "
+                f"got {len(args_and_tangents)} in all"
             )
-        args, given = args_and_tangents[: len(args_and_tangents) - count], args_and_tangents[len(args_and_tangents) - count :]
+        args, given = (
+            args_and_tangents[: len(args_and_tangents) - count],
+            args_and_tangents[len(args_and_tangents) - count :],
+        )
         inputs = _inputs(args, wrt, "jvp", True)
         tangents: list[Tensor | None] = []
-        for position, tree, leaves, tangent in zip(inputs.positions, inputs.trees, inputs.leaves, given, strict=True):
+        for position, tree, leaves, tangent in zip(
+            inputs.positions, inputs.trees, inputs.leaves, given, strict=True
+        ):
             tangents += _matching(tangent, tree, leaves, f"jvp: the tangent of argument {position}")
         with _core.Trace(False) as trace:
             traced = _call(trace, f, args, kwargs, inputs, False, "jvp")

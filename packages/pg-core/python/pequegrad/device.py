@@ -1,4 +1,5 @@
-"""Devices: where tensors live. Any device can be named; placing data on CUDA needs a GPU and pequegrad's CUDA extra.
+"""Devices: where tensors live. Any device can be named; placing data on CUDA needs a GPU and pequegrad's
+CUDA extra.
 
 >>> import pequegrad as pg
 >>> pg.device.cuda(0), pg.device.cpu()
@@ -84,7 +85,8 @@ def cuda(index: int = 0) -> Device:
 
 
 def as_device(spec: Any) -> Device:
-    """The device named by a Device or a string such as ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is the default device.
+    """The device named by a Device or a string such as ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None is the
+    default device.
 
     >>> import pequegrad as pg
     >>> pg.device.as_device("cuda")
@@ -110,11 +112,18 @@ def placement(spec: Any) -> tuple[int, int]:
 
 
 def _what_is_missing() -> str:
-    # The driver comes with the GPU; the rest is a wheel away. This version of the core has no CUDA backend yet.
+    # The driver comes with the GPU; the rest is a wheel away. This version of the core has no CUDA
+    # backend yet.
     driver = ctypes.util.find_library("cuda") or ctypes.util.find_library("nvcuda")
     if driver is None:
-        return "no NVIDIA driver is installed on this machine (libcuda was not found), install one from nvidia.com/drivers"
-    return "this build of pequegrad has no CUDA backend, install one that has: pip install --upgrade 'pg-core[cuda13]'"
+        return (
+            "no NVIDIA driver is installed on this machine (libcuda was not found), "
+            "install one from nvidia.com/drivers"
+        )
+    return (
+        "this build of pequegrad has no CUDA backend, install one that has: "
+        "pip install --upgrade 'pg-core[cuda13]'"
+    )
 
 
 def set_default_device(spec: Any) -> Device:
@@ -152,7 +161,8 @@ def is_cuda_available() -> bool:
 
 
 def sync_cuda_device(device: Any = None) -> None:
-    """Wait until the work queued on a CUDA device is done; without a GPU there is none, and this returns at once.
+    """Wait until the work queued on a CUDA device is done; without a GPU there is none, and this returns at
+    once.
 
     >>> import pequegrad as pg
     >>> pg.sync_cuda_device()

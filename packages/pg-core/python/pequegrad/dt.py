@@ -17,7 +17,8 @@ from .errors import DTypeError
 
 
 class DType:
-    """An element type. Compares equal to its name and to NumPy's dtype of that name; there is one object per type.
+    """An element type. Compares equal to its name and to NumPy's dtype of that name; there is one object
+    per type.
 
     >>> import numpy as np, pequegrad as pg
     >>> pg.dt.float32 == "float32", pg.dt.float32 == np.float32, pg.dt.float32 == pg.dt.float64
@@ -46,7 +47,11 @@ class DType:
         if isinstance(other, str):
             return self.name == other
         if isinstance(other, (np.dtype, type)):
-            return _names_of_types.get(other) == self.name if isinstance(other, type) else other.name == self.name
+            return (
+                _names_of_types.get(other) == self.name
+                if isinstance(other, type)
+                else other.name == self.name
+            )
         return NotImplemented
 
     def __hash__(self) -> int:
@@ -89,7 +94,8 @@ class DType:
             import ml_dtypes
         except ImportError:
             raise DTypeError(
-                "NumPy has no bfloat16 of its own: install ml_dtypes (pip install ml_dtypes), or convert first with .astype('float32')"
+                "NumPy has no bfloat16 of its own: install ml_dtypes (pip install ml_dtypes), or convert "
+                "first with .astype('float32')"
             ) from None
         return np.dtype(ml_dtypes.bfloat16)
 
@@ -115,7 +121,15 @@ all_dtypes = (
 
 _by_name: dict[str, DType] = {d.name: d for d in all_dtypes}
 _by_name.update(
-    {"bool_": bool_, "half": float16, "float": float32, "double": float64, "int": int64, "long": int64, "short": int16}
+    {
+        "bool_": bool_,
+        "half": float16,
+        "float": float32,
+        "double": float64,
+        "int": int64,
+        "long": int64,
+        "short": int16,
+    }
 )
 names = frozenset(_by_name)  # every spelling
 _names_of_types: dict[type, str] = {bool: "bool", int: "int64", float: "float32"}
@@ -123,7 +137,8 @@ _names_of_types.update({np.dtype(d.name).type: d.name for d in all_dtypes if d.n
 
 
 def as_dtype(spec: Any) -> DType:
-    """The dtype named by a DType, a string, a NumPy dtype or scalar type, ``bool``/``int``/``float``, or a torch dtype.
+    """The dtype named by a DType, a string, a NumPy dtype or scalar type, ``bool``/``int``/``float``, or a
+    torch dtype.
 
     >>> import numpy as np, pequegrad as pg
     >>> pg.dt.as_dtype(np.dtype("uint8")), pg.dt.as_dtype(float), pg.dt.as_dtype("torch.float16")
@@ -146,4 +161,6 @@ def as_dtype(spec: Any) -> DType:
 def __getattr__(name: str) -> Any:
     if name == "bool":  # pg.dt.bool, without hiding the builtin in this module
         return bool_
-    raise AttributeError(f"pequegrad.dt has no dtype {name!r}; the dtypes are {', '.join(d.name for d in all_dtypes)}")
+    raise AttributeError(
+        f"pequegrad.dt has no dtype {name!r}; the dtypes are {', '.join(d.name for d in all_dtypes)}"
+    )

@@ -1,6 +1,7 @@
 """Every exception pequegrad raises: typed, saying what was passed, what was needed and what to do.
 
-Each class also inherits the built-in exception a NumPy user would expect, so that ``except ValueError`` keeps working.
+Each class also inherits the built-in exception a NumPy user would expect, so that ``except ValueError``
+keeps working.
 
 >>> from pequegrad import errors
 >>> issubclass(errors.ShapeError, ValueError)
@@ -27,7 +28,9 @@ class DeviceError(PequegradError, RuntimeError):
 
 
 class TraceError(PequegradError, TypeError):
-    """Something that needs a value was asked of a tensor that has none (inside ``jit``), or a trace was left with its tensors."""
+    """Something that needs a value was asked of a tensor that has none (inside ``jit``), or a trace was
+    left with its tensors.
+    """
 
 
 class IndexingError(PequegradError, IndexError):

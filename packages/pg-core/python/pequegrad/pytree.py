@@ -1,6 +1,7 @@
 """Nested containers of leaves: what functions under transforms may take and return.
 
-A registry says which types are containers. The default one knows None (no leaves), tuple, list, dict (by sorted keys, built
+A registry says which types are containers. The default one knows None (no leaves), tuple, list, dict (by
+sorted keys, built
 again in the order it had), namedtuples, dataclasses, and classes registered with :func:`register`.
 
 >>> from pequegrad import pytree
@@ -25,7 +26,9 @@ Unflatten = Callable[[Any, Children], Any]
 
 
 class Container(NamedTuple):
-    """How one type is taken apart: children, auxiliary data compared by ``==``, and the names of the children."""
+    """How one type is taken apart: children, auxiliary data compared by ``==``, and the names of the
+    children.
+    """
 
     flatten: Flatten
     unflatten: Unflatten
@@ -47,7 +50,9 @@ class PyTree:
     container: Container | None
     num_leaves: int
 
-    def __init__(self, kind: type | None, aux: Any, children: tuple[PyTree, ...], container: Container | None) -> None:
+    def __init__(
+        self, kind: type | None, aux: Any, children: tuple[PyTree, ...], container: Container | None
+    ) -> None:
         self.type, self.aux, self.children, self.container = kind, aux, children, container
         self.num_leaves = 1 if kind is None else sum(child.num_leaves for child in children)
 
@@ -116,7 +121,7 @@ def _namedtuple_container(kind: Any) -> Container:
 
 def _dataclass_container(kind: type) -> Container:
     # A field marked dataclasses.field(metadata={"static": True}) is configuration: compared, not traversed.
-    fields = [f for f in dataclasses.fields(kind)]
+    fields = list(dataclasses.fields(kind))
     dynamic = [f.name for f in fields if not f.metadata.get("static")]
     static = [f.name for f in fields if f.metadata.get("static")]
 
@@ -151,18 +156,29 @@ class Registry:
             type(None): Container(lambda _: ((), None), lambda _, __: None, lambda _: ()),
             tuple: Container(lambda x: (x, len(x)), lambda _, children: tuple(children), _numbered),
             list: Container(lambda x: (x, len(x)), lambda _, children: list(children), _numbered),
-            dict: Container(_flatten_dict, _unflatten_dict, lambda keys: [f"[{k!r}]" for k in _sorted_keys(keys)]),
+            dict: Container(
+                _flatten_dict, _unflatten_dict, lambda keys: [f"[{k!r}]" for k in _sorted_keys(keys)]
+            ),
         }
         self._leaf_types: set[type] = set()
 
     def register(
-        self, kind: type, flatten: Flatten, unflatten: Unflatten, names: Callable[[Any], Sequence[str]] | None = None
+        self,
+        kind: type,
+        flatten: Flatten,
+        unflatten: Unflatten,
+        names: Callable[[Any], Sequence[str]] | None = None,
     ) -> None:
-        """Let ``kind`` be a container: ``flatten(x) -> (children, aux)``, ``unflatten(aux, children) -> x``."""
+        """Let ``kind`` be a container: ``flatten(x) -> (children, aux)``, ``unflatten(aux, children) ->
+        x``.
+        """
         if not isinstance(kind, type):
             raise PytreeError(f"register needs a class, got {kind!r}")
         if kind in self._containers:
-            raise PytreeError(f"{kind.__name__} is registered already; a second registration would change programs in flight")
+            raise PytreeError(
+                f"{kind.__name__} is registered already; a second registration would change programs in "
+                "flight"
+            )
         self._leaf_types.discard(kind)
         self._containers[kind] = Container(flatten, unflatten, names or (lambda _: _Unnamed()))
 
@@ -176,8 +192,12 @@ class Registry:
         elif dataclasses.is_dataclass(kind):
             found = _dataclass_container(kind)
         else:
-            # A subclass of a registered class that did not register itself is taken apart as its parent (modules).
-            found = next((self._containers[k] for k in kind.__mro__[1:] if k in self._containers and k not in _EXACT), None)
+            # A subclass of a registered class that did not register itself is taken apart as its parent
+            # (modules).
+            found = next(
+                (self._containers[k] for k in kind.__mro__[1:] if k in self._containers and k not in _EXACT),
+                None,
+            )
         if found is None:
             self._leaf_types.add(kind)
         else:
@@ -195,7 +215,9 @@ class Registry:
             leaves.append(x)
             return _LEAF
         children, aux = container.flatten(x)
-        return PyTree(type(x), aux, tuple([self._flatten(child, leaves, is_leaf) for child in children]), container)
+        return PyTree(
+            type(x), aux, tuple([self._flatten(child, leaves, is_leaf) for child in children]), container
+        )
 
     def unflatten(self, tree: PyTree, leaves: Sequence[Any]) -> Any:
         """The pytree of this structure with these leaves."""
@@ -211,11 +233,15 @@ class Registry:
     def map(self, f: Callable[..., Any], tree: Any, *rest: Any) -> Any:
         """Apply ``f`` to corresponding leaves; all trees must have the structure of the first."""
         leaves, structure = self.flatten(tree)
-        others = [self.flatten_as(structure, other, f"argument {i + 2} of map") for i, other in enumerate(rest)]
+        others = [
+            self.flatten_as(structure, other, f"argument {i + 2} of map") for i, other in enumerate(rest)
+        ]
         return self.unflatten(structure, [f(*group) for group in zip(leaves, *others, strict=True)])
 
     def flatten_as(self, structure: PyTree, tree: Any, what: str = "the pytree") -> list[Any]:
-        """The leaves of ``tree``, which must have the given structure; the error names the path where they part."""
+        """The leaves of ``tree``, which must have the given structure; the error names the path where they
+        part.
+        """
         leaves, own = self.flatten(tree)
         if own != structure:
             raise PytreeError(f"{what} has another structure than expected {_difference(structure, own, '')}")
@@ -253,7 +279,9 @@ def _paths(tree: PyTree, prefix: str = "") -> list[str]:
     if tree.type is None:
         return [prefix]
     return [
-        path for name, child in zip(_names(tree), tree.children, strict=True) for path in _paths(child, prefix + name)
+        path
+        for name, child in zip(_names(tree), tree.children, strict=True)
+        for path in _paths(child, prefix + name)
     ]
 
 
@@ -270,7 +298,9 @@ def _difference(want: PyTree, got: PyTree, path: str) -> str:
         return f"{where}: expected {len(want.children)} children, got {len(got.children)}"
     if want.type is not dict and want.aux != got.aux:
         return f"{where}: {_kind(want)} with configuration {want.aux!r}, got {got.aux!r}"
-    for name, a, b in zip(_names(want), want.children, got.children, strict=True) if want.type is not None else ():
+    for name, a, b in (
+        zip(_names(want), want.children, got.children, strict=True) if want.type is not None else ()
+    ):
         if a != b:
             return _difference(a, b, path + name)
     return where
@@ -291,7 +321,8 @@ def register(
     >>> from pequegrad import pytree
     >>> class Box:
     ...     def __init__(self, inside): self.inside = inside
-    >>> pytree.register(Box, lambda b: ((b.inside,), None), lambda aux, children: Box(*children), lambda aux: ["inside"])
+    >>> build = lambda aux, children: Box(*children)
+    >>> pytree.register(Box, lambda b: ((b.inside,), None), build, lambda aux: ["inside"])
     >>> pytree.leaves(Box([1, 2])), pytree.paths(Box([1, 2]))
     ([1, 2], ['.inside[0]', '.inside[1]'])
     """

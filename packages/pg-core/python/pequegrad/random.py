@@ -1,7 +1,9 @@
 """Random numbers: counter-based (Threefry-2x32), the same bits as JAX's with its partitionable layout.
 
-With explicit keys every function is pure. Without a key it takes the next draw of the calling thread's generator: draw n uses
-``fold_in(key(seed), n)``. The count is a tensor, so that inside ``pg.jit`` it is a hidden input and output: draws advance.
+With explicit keys every function is pure. Without a key it takes the next draw of the calling thread's
+generator: draw n uses
+``fold_in(key(seed), n)``. The count is a tensor, so that inside ``pg.jit`` it is a hidden input and output:
+draws advance.
 
 >>> import pequegrad as pg
 >>> key = pg.random.key(0)
@@ -19,7 +21,17 @@ import numpy as np
 
 from . import _core, dt
 from ._core import Tensor
-from ._ops.common import TensorLike, as_tensor, axis_of, cast, elementwise, from_python, iota, positive_shape, reshape_to
+from ._ops.common import (
+    TensorLike,
+    as_tensor,
+    axis_of,
+    cast,
+    elementwise,
+    from_python,
+    iota,
+    positive_shape,
+    reshape_to,
+)
 from ._ops.creation import arange
 from ._ops.indexing import getitem, take, take_along_axis
 from ._ops.logic import where
@@ -52,7 +64,10 @@ def key(seed: TensorLike) -> Tensor:
 def _words(k: TensorLike, what: str) -> tuple[Tensor, Tensor]:
     k = as_tensor(k)
     if k.dtype is not dt.uint32 or k.shape != (2,):
-        raise ArgumentError(f"{what}: a key is uint32 of shape (2,), got {k.dtype} of shape {k.shape}; make one with pg.random.key(0)")
+        raise ArgumentError(
+            f"{what}: a key is uint32 of shape (2,), got {k.dtype} of shape {k.shape}; make one with "
+            "pg.random.key(0)"
+        )
     return getitem(k, 0), getitem(k, 1)
 
 
@@ -155,7 +170,8 @@ _lock = threading.Lock()
 
 
 def default() -> Generator:
-    """The calling thread's generator. Seeded with 0 on the first thread, 1 on the second that asks, and so on.
+    """The calling thread's generator. Seeded with 0 on the first thread, 1 on the second that asks, and so
+    on.
 
     >>> isinstance(pg.random.default(), pg.random.Generator)
     True
@@ -204,7 +220,8 @@ def set_state(state: dict[str, Any]) -> None:
 def _key_or_next(k: TensorLike | None, generator: Generator | None) -> Tensor:
     if k is not None and not isinstance(k, Tensor):
         raise ArgumentError(
-            f"the first argument is a key (pg.random.key(0)) or None, got {type(k).__name__}; pass the shape by name: shape=(2, 3)"
+            f"the first argument is a key (pg.random.key(0)) or None, got {type(k).__name__}; pass the "
+            "shape by name: shape=(2, 3)"
         )
     return (generator or default()).next_key() if k is None else k
 
@@ -212,7 +229,9 @@ def _key_or_next(k: TensorLike | None, generator: Generator | None) -> Tensor:
 # ---- distributions
 
 
-def bits(k: TensorLike | None = None, shape: Any = (), dtype: Any = "uint32", *, generator: Generator | None = None) -> Tensor:
+def bits(
+    k: TensorLike | None = None, shape: Any = (), dtype: Any = "uint32", *, generator: Generator | None = None
+) -> Tensor:
     """Uniform random bits of an unsigned dtype.
 
     >>> pg.random.bits(pg.random.key(1), (3,)).dtype
@@ -271,14 +290,25 @@ def uniform(
     return elementwise("maximum", low, unit * (high - low) + low)
 
 
-def normal(k: TensorLike | None = None, shape: Any = (), dtype: Any = "float32", *, generator: Generator | None = None) -> Tensor:
+def normal(
+    k: TensorLike | None = None,
+    shape: Any = (),
+    dtype: Any = "float32",
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
     """Standard normal numbers.
 
     >>> abs(pg.random.normal(pg.random.key(0), (1000,)).mean().item()) < 0.1
     True
     """
     kind = _float_type(dtype, "normal")
-    below = {"float16": -(1 - 2**-11), "bfloat16": -(1 - 2**-8), "float32": -(1 - 2**-24), "float64": -(1 - 2**-53)}
+    below = {
+        "float16": -(1 - 2**-11),
+        "bfloat16": -(1 - 2**-8),
+        "float32": -(1 - 2**-24),
+        "float64": -(1 - 2**-53),
+    }
     u = uniform(k, shape, kind, below[kind.name], 1.0, generator=generator)
     # sqrt(2) in the dtype itself, as JAX has it
     return erfinv(u) * math.sqrt(2)
@@ -330,10 +360,16 @@ def randint(
         size = (last - first + beyond) % 2**width if last > first else 1
         span: Tensor = _core.number(size, unsigned.code, False, (), (0, 0))
         low = _core.number(first, kind.code, False, (), (0, 0))
-        half = _core.number((2 ** (width // 2)) % size if size else 2 ** (width // 2), unsigned.code, False, (), (0, 0))
+        half = _core.number(
+            (2 ** (width // 2)) % size if size else 2 ** (width // 2), unsigned.code, False, (), (0, 0)
+        )
     else:
         low, high = cast(as_tensor(minval), kind), cast(as_tensor(maxval), kind)
-        span = where(high <= low, 1, _core.apply("bitcast", (high - low,), (unsigned.code,)) if kind.kind == "i" else high - low)
+        span = where(
+            high <= low,
+            1,
+            _core.apply("bitcast", (high - low,), (unsigned.code,)) if kind.kind == "i" else high - low,
+        )
         half = _rest(_core.full(2 ** (width // 2), unsigned.code, False, (), (0, 0)), span)
     multiplier = _rest(half * half, span)
     offset = _rest(_rest(higher, span) * multiplier + _rest(lower, span), span)
@@ -372,7 +408,8 @@ def permutation(
 
 
 def _shuffle(k: Tensor, x: Tensor, axis: int) -> Tensor:
-    # Sorting by random words leaves ties in their order; so many rounds make an unbroken tie improbable (JAX's rule).
+    # Sorting by random words leaves ties in their order; so many rounds make an unbroken tie improbable
+    # (JAX's rule).
     rounds = int(np.ceil(3 * np.log(max(1, x.size)) / np.log(0xFFFFFFFF)))
     for _ in range(rounds):
         keys = split(k)
@@ -400,7 +437,9 @@ def choice(
     count = a if isinstance(a, (int, np.integer)) else as_tensor(a).shape[0]
     wanted = math.prod(dims)
     if count < 1 or (not replace and wanted > count):
-        raise InvalidValueError(f"choice: {wanted} draws {'with' if replace else 'without'} replacement from {count} elements")
+        raise InvalidValueError(
+            f"choice: {wanted} draws {'with' if replace else 'without'} replacement from {count} elements"
+        )
     if replace:
         index = randint(chosen, dims, 0, int(count))
         return index if isinstance(a, (int, np.integer)) else take(a, index, 0)
@@ -415,7 +454,9 @@ def _shape_arguments(shape: tuple[Any, ...]) -> tuple[int, ...]:
     return positive_shape(shape[0] if len(shape) == 1 else shape, "rand")
 
 
-def rand(*shape: Any, dtype: Any = "float32", device: Any = None, generator: Generator | None = None) -> Tensor:
+def rand(
+    *shape: Any, dtype: Any = "float32", device: Any = None, generator: Generator | None = None
+) -> Tensor:
     """Numbers evenly distributed over [0, 1), from the generator: ``rand(2, 3)`` or ``rand((2, 3))``.
 
     >>> pg.rand((2, 3)).shape
@@ -427,7 +468,9 @@ def rand(*shape: Any, dtype: Any = "float32", device: Any = None, generator: Gen
     return uniform(None, _shape_arguments(shape), dtype, generator=generator)
 
 
-def randn(*shape: Any, dtype: Any = "float32", device: Any = None, generator: Generator | None = None) -> Tensor:
+def randn(
+    *shape: Any, dtype: Any = "float32", device: Any = None, generator: Generator | None = None
+) -> Tensor:
     """Standard normal numbers, from the generator: ``randn(2, 3)`` or ``randn((2, 3))``.
 
     >>> pg.randn(2, 3).shape

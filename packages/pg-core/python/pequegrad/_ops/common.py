@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core
+from .. import _core, dt
 from .. import device as _device
-from .. import dt
 from .._core import Tensor
 from ..errors import ArgumentError, AxisError, ShapeError
 
@@ -21,7 +20,9 @@ _PLAIN = frozenset((Tensor, float, int, bool))
 
 
 def from_python(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """The tensor of an ndarray, number, nested list or tensor: copies, so that later changes of `data` do not show."""
+    """The tensor of an ndarray, number, nested list or tensor: copies, so that later changes of `data` do
+    not show.
+    """
     wanted = None if dtype is None else dt.as_dtype(dtype)
     if isinstance(data, Tensor):
         made = data if wanted is None else _core.astype(data, wanted.code)
@@ -51,7 +52,11 @@ def from_foreign(data: Any) -> Tensor:
     if hasattr(data, "detach"):  # torch refuses both for tensors that require grad
         data = data.detach()
     try:
-        return _core.apply("copy", (_core.from_dlpack(data.__dlpack__()),)) if _HAS_COPY else _from_array(np.from_dlpack(data))
+        return (
+            _core.apply("copy", (_core.from_dlpack(data.__dlpack__()),))
+            if _HAS_COPY
+            else _from_array(np.from_dlpack(data))
+        )
     except (TypeError, BufferError, RuntimeError):
         return _from_array(data)
 
@@ -68,7 +73,9 @@ def _from_array(data: Any) -> Tensor:
         try:
             array = np.asarray(data)
         except ValueError as error:
-            raise ShapeError(f"cannot make a tensor of a ragged nested list ({error}); every row must have one length") from None
+            raise ShapeError(
+                f"cannot make a tensor of a ragged nested list ({error}); every row must have one length"
+            ) from None
         if array.dtype == np.float64 and not hasattr(data, "__array__"):
             array = array.astype(np.float32)  # Python floats are float32
         elif array.dtype.kind in "iu" and not hasattr(data, "__array__"):
@@ -87,7 +94,9 @@ def _from_array(data: Any) -> Tensor:
 
 
 def _holds_tensors(data: Any) -> bool:
-    return len(data) > 0 and (isinstance(data[0], Tensor) or (isinstance(data[0], (list, tuple)) and _holds_tensors(data[0])))
+    return len(data) > 0 and (
+        isinstance(data[0], Tensor) or (isinstance(data[0], (list, tuple)) and _holds_tensors(data[0]))
+    )
 
 
 def _stack_nested(data: Any) -> Tensor:
@@ -103,7 +112,9 @@ def to_device(x: Tensor, device: Any) -> Tensor:
 
 
 def operand(x: Any) -> Any:
-    """What an elementwise op may take: Tensors and Python numbers stay, NumPy scalars become weak numbers, arrays tensors."""
+    """What an elementwise op may take: Tensors and Python numbers stay, NumPy scalars become weak numbers,
+    arrays tensors.
+    """
     if type(x) in _PLAIN or isinstance(x, Tensor):
         return x
     if isinstance(x, np.generic) and x.dtype.kind in "biuf":

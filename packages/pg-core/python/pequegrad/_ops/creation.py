@@ -11,13 +11,24 @@ from .. import _core, dt
 from .. import device as _device
 from .._core import Tensor
 from ..errors import ArgumentError, InvalidValueError, ShapeError
-from .common import TensorLike, as_tensor, cast, check_int, from_python, iota, operand, positive_shape, reshape_to
+from .common import (
+    TensorLike,
+    as_tensor,
+    cast,
+    check_int,
+    from_python,
+    iota,
+    operand,
+    positive_shape,
+    reshape_to,
+)
 from .logic import where
 from .shape import broadcast_to
 
 
 def tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """A tensor of an ndarray, number, nested lists or another library's tensor; copies. The same as ``pg.Tensor``.
+    """A tensor of an ndarray, number, nested lists or another library's tensor; copies. The same as
+    ``pg.Tensor``.
 
     >>> pg.tensor([1.5, 2.0]).dtype
     float32
@@ -36,7 +47,8 @@ def asarray(data: Any, dtype: Any = None, device: Any = None, copy: bool | None 
 
 
 def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
-    """A tensor that shares the memory of a C-contiguous array: later changes of the array show. Other arrays are copied.
+    """A tensor that shares the memory of a C-contiguous array: later changes of the array show. Other
+    arrays are copied.
 
     >>> import numpy as np
     >>> pg.from_numpy(np.ones(2)).dtype
@@ -123,13 +135,21 @@ def full_like(x: TensorLike, fill_value: TensorLike, dtype: Any = None, device: 
     [3.0, 3.0]
     """
     x = as_tensor(x)
-    return _filled(fill_value, x.shape, x.dtype if dtype is None else dtype, x.device if device is None else device, "full_like")
+    return _filled(
+        fill_value,
+        x.shape,
+        x.dtype if dtype is None else dtype,
+        x.device if device is None else device,
+        "full_like",
+    )
 
 
 def _constant_like(value: int, x: TensorLike, dtype: Any, device: Any) -> Tensor:
     x = as_tensor(x)
     kind = x.dtype if dtype is None else dt.as_dtype(dtype)
-    return _core.full(value, kind.code, False, x.shape, x.device.pair if device is None else _device.placement(device))
+    return _core.full(
+        value, kind.code, False, x.shape, x.device.pair if device is None else _device.placement(device)
+    )
 
 
 def zeros_like(x: TensorLike, dtype: Any = None, device: Any = None) -> Tensor:
@@ -160,7 +180,8 @@ def empty_like(x: TensorLike, dtype: Any = None, device: Any = None) -> Tensor:
 
 
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: Any = None) -> Tensor:
-    """Numbers from ``start`` (0 when one is given) up to, not including, ``stop``; integers are int64, floats float32.
+    """Numbers from ``start`` (0 when one is given) up to, not including, ``stop``; integers are int64,
+    floats float32.
 
     >>> pg.arange(3).tolist(), pg.arange(1, 0, -0.5).tolist()
     ([0, 1, 2], [1.0, 0.5])
@@ -191,7 +212,9 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, devic
 def _core_trace_error(what: str) -> Exception:
     from ..errors import TraceError
 
-    return TraceError(f"{what}: the number of elements must be known inside pg.jit; pass Python numbers as static_argnums")
+    return TraceError(
+        f"{what}: the number of elements must be known inside pg.jit; pass Python numbers as static_argnums"
+    )
 
 
 def linspace(

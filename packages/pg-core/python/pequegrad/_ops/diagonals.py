@@ -31,7 +31,9 @@ def triu(x: TensorLike, k: int = 0) -> Tensor:
 def _triangle(x: Tensor, k: int, lower: bool) -> Tensor:
     if x.ndim < 2:
         raise ShapeError(f"tril and triu need at least 2 axes, got shape {x.shape}")
-    gap = iota(x.shape, x.ndim - 1, dt.int64, x.device.pair) - iota(x.shape, x.ndim - 2, dt.int64, x.device.pair)
+    gap = iota(x.shape, x.ndim - 1, dt.int64, x.device.pair) - iota(
+        x.shape, x.ndim - 2, dt.int64, x.device.pair
+    )
     return where(gap <= k if lower else gap >= k, x, fill(0, x))
 
 
@@ -51,7 +53,9 @@ def diagonal(x: TensorLike, offset: int = 0) -> Tensor:
     if length == 0:
         return part(flat, flat.ndim - 1, 0, 0)
     words = [w for d in flat.shape[:-1] for w in (0, d, 1)]
-    return _core.apply("slice", (flat,), (*words, first, first + (length - 1) * (columns + 1) + 1, columns + 1))
+    return _core.apply(
+        "slice", (flat,), (*words, first, first + (length - 1) * (columns + 1) + 1, columns + 1)
+    )
 
 
 def diag(x: TensorLike, k: int = 0) -> Tensor:

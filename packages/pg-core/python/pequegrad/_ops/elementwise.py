@@ -219,7 +219,9 @@ def cbrt(x: TensorLike) -> Tensor:
     root = copysign(_core.elementwise("pow", _core.apply("abs", (x,)), 1 / 3), x)
     # One Newton step takes away the rounding of 1/3; zeros and infinities have no step.
     safe = where((x == 0) | _core.apply("isinf", (x,)), 1.0, root)
-    return where((x == 0) | _core.apply("isinf", (x,)), root, safe - (safe * safe * safe - x) / (3.0 * safe * safe))
+    return where(
+        (x == 0) | _core.apply("isinf", (x,)), root, safe - (safe * safe * safe - x) / (3.0 * safe * safe)
+    )
 
 
 def hypot(x: TensorLike, y: TensorLike) -> Tensor:
@@ -334,7 +336,9 @@ def signbit(x: TensorLike) -> Tensor:
     return _core.apply("signbit", (x,)) if x.dtype.kind == "f" else x < 0
 
 
-def nan_to_num(x: TensorLike, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+def nan_to_num(
+    x: TensorLike, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Tensor:
     """Replace NaN and infinities; infinities become the largest finite numbers unless given.
 
     >>> pg.nan_to_num(pg.Tensor([float("nan"), 1.0])).tolist()
@@ -349,7 +353,12 @@ def nan_to_num(x: TensorLike, nan: float = 0.0, posinf: float | None = None, neg
     return where(x == -math.inf, -largest if neginf is None else neginf, y)
 
 
-_LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38, "float32": 3.4028234663852886e38, "float64": 1.7976931348623157e308}
+_LARGEST = {
+    "float16": 65504.0,
+    "bfloat16": 3.3895313892515355e38,
+    "float32": 3.4028234663852886e38,
+    "float64": 1.7976931348623157e308,
+}
 
 
 def heaviside(x: TensorLike, at_zero: TensorLike) -> Tensor:
@@ -381,4 +390,14 @@ def clip(
         x = maximum(x, low)
     return x if high is None else minimum(x, high)
 
-sub, mul, div, true_divide, mod, neg, pow, absolute = subtract, multiply, divide, divide, remainder, negative, power, abs
+
+sub, mul, div, true_divide, mod, neg, pow, absolute = (
+    subtract,
+    multiply,
+    divide,
+    divide,
+    remainder,
+    negative,
+    power,
+    abs,
+)

@@ -28,7 +28,9 @@ class _Parsed(NamedTuple):
 
 
 def _items(key: Any, ndim: int, shape: tuple[int, ...]) -> list[Any]:
-    """The key as one item per axis (besides None), with Ellipsis spelled out and masks turned to index arrays."""
+    """The key as one item per axis (besides None), with Ellipsis spelled out and masks turned to index
+    arrays.
+    """
     given = list(key) if isinstance(key, tuple) else [key]
     out: list[Any] = []
     used = 0
@@ -38,7 +40,9 @@ def _items(key: Any, ndim: int, shape: tuple[int, ...]) -> list[Any]:
         mask = _mask_of(item)
         used += mask.ndim if mask is not None else 1
     if used > ndim:
-        raise IndexingError(f"too many indices: shape {shape} has {ndim} axes, the key {_show(key)} asks for {used}")
+        raise IndexingError(
+            f"too many indices: shape {shape} has {ndim} axes, the key {_show(key)} asks for {used}"
+        )
     if _count_of(given, Ellipsis) > 1:
         raise IndexingError("an index may hold one Ellipsis ('...') only")
     if not any(item is Ellipsis for item in given):
@@ -86,7 +90,8 @@ def _mask_of(item: Any) -> Any:
 def _mask_indices(mask: Any, shape: tuple[int, ...], axis: int) -> list[Any]:
     if tuple(mask.shape) != shape[axis : axis + mask.ndim]:
         raise IndexingError(
-            f"a mask of shape {tuple(mask.shape)} does not fit axes {axis} to {axis + mask.ndim - 1} of shape {shape}"
+            f"a mask of shape {tuple(mask.shape)} does not fit axes {axis} to {axis + mask.ndim - 1} of "
+            f"shape {shape}"
         )
     if isinstance(mask, Tensor):
         if mask.is_abstract:
@@ -151,7 +156,8 @@ def _integer(item: Any, length: int, axis: int, shape: tuple[int, ...]) -> int:
         i = operator.index(item)
     except TypeError:
         raise IndexingError(
-            f"an index is an integer, slice, None, Ellipsis, or an array of integers or bools, got {type(item).__name__}"
+            "an index is an integer, slice, None, Ellipsis, or an array of integers or bools, got "
+            f"{type(item).__name__}"
         ) from None
     if not -length <= i < length:
         raise IndexingError(f"index {i} is out of range for axis {axis} of extent {length} (shape {shape})")
@@ -162,7 +168,9 @@ def _rows(item: Any, length: int, axis: int, shape: tuple[int, ...]) -> Tensor:
     """An integer array as a tensor with indices from 0; arrays that are known now are checked now."""
     if isinstance(item, Tensor):
         if not item.dtype.is_integer:
-            raise IndexingError(f"index arrays hold integers or bools, got {item.dtype}; convert with .astype('int64')")
+            raise IndexingError(
+                f"index arrays hold integers or bools, got {item.dtype}; convert with .astype('int64')"
+            )
         if item.dtype.kind == "u":
             return item
         wide = cast(item, dt.int64) if item.dtype.itemsize < 4 else item
@@ -171,7 +179,9 @@ def _rows(item: Any, length: int, axis: int, shape: tuple[int, ...]) -> Tensor:
     if array.size == 0:
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
-        raise IndexingError(f"index arrays hold integers or bools, got {array.dtype}; convert with .astype('int64')")
+        raise IndexingError(
+            f"index arrays hold integers or bools, got {array.dtype}; convert with .astype('int64')"
+        )
     array = array.astype(np.int64)
     if array.size and (array.min() < -length or array.max() >= length):
         bad = int(array[(array < -length) | (array >= length)].flat[0])
@@ -186,7 +196,10 @@ def _rank_in_place(parsed: _Parsed) -> list[int]:
 
 def _cut(x: Tensor, parsed: _Parsed) -> Tensor:
     """The ranges of a key, one per axis; same rank."""
-    if all(start == 0 and step == 1 and count == d for (start, count, step), d in zip(parsed.ranges, x.shape, strict=True)):
+    if all(
+        start == 0 and step == 1 and count == d
+        for (start, count, step), d in zip(parsed.ranges, x.shape, strict=True)
+    ):
         return x
     words: list[int] = []
     for start, count, step in parsed.ranges:
@@ -195,7 +208,9 @@ def _cut(x: Tensor, parsed: _Parsed) -> Tensor:
 
 
 def getitem(x: Tensor, key: Any) -> Tensor:
-    """What ``x[key]`` means: integers, slices with any step, None, Ellipsis, integer arrays and boolean masks."""
+    """What ``x[key]`` means: integers, slices with any step, None, Ellipsis, integer arrays and boolean
+    masks.
+    """
     parsed = _parse(key, x.shape)
     cut = _cut(x, parsed)
     if not parsed.arrays:
@@ -224,7 +239,9 @@ def _linear_rows(arrays: list[tuple[int, Any]], shape: tuple[int, ...]) -> Tenso
     try:
         broadcast_shapes(*[r.shape for r in rows])
     except ShapeError:
-        raise IndexingError(f"index arrays of shapes {', '.join(str(r.shape) for r in rows)} do not broadcast") from None
+        raise IndexingError(
+            f"index arrays of shapes {', '.join(str(r.shape) for r in rows)} do not broadcast"
+        ) from None
     total = math.prod(shape[axis] for axis, _ in arrays)
     linear: Any = 0
     outside: Any = None
@@ -239,7 +256,7 @@ def _linear_rows(arrays: list[tuple[int, Any]], shape: tuple[int, ...]) -> Tenso
     return linear if outside is None else where(outside, total, linear)
 
 
-# ---- writing -----------------------------------------------------------------------------------------------------------
+# ---- writing
 
 _MODES = {"set": 0, "add": 1, "mul": 2, "min": 3, "max": 4}
 _RECORDS = {"add": "add", "mul": "mul", "min": "minimum", "max": "maximum"}
@@ -248,8 +265,16 @@ _RECORDS = {"add": "add", "mul": "mul", "min": "minimum", "max": "maximum"}
 def update(x: Tensor, key: Any, value: TensorLike, mode: str) -> Tensor:
     """x with the part named by a key set to, added to, ... a value that broadcasts to that part."""
     v = as_tensor(value)
-    if mode == "set" and v.dtype.kind == "f" and x.dtype.kind != "f" and isinstance(value, Tensor) and not v.weak:
-        raise dt.DTypeError(f"cannot write {v.dtype} values into a {x.dtype} tensor; convert them with .astype('{x.dtype}')")
+    if (
+        mode == "set"
+        and v.dtype.kind == "f"
+        and x.dtype.kind != "f"
+        and isinstance(value, Tensor)
+        and not v.weak
+    ):
+        raise dt.DTypeError(
+            f"cannot write {v.dtype} values into a {x.dtype} tensor; convert them with .astype('{x.dtype}')"
+        )
     v = cast(v, x.dtype)
     mask = _mask_of(key) if not isinstance(key, tuple) else None
     if mask is not None and tuple(mask.shape) == x.shape[: mask.ndim] and v.ndim <= x.ndim - mask.ndim:
@@ -259,14 +284,20 @@ def update(x: Tensor, key: Any, value: TensorLike, mode: str) -> Tensor:
     parsed = _parse(key, x.shape)
     if not parsed.arrays:
         return _update_range(x, parsed, fitting(v, _rank_in_place(parsed), x), mode)
-    only_leading = len(parsed.arrays) == 1 and parsed.arrays[0][0] == 0 and parsed.result == list(range(1, x.ndim))
+    only_leading = (
+        len(parsed.arrays) == 1 and parsed.arrays[0][0] == 0 and parsed.result == list(range(1, x.ndim))
+    )
     if only_leading and all(r == (0, d, 1) for r, d in zip(parsed.ranges, x.shape, strict=True)):
         rows = _rows(parsed.arrays[0][1], x.shape[0], 0, x.shape)
-        return _core.apply("scatter", (x, rows, fitting(v, (*rows.shape, *x.shape[1:]), x)), (_MODES[mode], 0))
+        return _core.apply(
+            "scatter", (x, rows, fitting(v, (*rows.shape, *x.shape[1:]), x)), (_MODES[mode], 0)
+        )
     # Any other key: its places in the flattened tensor are the key applied to the index of each element.
     places = getitem(reshape_to(iota((x.size,), 0, dt.int64, x.device.pair), x.shape), key)
     flat = reshape_to(fitting(v, places.shape, x), (places.size,))
-    made = _core.apply("scatter", (reshape_to(x, (x.size,)), reshape_to(places, (places.size,)), flat), (_MODES[mode], 0))
+    made = _core.apply(
+        "scatter", (reshape_to(x, (x.size,)), reshape_to(places, (places.size,)), flat), (_MODES[mode], 0)
+    )
     return reshape_to(made, x.shape)
 
 
@@ -278,7 +309,9 @@ def fitting(v: Tensor, shape: Any, x: Tensor) -> Tensor:
     try:
         return broadcast_to(v, dims)
     except ShapeError:
-        raise ShapeError(f"a value of shape {v.shape} does not fit the part of shape {dims} of a tensor of shape {x.shape}") from None
+        raise ShapeError(
+            f"a value of shape {v.shape} does not fit the part of shape {dims} of a tensor of shape {x.shape}"
+        ) from None
 
 
 def _update_range(x: Tensor, parsed: _Parsed, v: Tensor, mode: str) -> Tensor:
@@ -356,7 +389,7 @@ class At:
         return update(self._x, self._key, value, "max")
 
 
-# ---- by functions ------------------------------------------------------------------------------------------------------
+# ---- by functions
 
 
 def take(x: TensorLike, indices: Any, axis: int | None = None, mode: str = "raise") -> Tensor:
@@ -396,7 +429,9 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = -1) -
     at = axis_of(axis, x.ndim, "take_along_axis")
     index = indices if isinstance(indices, Tensor) else np.asarray(indices)
     if index.ndim != x.ndim:
-        raise ShapeError(f"take_along_axis: indices of shape {tuple(index.shape)} need the rank of the tensor, {x.ndim}")
+        raise ShapeError(
+            f"take_along_axis: indices of shape {tuple(index.shape)} need the rank of the tensor, {x.ndim}"
+        )
     others = tuple(1 if i == at else d for i, d in enumerate(x.shape))
     dims = broadcast_shapes(others, tuple(1 if i == at else d for i, d in enumerate(index.shape)))
     dims = tuple(index.shape[at] if i == at else d for i, d in enumerate(dims))
@@ -423,7 +458,10 @@ def nonzero(x: TensorLike) -> tuple[Tensor, ...]:
     """
     x = as_tensor(x)
     if x.is_abstract:
-        raise TraceError("nonzero: how many elements are nonzero is not known inside pg.jit; use pg.where(condition, x, fill)")
+        raise TraceError(
+            "nonzero: how many elements are nonzero is not known inside pg.jit; use pg.where(condition, "
+            "x, fill)"
+        )
     if x.ndim == 0:
         raise ArgumentError("nonzero: a tensor of rank 0 has no axes; reshape it to (1,)")
     return tuple(as_tensor(i.astype(np.int64)) for i in np.nonzero(x.numpy()))

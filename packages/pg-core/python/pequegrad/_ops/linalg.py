@@ -1,4 +1,6 @@
-"""Products of tensors: all of them are ``dot_general`` with labels, so that no operand is copied into shape."""
+"""Products of tensors: all of them are ``dot_general`` with labels, so that no operand is copied into
+shape.
+"""
 
 from __future__ import annotations
 
@@ -25,23 +27,30 @@ def _same_dtype(x: TensorLike, y: TensorLike, what: str) -> tuple[Tensor, Tensor
 
 
 def contract(x: Tensor, y: Tensor, a: Sequence[int], b: Sequence[int], c: Sequence[int]) -> Tensor:
-    """The sum of products over the labels that c lacks; a label of one operand alone must be in c, and the other way round."""
+    """The sum of products over the labels that c lacks; a label of one operand alone must be in c, and the
+    other way round.
+    """
     return _core.apply("dot_general", (x, y), (len(a), len(b), len(c), *a, *b, *c))
 
 
 def matmul(x: TensorLike, y: TensorLike) -> Tensor:
-    """The matrix product of the last two axes, the others broadcast; vectors count as a row on the left, a column on the right.
+    """The matrix product of the last two axes, the others broadcast; vectors count as a row on the left, a
+    column on the right.
 
     >>> pg.matmul(pg.Tensor([[1, 2], [3, 4]]), pg.Tensor([1, 1])).tolist()
     [3, 7]
     """
     x, y, boolean = _same_dtype(x, y, "matmul")
     if x.ndim == 0 or y.ndim == 0:
-        raise ShapeError(f"matmul: operands need at least one axis, got {x.shape} @ {y.shape}; use * for numbers")
+        raise ShapeError(
+            f"matmul: operands need at least one axis, got {x.shape} @ {y.shape}; use * for numbers"
+        )
     inner_x, inner_y = x.shape[-1], y.shape[-2 if y.ndim > 1 else -1]
     if inner_x != inner_y:
         hint = "; transpose one side?" if inner_x in y.shape or inner_y in x.shape else ""
-        raise ShapeError(f"matmul: inner sizes differ: {x.shape} @ {y.shape} needs {inner_x} == {inner_y}{hint}")
+        raise ShapeError(
+            f"matmul: inner sizes differ: {x.shape} @ {y.shape} needs {inner_x} == {inner_y}{hint}"
+        )
     row = x.ndim > 1
     column = y.ndim > 1
     batch_x, batch_y = (x.shape[:-2] if row else ()), (y.shape[:-2] if column else ())
@@ -49,8 +58,9 @@ def matmul(x: TensorLike, y: TensorLike) -> Tensor:
         batch = broadcast_shapes(batch_x, batch_y)
     except ShapeError:
         raise ShapeError(f"matmul: batch axes do not broadcast: {x.shape} @ {y.shape}") from None
-    # Labels: batch axes 0.., then row, inner, column. An axis of extent 1 that the other side stretches is dropped: its label
-    # stays in the other operand alone, and nothing is copied. One both sides lack in length is put back at the end.
+    # Labels: batch axes 0.., then row, inner, column. An axis of extent 1 that the other side stretches is
+    # dropped: its label stays in the other operand alone, and nothing is copied. Where both sides have 1,
+    # the axis is put back at the end.
     r, k, c = len(batch), len(batch) + 1, len(batch) + 2
     a, x = _batch_labels(x, batch_x, batch, 2 if row else 1)
     b, y = _batch_labels(y, batch_y, batch, 2 if column else 1)
@@ -62,7 +72,9 @@ def matmul(x: TensorLike, y: TensorLike) -> Tensor:
     return made != 0 if boolean else made
 
 
-def _batch_labels(x: Tensor, own: tuple[int, ...], batch: tuple[int, ...], rest: int) -> tuple[list[int], Tensor]:
+def _batch_labels(
+    x: Tensor, own: tuple[int, ...], batch: tuple[int, ...], rest: int
+) -> tuple[list[int], Tensor]:
     offset = len(batch) - len(own)
     kept = [i for i, d in enumerate(own) if d != 1]
     if len(kept) != len(own):
@@ -78,14 +90,22 @@ def tensordot(x: TensorLike, y: TensorLike, axes: Any = 2) -> Tensor:
     """
     x, y, boolean = _same_dtype(x, y, "tensordot")
     if isinstance(axes, (tuple, list)):
-        left = [axis_of(a, x.ndim, "tensordot") for a in (axes[0] if isinstance(axes[0], (tuple, list)) else [axes[0]])]
-        right = [axis_of(a, y.ndim, "tensordot") for a in (axes[1] if isinstance(axes[1], (tuple, list)) else [axes[1]])]
+        left = [
+            axis_of(a, x.ndim, "tensordot")
+            for a in (axes[0] if isinstance(axes[0], (tuple, list)) else [axes[0]])
+        ]
+        right = [
+            axis_of(a, y.ndim, "tensordot")
+            for a in (axes[1] if isinstance(axes[1], (tuple, list)) else [axes[1]])
+        ]
     else:
         if axes > min(x.ndim, y.ndim):
             raise AxisError(f"tensordot: {axes} axes asked of shapes {x.shape} and {y.shape}")
         left, right = list(range(x.ndim - axes, x.ndim)), list(range(axes))
     if len(left) != len(right):
-        raise AxisError(f"tensordot: {len(left)} axes of the first for {len(right)} of the second; give equally many")
+        raise AxisError(
+            f"tensordot: {len(left)} axes of the first for {len(right)} of the second; give equally many"
+        )
     for i, j in zip(left, right, strict=True):
         if x.shape[i] != y.shape[j]:
             raise ShapeError(f"tensordot: axis {i} of {x.shape} and axis {j} of {y.shape} differ in length")
@@ -97,7 +117,8 @@ def tensordot(x: TensorLike, y: TensorLike, axes: Any = 2) -> Tensor:
 
 
 def dot(x: TensorLike, y: TensorLike) -> Tensor:
-    """NumPy's dot: inner product of vectors, matrix product of matrices, else over the last axis of x and second last of y.
+    """NumPy's dot: inner product of vectors, matrix product of matrices, else over the last axis of x and
+    second last of y.
 
     >>> pg.dot(pg.Tensor([1, 2]), pg.Tensor([3, 4])).item()
     11
@@ -150,7 +171,8 @@ def trace(x: TensorLike, offset: int = 0) -> Tensor:
 
 
 def einsum(equation: str, *operands: TensorLike) -> Tensor:
-    """Sums of products by index notation: ``"ij,jk->ik"``, with ellipsis; operands are combined from the left.
+    """Sums of products by index notation: ``"ij,jk->ik"``, with ellipsis; operands are combined from the
+    left.
 
     >>> pg.einsum("ij,j->i", pg.ones((2, 3)), pg.ones(3)).tolist()
     [3.0, 3.0]
@@ -209,7 +231,9 @@ def _parse_einsum(equation: str, tensors: list[Tensor]) -> tuple[list[str], str,
     for i, (labels, x) in enumerate(zip(inputs, tensors, strict=True)):
         extra = x.ndim - len(labels.replace("...", ""))
         if extra < 0 or (extra and "..." not in labels):
-            raise ShapeError(f"einsum: {labels!r} has {len(labels.replace('...', ''))} labels, the operand shape {x.shape}")
+            raise ShapeError(
+                f"einsum: {labels!r} has {len(labels.replace('...', ''))} labels, the operand shape {x.shape}"
+            )
         widest = max(widest, extra if "..." in labels else 0)
         inputs[i] = labels.replace("...", spare[len(spare) - extra :] if extra else "")
     dots = spare[len(spare) - widest :] if widest else ""
@@ -223,14 +247,18 @@ def _parse_einsum(equation: str, tensors: list[Tensor]) -> tuple[list[str], str,
         for c, d in zip(labels, x.shape, strict=True):
             if sizes.setdefault(c, d) != d:
                 if 1 not in (sizes[c], d):
-                    raise ShapeError(f"einsum: label {c!r} stands for extents {sizes[c]} and {d} in {equation!r}")
+                    raise ShapeError(
+                        f"einsum: label {c!r} stands for extents {sizes[c]} and {d} in {equation!r}"
+                    )
                 sizes[c] = max(sizes[c], d)
     for c in output:
         if c not in sizes:
             raise InvalidValueError(f"einsum: output label {c!r} is in no operand of {equation!r}")
     if len(set(output)) != len(output):
         raise InvalidValueError(f"einsum: an output label stands twice in {equation!r}")
-    stretched = [broadcast_to(x, tuple(sizes[c] for c in labels)) for labels, x in zip(inputs, tensors, strict=True)]
+    stretched = [
+        broadcast_to(x, tuple(sizes[c] for c in labels)) for labels, x in zip(inputs, tensors, strict=True)
+    ]
     return inputs, output, stretched
 
 

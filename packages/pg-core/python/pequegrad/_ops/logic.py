@@ -107,7 +107,9 @@ def _bits(op: str, *xs: TensorLike) -> Tensor:
     for x in xs:
         if isinstance(x, float) or (isinstance(x, Tensor) and x.dtype.kind == "f"):
             kind = x.dtype if isinstance(x, Tensor) else "float"
-            raise DTypeError(f"bitwise {op} needs integers or bools, got {kind}; convert with .astype('int32')")
+            raise DTypeError(
+                f"bitwise {op} needs integers or bools, got {kind}; convert with .astype('int32')"
+            )
     return elementwise(op, *xs)
 
 
@@ -168,7 +170,8 @@ def right_shift(x: TensorLike, y: TensorLike) -> Tensor:
 def where(condition: TensorLike, x: TensorLike, y: TensorLike) -> Tensor:
     """Elements of ``x`` where the condition holds, else of ``y``.
 
-    A NaN or infinite derivative in the branch not taken still reaches the gradient (0 * inf): make the *argument* safe, too, as
+    A NaN or infinite derivative in the branch not taken still reaches the gradient (0 * inf): make the
+    *argument* safe, too, as
     in ``where(x > 0, log(where(x > 0, x, 1)), 0)``.
 
     >>> pg.where(pg.Tensor([True, False]), 1.0, pg.Tensor([5.0, 6.0])).tolist()
@@ -177,7 +180,9 @@ def where(condition: TensorLike, x: TensorLike, y: TensorLike) -> Tensor:
     return elementwise("where", _truth(condition), x, y)
 
 
-def isclose(x: TensorLike, y: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+def isclose(
+    x: TensorLike, y: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Tensor:
     """Where ``|x - y| <= atol + rtol * |y|``.
 
     >>> pg.isclose(pg.Tensor([1.0, 2.0]), 1.0).tolist()
@@ -191,7 +196,9 @@ def isclose(x: TensorLike, y: TensorLike, rtol: float = 1e-5, atol: float = 1e-8
     return near | ((x != x) & (y != y)) if equal_nan else near
 
 
-def allclose(x: TensorLike, y: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+def allclose(
+    x: TensorLike, y: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Tensor:
     """Whether all elements are close.
 
     >>> bool(pg.allclose(pg.Tensor([1.0]), 1.0))

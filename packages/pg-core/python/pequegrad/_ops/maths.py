@@ -258,7 +258,8 @@ def _float_binary(op: str, x: TensorLike, y: TensorLike) -> Tensor:
 def erfinv(x: TensorLike) -> Tensor:
     """The inverse of the error function.
 
-    float32 and narrower: the polynomials of M. Giles that XLA uses, so that normal draws agree with JAX's. float64: two Halley
+    float32 and narrower: the polynomials of M. Giles that XLA uses, so that normal draws agree with JAX's.
+    float64: two Halley
     steps from there.
 
     >>> pg.erfinv(pg.Tensor([0.0, 1.0])).tolist()
@@ -271,8 +272,14 @@ def erfinv(x: TensorLike) -> Tensor:
     return cast(y, x.dtype)
 
 
-_CENTRAL = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503, -0.00417768164, 0.246640727, 1.50140941)  # fmt: skip
-_TAIL = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047, 1.00167406, 2.83297682)  # fmt: skip
+_CENTRAL = (
+    2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503,
+    -0.00417768164, 0.246640727, 1.50140941,
+)  # fmt: skip
+_TAIL = (
+    -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613,
+    0.00943887047, 1.00167406, 2.83297682,
+)  # fmt: skip
 
 
 def _erfinv32(x: Tensor) -> Tensor:
@@ -291,7 +298,14 @@ def _erfinv64(x: Tensor) -> Tensor:
     # The tail needs the distance to 1, which 1 - |x| gives exactly; Newton works on log(erfc) there.
     tail = _abs(u) > 0.9
     t = where(tail, 1.0 - _abs(u), 0.5)
-    y = _abs(cast(_erfinv32(cast(elementwise("minimum", elementwise("maximum", u, -1 + 6e-8), 1 - 6e-8), dt.float32)), dt.float64))
+    y = _abs(
+        cast(
+            _erfinv32(
+                cast(elementwise("minimum", elementwise("maximum", u, -1 + 6e-8), 1 - 6e-8), dt.float32)
+            ),
+            dt.float64,
+        )
+    )
     y = where(tail & (t < 1e-6), sqrt(elementwise("maximum", -log(t * sqrt(-math.pi * log(t))), 0.0)), y)
     c = 2 / math.sqrt(math.pi)
     for _ in range(4):

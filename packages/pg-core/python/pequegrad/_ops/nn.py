@@ -10,7 +10,18 @@ import numpy as np
 from .. import _core, dt
 from .._core import Tensor
 from ..errors import ArgumentError, InvalidValueError, ShapeError
-from .common import Axis, TensorLike, as_tensor, axes_of, cast, elementwise, fill, reshape_to, spelled, to_float
+from .common import (
+    Axis,
+    TensorLike,
+    as_tensor,
+    axes_of,
+    cast,
+    elementwise,
+    fill,
+    reshape_to,
+    spelled,
+    to_float,
+)
 from .elementwise import softplus
 from .indexing import take
 from .logic import where
@@ -63,7 +74,8 @@ def silu(x: TensorLike) -> Tensor:
 
 
 def gelu(x: TensorLike, approximate: str = "none") -> Tensor:
-    """``x`` times the probability that a standard normal lies below it; ``approximate="tanh"`` for the cheap form.
+    """``x`` times the probability that a standard normal lies below it; ``approximate="tanh"`` for the
+    cheap form.
 
     >>> pg.gelu(pg.Tensor([0.0])).tolist()
     [0.0]
@@ -104,7 +116,8 @@ def log_softmax(x: TensorLike, axis: Axis = -1, *, dim: Axis = None) -> Tensor:
 
 
 def cross_entropy_loss_probs(logits: TensorLike, probs: TensorLike) -> Tensor:
-    """The mean over examples of the cross entropy between class scores and target probabilities; classes lie along axis 1.
+    """The mean over examples of the cross entropy between class scores and target probabilities; classes
+    lie along axis 1.
 
     >>> pg.cross_entropy_loss_probs(pg.zeros((1, 2)), pg.Tensor([[1.0, 0.0]])).round(4).item()
     0.6931...
@@ -112,8 +125,10 @@ def cross_entropy_loss_probs(logits: TensorLike, probs: TensorLike) -> Tensor:
     logits, probs = to_float(logits), to_float(probs)
     if logits.shape != probs.shape or logits.ndim == 0:
         raise ShapeError(
-            f"cross_entropy_loss_probs: scores of shape {logits.shape} need target probabilities of the same shape, got "
-            f"{probs.shape}; for class indices write Tensor.one_hot({logits.shape[-1] if logits.ndim else 'n'}, y)"
+            f"cross_entropy_loss_probs: scores of shape {logits.shape} need target probabilities of the "
+            "same shape, got "
+            f"{probs.shape}; for class indices write "
+            f"Tensor.one_hot({logits.shape[-1] if logits.ndim else 'n'}, y)"
         )
     axis = 1 if logits.ndim > 1 else 0
     examples = logits.size // max(logits.shape[axis], 1)
@@ -144,8 +159,12 @@ def _pair(value: Any, what: str, rank: int) -> tuple[int, ...]:
     return (int(value),) * rank
 
 
-def _margins(padding: Any, what: str, size: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Low and high margins of each spatial axis: an int, one each, (low, high) pairs, "valid" or "same" (stride 1)."""
+def _margins(
+    padding: Any, what: str, size: tuple[int, ...], dilation: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Low and high margins of each spatial axis: an int, one each, (low, high) pairs, "valid" or "same"
+    (stride 1).
+    """
     rank = len(size)
     if padding == "valid":
         return (0,) * rank, (0,) * rank
@@ -154,7 +173,9 @@ def _margins(padding: Any, what: str, size: tuple[int, ...], dilation: tuple[int
         return tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
     if isinstance(padding, (tuple, list)) and padding and isinstance(padding[0], (tuple, list)):
         if len(padding) != rank or any(len(p) != 2 for p in padding):
-            raise ArgumentError(f"{what}: padding needs a (before, after) pair for each of {rank} axes, got {padding!r}")
+            raise ArgumentError(
+                f"{what}: padding needs a (before, after) pair for each of {rank} axes, got {padding!r}"
+            )
         return tuple(int(p[0]) for p in padding), tuple(int(p[1]) for p in padding)
     both = _pair(padding, f"{what}: padding", rank)
     return both, both
@@ -193,7 +214,9 @@ def conv1d(
     """
     x, weight = as_tensor(x), as_tensor(weight)
     if x.ndim != 3 or weight.ndim != 3:
-        raise ShapeError(f"conv1d: needs images [N, C, L] and kernels [O, C / groups, K], got {x.shape} and {weight.shape}")
+        raise ShapeError(
+            f"conv1d: needs images [N, C, L] and kernels [O, C / groups, K], got {x.shape} and {weight.shape}"
+        )
     low, high = _margins(padding, "conv1d", weight.shape[2:], _pair(dilation, "conv1d: dilation", 1))
     made = _conv(
         expand_dims(x, 2),
@@ -208,15 +231,21 @@ def conv1d(
     return reshape_to(made, (made.shape[0], made.shape[1], made.shape[3]))
 
 
-def _conv(x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int, rank: int) -> Tensor:
+def _conv(
+    x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int, rank: int
+) -> Tensor:
     what = f"conv{rank}d"
     x, weight = as_tensor(x), as_tensor(weight)
     if x.ndim != rank + 2 or weight.ndim != rank + 2:
-        raise ShapeError(f"{what}: needs images [N, C, H, W] and kernels [O, C / groups, KH, KW], got {x.shape} and {weight.shape}")
+        raise ShapeError(
+            f"{what}: needs images [N, C, H, W] and kernels [O, C / groups, KH, KW], got {x.shape} and "
+            f"{weight.shape}"
+        )
     if groups < 1 or x.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
         raise ShapeError(
             f"{what}: images of shape {x.shape} with kernels of shape {weight.shape} and groups={groups}: "
-            f"{x.shape[1]} channels need {weight.shape[1]} * {groups}, and {weight.shape[0]} kernels must divide by {groups}"
+            f"{x.shape[1]} channels need {weight.shape[1]} * {groups}, and {weight.shape[0]} kernels must "
+            f"divide by {groups}"
         )
     strides = _pair(stride, f"{what}: stride", rank)
     dilations = _pair(dilation, f"{what}: dilation", rank)
@@ -226,7 +255,9 @@ def _conv(x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: A
     code, _ = _core.promote(x, weight)
     kind = dt.all_dtypes[code]
     kind = kind if kind.kind == "f" else dt.float32
-    made = _core.apply("conv", (cast(x, kind), cast(weight, kind)), (rank, groups, *strides, *low, *high, *dilations))
+    made = _core.apply(
+        "conv", (cast(x, kind), cast(weight, kind)), (rank, groups, *strides, *low, *high, *dilations)
+    )
     if bias is None:
         return made
     b = as_tensor(bias)
@@ -235,7 +266,9 @@ def _conv(x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: A
     return made + reshape_to(b, (1, b.size, *(1,) * rank))
 
 
-def _windows(x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, what: str) -> tuple[tuple[int, ...], ...]:
+def _windows(
+    x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, what: str
+) -> tuple[tuple[int, ...], ...]:
     if x.ndim not in (3, 4):
         raise ShapeError(f"{what}: needs [N, C, H, W] or [C, H, W], got shape {x.shape}")
     size = _pair(kernel, f"{what}: kernel_size", 2)
@@ -243,15 +276,21 @@ def _windows(x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, c
     dilations = _pair(dilation, f"{what}: dilation", 2)
     low = _pair(padding, f"{what}: padding", 2)
     if min(size) < 1 or min(strides) < 1 or min(dilations) < 1 or min(low) < 0:
-        raise InvalidValueError(f"{what}: kernel {size}, stride {strides}, dilation {dilations}, padding {low} make no windows")
+        raise InvalidValueError(
+            f"{what}: kernel {size}, stride {strides}, dilation {dilations}, padding {low} make no windows"
+        )
     if any(2 * p > k for p, k in zip(low, size, strict=True)):
-        raise InvalidValueError(f"{what}: padding {low} is more than half the kernel {size}: a window would hold nothing")
+        raise InvalidValueError(
+            f"{what}: padding {low} is more than half the kernel {size}: a window would hold nothing"
+        )
     high = list(low)
     for i in range(2):
         length, span = x.shape[x.ndim - 2 + i], dilations[i] * (size[i] - 1) + 1
         room = length + 2 * low[i] - span
         if room < 0:
-            raise ShapeError(f"{what}: a window of {span} does not fit {length} + 2 * {low[i]} elements (shape {x.shape})")
+            raise ShapeError(
+                f"{what}: a window of {span} does not fit {length} + 2 * {low[i]} elements (shape {x.shape})"
+            )
         if ceil_mode and room % strides[i]:
             extra = strides[i] - room % strides[i]
             # The last window must start inside the image or its left margin, as torch has it.
@@ -261,9 +300,15 @@ def _windows(x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, c
 
 
 def max_pool2d(
-    x: TensorLike, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+    x: TensorLike,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
 ) -> Tensor:
-    """The largest element of each window; margins are never chosen. The gradient goes to the first largest element.
+    """The largest element of each window; margins are never chosen. The gradient goes to the first largest
+    element.
 
     >>> pg.max_pool2d(pg.reshape(pg.arange(4.0), (1, 1, 2, 2)), 2).tolist()
     [[[[3.0]]]]
@@ -337,8 +382,13 @@ def interpolate(
         wanted = tuple(math.floor(n * f) for n, f in zip(lengths, factors, strict=True))
         scales = [1 / f for f in factors]
     if min(wanted) < 1 or min(lengths) < 1:
-        raise ShapeError(f"interpolate: cannot resize {tuple(lengths)} to {wanted}; every extent must be at least 1")
-    for axis, n, m, scale in ((x.ndim - 1, lengths[1], wanted[1], scales[1]), (x.ndim - 2, lengths[0], wanted[0], scales[0])):
+        raise ShapeError(
+            f"interpolate: cannot resize {tuple(lengths)} to {wanted}; every extent must be at least 1"
+        )
+    for axis, n, m, scale in (
+        (x.ndim - 1, lengths[1], wanted[1], scales[1]),
+        (x.ndim - 2, lengths[0], wanted[0], scales[0]),
+    ):
         x = (_nearest if mode == "nearest" else _linear)(x, axis, n, m, scale, align_corners)
     return x
 
@@ -362,10 +412,14 @@ def _linear(x: Tensor, axis: int, n: int, m: int, scale: float | None, align_cor
     if align_corners:
         places = index * kind((n - 1) / (m - 1) if m > 1 else 0)
     else:
-        places = np.maximum((index + kind(0.5)) * kind(n / m if scale is None else scale) - kind(0.5), kind(0))
+        places = np.maximum(
+            (index + kind(0.5)) * kind(n / m if scale is None else scale) - kind(0.5), kind(0)
+        )
     low = np.minimum(places.astype(np.int64), n - 1)
     high = np.minimum(low + 1, n - 1)
-    weight = np.minimum(np.maximum(places - low.astype(kind), 0), 1).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+    weight = np.minimum(np.maximum(places - low.astype(kind), 0), 1).reshape(
+        [-1 if i == axis else 1 for i in range(x.ndim)]
+    )
     w = cast(as_tensor(weight.astype(kind)), x.dtype)
     return (1.0 - w) * take(x, low, axis) + w * take(x, high, axis)
 

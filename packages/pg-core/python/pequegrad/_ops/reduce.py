@@ -13,7 +13,20 @@ from typing import Any
 from .. import _core, dt
 from .._core import Tensor
 from ..errors import ShapeError
-from .common import Axis, TensorLike, as_tensor, axes_of, axis_of, cast, elementwise, fill, iota, reshape_to, spelled, to_float
+from .common import (
+    Axis,
+    TensorLike,
+    as_tensor,
+    axes_of,
+    axis_of,
+    cast,
+    elementwise,
+    fill,
+    iota,
+    reshape_to,
+    spelled,
+    to_float,
+)
 from .elementwise import isnan
 from .logic import where
 from .maths import exp, log, sqrt
@@ -30,7 +43,9 @@ def _reduce(op: str, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
 
 
 def _names(axis: Any, keepdims: bool, dim: Any, keepdim: bool | None, what: str) -> tuple[Any, bool]:
-    return spelled(axis, None, dim, "axis/dim", what), spelled(keepdims, False, keepdim, "keepdims/keepdim", what)
+    return spelled(axis, None, dim, "axis/dim", what), spelled(
+        keepdims, False, keepdim, "keepdims/keepdim", what
+    )
 
 
 def _wide(x: Tensor, dtype: Any) -> Tensor:
@@ -150,13 +165,17 @@ def _extreme(op: str, x: TensorLike, axis: Axis, keepdims: bool) -> Tensor:
     what = op.removeprefix("reduce_")
     axes = axes_of(axis, x.ndim, what)
     if builtins.any(x.shape[a] == 0 for a in axes):
-        raise ShapeError(f"{what}: no elements along axis {axes} of shape {x.shape}; an empty {what} has no value")
+        raise ShapeError(
+            f"{what}: no elements along axis {axes} of shape {x.shape}; an empty {what} has no value"
+        )
     if x.dtype.is_bool:
         return _reduce("reduce_any" if what == "max" else "reduce_all", x, axes, keepdims)
     return _reduce(op, x, axes, keepdims)
 
 
-def max(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool | None = None) -> Tensor:
+def max(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool | None = None
+) -> Tensor:
     """The largest element over axes; NaN wins. The gradient of ties is split evenly.
 
     >>> pg.max(pg.Tensor([[1, 5], [7, 2]]), axis=1).tolist()
@@ -166,7 +185,9 @@ def max(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis =
     return _extreme("reduce_max", x, axis, keepdims)
 
 
-def min(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool | None = None) -> Tensor:
+def min(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool | None = None
+) -> Tensor:
     """The smallest element over axes; NaN wins. The gradient of ties is split evenly.
 
     >>> pg.min(pg.Tensor([[1, 5], [7, 2]]), axis=1).tolist()
@@ -176,7 +197,9 @@ def min(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis =
     return _extreme("reduce_min", x, axis, keepdims)
 
 
-def any(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool | None = None) -> Tensor:
+def any(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool | None = None
+) -> Tensor:
     """Whether an element is nonzero, over axes.
 
     >>> pg.any(pg.Tensor([[0, 0], [0, 3]]), axis=1).tolist()
@@ -187,7 +210,9 @@ def any(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis =
     return _reduce("reduce_any", x if x.dtype.is_bool else x != 0, axis, keepdims)
 
 
-def all(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool | None = None) -> Tensor:
+def all(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool | None = None
+) -> Tensor:
     """Whether every element is nonzero, over axes.
 
     >>> pg.all(pg.Tensor([[1, 2], [0, 3]]), axis=1).tolist()
@@ -217,7 +242,9 @@ def _arg_extreme(what: str, x: TensorLike, axis: int | None, keepdims: bool) -> 
         at = axis_of(axis, rank, f"arg{what}")
     length = x.shape[at]
     if length == 0:
-        raise ShapeError(f"arg{what}: no elements along axis {at} of shape {x.shape}; an empty axis has no arg{what}")
+        raise ShapeError(
+            f"arg{what}: no elements along axis {at} of shape {x.shape}; an empty axis has no arg{what}"
+        )
     if x.dtype.is_bool:
         x = cast(x, dt.uint8)
     best = _extreme("reduce_" + what, x, at, True)
@@ -230,7 +257,12 @@ def _arg_extreme(what: str, x: TensorLike, axis: int | None, keepdims: bool) -> 
 
 
 def argmax(
-    x: TensorLike, axis: int | None = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool | None = None
+    x: TensorLike,
+    axis: int | None = None,
+    keepdims: bool = False,
+    *,
+    dim: int | None = None,
+    keepdim: bool | None = None,
 ) -> Tensor:
     """The index of the first largest element along an axis (of the flattened tensor when None), int64.
 
@@ -242,7 +274,12 @@ def argmax(
 
 
 def argmin(
-    x: TensorLike, axis: int | None = None, keepdims: bool = False, *, dim: int | None = None, keepdim: bool | None = None
+    x: TensorLike,
+    axis: int | None = None,
+    keepdims: bool = False,
+    *,
+    dim: int | None = None,
+    keepdim: bool | None = None,
 ) -> Tensor:
     """The index of the first smallest element along an axis (of the flattened tensor when None), int64.
 
@@ -262,43 +299,65 @@ def _cumulative(op: str, x: TensorLike, axis: int | None, dtype: Any, reverse: b
 
 
 def cumsum(
-    x: TensorLike, axis: int | None = None, *, dtype: Any = None, reverse: bool = False, dim: int | None = None
+    x: TensorLike,
+    axis: int | None = None,
+    *,
+    dtype: Any = None,
+    reverse: bool = False,
+    dim: int | None = None,
 ) -> Tensor:
     """The running sum along an axis (of the flattened tensor when None), from the end when ``reverse``.
 
     >>> pg.cumsum(pg.Tensor([1, 2, 3])).tolist()
     [1, 3, 6]
     """
-    return _cumulative("cumulative_sum", x, spelled(axis, None, dim, "axis/dim", "cumsum"), dtype, reverse, True)
+    return _cumulative(
+        "cumulative_sum", x, spelled(axis, None, dim, "axis/dim", "cumsum"), dtype, reverse, True
+    )
 
 
 def cumprod(
-    x: TensorLike, axis: int | None = None, *, dtype: Any = None, reverse: bool = False, dim: int | None = None
+    x: TensorLike,
+    axis: int | None = None,
+    *,
+    dtype: Any = None,
+    reverse: bool = False,
+    dim: int | None = None,
 ) -> Tensor:
     """The running product along an axis; its derivative is right at zeros, too.
 
     >>> pg.cumprod(pg.Tensor([1, 2, 3])).tolist()
     [1, 2, 6]
     """
-    return _cumulative("cumulative_prod", x, spelled(axis, None, dim, "axis/dim", "cumprod"), dtype, reverse, True)
+    return _cumulative(
+        "cumulative_prod", x, spelled(axis, None, dim, "axis/dim", "cumprod"), dtype, reverse, True
+    )
 
 
-def cummax(x: TensorLike, axis: int | None = None, *, reverse: bool = False, dim: int | None = None) -> Tensor:
+def cummax(
+    x: TensorLike, axis: int | None = None, *, reverse: bool = False, dim: int | None = None
+) -> Tensor:
     """The running maximum along an axis.
 
     >>> pg.cummax(pg.Tensor([1, 3, 2])).tolist()
     [1, 3, 3]
     """
-    return _cumulative("cumulative_max", x, spelled(axis, None, dim, "axis/dim", "cummax"), None, reverse, False)
+    return _cumulative(
+        "cumulative_max", x, spelled(axis, None, dim, "axis/dim", "cummax"), None, reverse, False
+    )
 
 
-def cummin(x: TensorLike, axis: int | None = None, *, reverse: bool = False, dim: int | None = None) -> Tensor:
+def cummin(
+    x: TensorLike, axis: int | None = None, *, reverse: bool = False, dim: int | None = None
+) -> Tensor:
     """The running minimum along an axis.
 
     >>> pg.cummin(pg.Tensor([3, 1, 2])).tolist()
     [3, 1, 1]
     """
-    return _cumulative("cumulative_min", x, spelled(axis, None, dim, "axis/dim", "cummin"), None, reverse, False)
+    return _cumulative(
+        "cumulative_min", x, spelled(axis, None, dim, "axis/dim", "cummin"), None, reverse, False
+    )
 
 
 def logsumexp(
@@ -318,7 +377,9 @@ def logsumexp(
 
 
 def shift_of(x: Tensor, axes: Sequence[int]) -> Tensor:
-    """The maximum over axes as a constant of differentiation, 0 where it is infinite: exp(x - shift) does not overflow."""
+    """The maximum over axes as a constant of differentiation, 0 where it is infinite: exp(x - shift) does
+    not overflow.
+    """
     if builtins.any(x.shape[a] == 0 for a in axes):
         return fill(0.0, _reduce("reduce_sum", x, axes, True))
     top = _core.apply("stop_gradient", (_reduce("reduce_max", x, axes, True),))
@@ -326,7 +387,8 @@ def shift_of(x: Tensor, axes: Sequence[int]) -> Tensor:
 
 
 def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The vector norm over axes: root of the sum of squares (2), sum of magnitudes (1), largest magnitude (inf).
+    """The vector norm over axes: root of the sum of squares (2), sum of magnitudes (1), largest magnitude
+    (inf).
 
     The derivative of the 2-norm at 0 is 0.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Sequence
@@ -33,10 +34,14 @@ def reshape(x: TensorLike, shape: Any, *more: int) -> Tensor:
             raise ShapeError(f"reshape: only one extent may be -1, got {tuple(dims)}")
         known = math.prod(d for d in dims if d != -1)
         if known == 0 or x.size % known:
-            raise ShapeError(f"reshape: {x.size} elements of shape {x.shape} do not divide into {tuple(dims)}")
+            raise ShapeError(
+                f"reshape: {x.size} elements of shape {x.shape} do not divide into {tuple(dims)}"
+            )
         dims[dims.index(-1)] = x.size // known
     if any(d < 0 for d in dims) or math.prod(dims) != x.size:
-        raise ShapeError(f"reshape: shape {x.shape} has {x.size} elements, {tuple(dims)} needs {math.prod(dims)}")
+        raise ShapeError(
+            f"reshape: shape {x.shape} has {x.size} elements, {tuple(dims)} needs {math.prod(dims)}"
+        )
     return reshape_to(x, dims)
 
 
@@ -52,7 +57,10 @@ def permute(x: TensorLike, axes: Any, *more: int) -> Tensor:
         given = (given,)
     order = [axis_of(a, x.ndim, "permute") for a in given]
     if sorted(order) != list(range(x.ndim)):
-        raise AxisError(f"permute: axes {tuple(given)} are not an order of the {x.ndim} axes of shape {x.shape}; name each once")
+        raise AxisError(
+            f"permute: axes {tuple(given)} are not an order of the {x.ndim} axes of shape {x.shape}; name "
+            "each once"
+        )
     return x if order == list(range(x.ndim)) else _core.apply("permute", (x,), order)
 
 
@@ -102,9 +110,14 @@ def moveaxis(x: TensorLike, source: Axis, destination: Axis) -> Tensor:
     """
     x = as_tensor(x)
     a = [axis_of(i, x.ndim, "moveaxis") for i in (source if isinstance(source, (tuple, list)) else (source,))]
-    b = [axis_of(i, x.ndim, "moveaxis") for i in (destination if isinstance(destination, (tuple, list)) else (destination,))]
+    b = [
+        axis_of(i, x.ndim, "moveaxis")
+        for i in (destination if isinstance(destination, (tuple, list)) else (destination,))
+    ]
     if len(a) != len(b) or len(set(a)) != len(a) or len(set(b)) != len(b):
-        raise AxisError(f"moveaxis: source {source} and destination {destination} must be equally many different axes")
+        raise AxisError(
+            f"moveaxis: source {source} and destination {destination} must be equally many different axes"
+        )
     order = [i for i in range(x.ndim) if i not in a]
     for place, axis in sorted(zip(b, a, strict=True)):
         order.insert(place, axis)
@@ -134,7 +147,10 @@ def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
         b = (1,) * (len(out) - len(shape)) + tuple(shape)
         for p, q in zip(a, b, strict=True):
             if p != q and 1 not in (p, q):
-                raise ShapeError(f"shapes {', '.join(map(str, shapes))} do not broadcast: {p} and {q} differ and neither is 1")
+                raise ShapeError(
+                    f"shapes {', '.join(map(str, shapes))} do not broadcast: {p} and {q} differ and "
+                    "neither is 1"
+                )
         out = tuple([q if p == 1 else p for p, q in zip(a, b, strict=True)])
     return out
 
@@ -174,10 +190,14 @@ def squeeze(x: TensorLike, axis: Axis = None, *, dim: Axis = None) -> Tensor:
     """
     x = as_tensor(x)
     axis = spelled(axis, None, dim, "axis/dim", "squeeze")
-    axes = axes_of(axis, x.ndim, "squeeze") if axis is not None else [i for i, d in enumerate(x.shape) if d == 1]
+    axes = (
+        axes_of(axis, x.ndim, "squeeze") if axis is not None else [i for i, d in enumerate(x.shape) if d == 1]
+    )
     for a in axes:
         if x.shape[a] != 1:
-            raise ShapeError(f"squeeze: axis {a} of shape {x.shape} has extent {x.shape[a]}; only axes of extent 1 can go")
+            raise ShapeError(
+                f"squeeze: axis {a} of shape {x.shape} has extent {x.shape[a]}; only axes of extent 1 can go"
+            )
     return reshape_to(x, [d for i, d in enumerate(x.shape) if i not in axes])
 
 
@@ -232,8 +252,13 @@ def concatenate(xs: Sequence[TensorLike], axis: int | None = 0, *, dim: int | No
         raise ShapeError("concatenate: tensors of rank 0 have no axis to join; use pg.stack")
     at = axis_of(axis, first.ndim, "concatenate")
     for i, x in enumerate(tensors):
-        if x.ndim != first.ndim or x.shape[:at] + x.shape[at + 1 :] != first.shape[:at] + first.shape[at + 1 :]:
-            raise ShapeError(f"concatenate: tensor {i} of shape {x.shape} does not fit {first.shape} beside axis {at}")
+        if (
+            x.ndim != first.ndim
+            or x.shape[:at] + x.shape[at + 1 :] != first.shape[:at] + first.shape[at + 1 :]
+        ):
+            raise ShapeError(
+                f"concatenate: tensor {i} of shape {x.shape} does not fit {first.shape} beside axis {at}"
+            )
     return first if len(tensors) == 1 else _core.apply("concat", tensors, (at,))
 
 
@@ -250,7 +275,9 @@ def stack(xs: Sequence[TensorLike], axis: int = 0, *, dim: int | None = None) ->
     tensors = _together(xs, "stack")
     for i, x in enumerate(tensors):
         if x.shape != tensors[0].shape:
-            raise ShapeError(f"stack: tensor {i} has shape {x.shape}, the first {tensors[0].shape}; all must be equal")
+            raise ShapeError(
+                f"stack: tensor {i} has shape {x.shape}, the first {tensors[0].shape}; all must be equal"
+            )
     at = axis_of(axis, tensors[0].ndim + 1, "stack")
     return concatenate([expand_dims(x, at) for x in tensors], at)
 
@@ -284,13 +311,20 @@ def split(x: TensorLike, indices_or_sections: Any, axis: int = 0, *, dim: int | 
     at = axis_of(spelled(axis, 0, dim, "axis/dim", "split"), x.ndim, "split")
     length = x.shape[at]
     if isinstance(indices_or_sections, (tuple, list, np.ndarray)):
-        cuts = [0, *[int(i) + length if int(i) < 0 else min(int(i), length) for i in indices_or_sections], length]
+        cuts = [
+            0,
+            *[int(i) + length if int(i) < 0 else min(int(i), length) for i in indices_or_sections],
+            length,
+        ]
     else:
         parts = operator.index(indices_or_sections)
         if parts < 1 or length % parts:
-            raise ShapeError(f"split: {length} elements along axis {at} do not divide into {parts} equal parts; give indices")
+            raise ShapeError(
+                f"split: {length} elements along axis {at} do not divide into {parts} equal parts; give "
+                "indices"
+            )
         cuts = list(range(0, length + 1, length // parts)) if length else [0] * (parts + 1)
-    return [part(x, at, a, max(a, b)) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [part(x, at, a, max(a, b)) for a, b in itertools.pairwise(cuts)]
 
 
 def array_split(x: TensorLike, sections: int, axis: int = 0) -> list[Tensor]:
@@ -305,7 +339,7 @@ def array_split(x: TensorLike, sections: int, axis: int = 0) -> list[Tensor]:
         raise InvalidValueError(f"array_split: needs at least 1 part, got {sections}")
     each, extra = divmod(x.shape[at], sections)
     cuts = np.cumsum([0] + [each + 1] * extra + [each] * (sections - extra)).tolist()
-    return [part(x, at, a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [part(x, at, a, b) for a, b in itertools.pairwise(cuts)]
 
 
 def part(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
@@ -379,7 +413,9 @@ def tile(x: TensorLike, reps: Any) -> Tensor:
         raise ShapeError(f"tile: repetitions must not be negative, got {times}")
     inner = [n for d in dims for n in (1, d)]
     outer = [n for t, d in zip(times, dims, strict=True) for n in (t, d)]
-    return reshape_to(broadcast_to(reshape_to(x, inner), outer), [t * d for t, d in zip(times, dims, strict=True)])
+    return reshape_to(
+        broadcast_to(reshape_to(x, inner), outer), [t * d for t, d in zip(times, dims, strict=True)]
+    )
 
 
 def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> Tensor:
@@ -407,7 +443,8 @@ def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> Tensor:
 
 
 def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Tensor:
-    """Margins around a tensor: ``pad_width`` is one int, a pair, or a pair per axis. Negative constant margins crop.
+    """Margins around a tensor: ``pad_width`` is one int, a pair, or a pair per axis. Negative constant
+    margins crop.
 
     >>> pg.pad(pg.Tensor([1, 2]), (1, 2)).tolist()
     [0, 1, 2, 0, 0]
@@ -416,7 +453,9 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     try:
         widths = np.broadcast_to(np.asarray(pad_width, dtype=np.int64), (x.ndim, 2)).tolist()
     except ValueError:
-        raise ShapeError(f"pad: pad_width {pad_width!r} does not give a (before, after) pair for each axis of {x.shape}") from None
+        raise ShapeError(
+            f"pad: pad_width {pad_width!r} does not give a (before, after) pair for each axis of {x.shape}"
+        ) from None
     if mode == "constant":
         value = constant_values if isinstance(constant_values, Tensor) else as_tensor(constant_values)
         if value.ndim:
@@ -425,9 +464,13 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
         low, high = words[0::2], words[1::2]
         if any(d + a + b < 0 for d, a, b in zip(x.shape, low, high, strict=True)):
             raise ShapeError(f"pad: margins {widths} crop more than shape {x.shape} has")
-        return _core.apply("pad", (x, cast(value, x.dtype)), [w for a, b in zip(low, high, strict=True) for w in (a, b, 0)])
+        return _core.apply(
+            "pad", (x, cast(value, x.dtype)), [w for a, b in zip(low, high, strict=True) for w in (a, b, 0)]
+        )
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
-        raise InvalidValueError(f"pad: unknown mode {mode!r}; the modes are constant, edge, reflect, symmetric, wrap")
+        raise InvalidValueError(
+            f"pad: unknown mode {mode!r}; the modes are constant, edge, reflect, symmetric, wrap"
+        )
     from .indexing import take
 
     for axis, (before, after) in enumerate(widths):

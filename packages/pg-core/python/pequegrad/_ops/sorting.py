@@ -23,7 +23,14 @@ def _ordered(op: str, x: TensorLike, axis: int | None, dim: int | None, descendi
     return _core.apply(op, (x,), (at, int(descending)))
 
 
-def sort(x: TensorLike, axis: int | None = -1, *, descending: bool = False, dim: int | None = None, stable: Any = True) -> Tensor:
+def sort(
+    x: TensorLike,
+    axis: int | None = -1,
+    *,
+    descending: bool = False,
+    dim: int | None = None,
+    stable: Any = True,
+) -> Tensor:
     """Elements in order along an axis (of the flattened tensor when None).
 
     >>> pg.sort(pg.Tensor([3, 1, 2])).tolist()
@@ -32,7 +39,14 @@ def sort(x: TensorLike, axis: int | None = -1, *, descending: bool = False, dim:
     return _ordered("sort", x, axis, dim, descending)
 
 
-def argsort(x: TensorLike, axis: int | None = -1, *, descending: bool = False, dim: int | None = None, stable: Any = True) -> Tensor:
+def argsort(
+    x: TensorLike,
+    axis: int | None = -1,
+    *,
+    descending: bool = False,
+    dim: int | None = None,
+    stable: Any = True,
+) -> Tensor:
     """The indices that put elements in order along an axis, int64; equal elements keep their order.
 
     >>> pg.argsort(pg.Tensor([3, 1, 2])).tolist()

@@ -1,0 +1,275 @@
+"""pequegrad: lazy tensors, function tracing, composable differentiation, and a compiler that fuses whole
+graphs.
+
+The table of contents: each name below is one concept of the module it comes from.
+
+>>> import pequegrad as pg
+>>> loss = lambda w, x: ((x @ w) ** 2).mean()
+>>> value, (dw,) = pg.value_and_grad(loss)(pg.ones((2, 1)), pg.Tensor([[1.0, 2.0]]))
+>>> value.item(), dw.tolist()
+(9.0, [[6.0], [12.0]])
+"""
+
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
+from . import debug, device, dt, errors, pytree
+
+from .tensor import Tensor  # isort: skip - sets the hooks that everything below needs
+from . import random
+from ._ops.creation import (
+    arange,
+    asarray,
+    empty,
+    empty_like,
+    eye,
+    from_dlpack,
+    from_numpy,
+    full,
+    full_like,
+    linspace,
+    meshgrid,
+    one_hot,
+    ones,
+    ones_like,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from ._ops.diagonals import diag, diagonal, tril, triu
+from ._ops.elementwise import (
+    abs,
+    absolute,
+    add,
+    cbrt,
+    ceil,
+    clip,
+    deg2rad,
+    div,
+    divide,
+    divmod,
+    floor,
+    floor_divide,
+    fmod,
+    heaviside,
+    hypot,
+    isfinite,
+    isinf,
+    isnan,
+    log_sigmoid,
+    logaddexp,
+    maximum,
+    minimum,
+    mod,
+    mul,
+    multiply,
+    nan_to_num,
+    neg,
+    negative,
+    positive,
+    pow,
+    power,
+    rad2deg,
+    reciprocal,
+    remainder,
+    round,
+    sign,
+    signbit,
+    softplus,
+    square,
+    sub,
+    subtract,
+    true_divide,
+    trunc,
+)
+from ._ops.indexing import nonzero, take, take_along_axis
+from ._ops.linalg import dot, einsum, inner, matmul, matrix_power, outer, tensordot, trace, vdot
+from ._ops.logic import (
+    allclose,
+    bitwise_and,
+    bitwise_not,
+    bitwise_or,
+    bitwise_xor,
+    equal,
+    greater,
+    greater_equal,
+    isclose,
+    left_shift,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    not_equal,
+    right_shift,
+    where,
+)
+from ._ops.maths import (
+    acos,
+    acosh,
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    copysign,
+    cos,
+    cosh,
+    erf,
+    erfc,
+    erfinv,
+    exp,
+    exp2,
+    expm1,
+    log,
+    log1p,
+    log2,
+    log10,
+    rsqrt,
+    sigmoid,
+    sin,
+    sinh,
+    sqrt,
+    tan,
+    tanh,
+)
+from ._ops.nn import (
+    avg_pool2d,
+    binary_cross_entropy_with_logits,
+    conv1d,
+    conv2d,
+    cross_entropy_loss_probs,
+    elu,
+    gelu,
+    interpolate,
+    leaky_relu,
+    log_softmax,
+    max_pool2d,
+    mse_loss,
+    relu,
+    silu,
+    softmax,
+)
+from ._ops.reduce import (
+    all,
+    amax,
+    amin,
+    any,
+    argmax,
+    argmin,
+    count_nonzero,
+    cummax,
+    cummin,
+    cumprod,
+    cumsum,
+    logsumexp,
+    max,
+    mean,
+    min,
+    norm,
+    prod,
+    std,
+    sum,
+    var,
+)
+from ._ops.shape import (
+    array_split,
+    broadcast_arrays,
+    broadcast_shapes,
+    broadcast_to,
+    cat,
+    concat,
+    concatenate,
+    expand_dims,
+    flatten,
+    flip,
+    hstack,
+    matrix_transpose,
+    moveaxis,
+    pad,
+    permute,
+    permute_dims,
+    ravel,
+    repeat,
+    reshape,
+    roll,
+    split,
+    squeeze,
+    stack,
+    swapaxes,
+    tile,
+    transpose,
+    unsqueeze,
+    unstack,
+    vstack,
+)
+from ._ops.sorting import argsort, sort, topk
+from .autodiff import fngrad, grad, jvp, stop_gradient, value_and_grad, vjp
+from .device import Device, set_default_device, sync_cuda_device
+from .dt import (
+    DType,
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from .errors import (
+    ArgumentError,
+    AxisError,
+    DeviceError,
+    DifferentiationError,
+    DTypeError,
+    IndexingError,
+    InternalError,
+    InvalidValueError,
+    OutOfMemoryError,
+    PequegradError,
+    PytreeError,
+    ShapeError,
+    TraceError,
+    UnsupportedError,
+)
+from .jit import jit
+from .random import manual_seed, rand, randn
+from .tracing import GraphTrace, make_trace
+
+__version__ = "0.1.0"
+
+inf, nan, pi, e, newaxis = float("inf"), float("nan"), 3.141592653589793, 2.718281828459045, None
+invert = bitwise_invert = bitwise_not
+bitwise_left_shift, bitwise_right_shift = left_shift, right_shift
+
+__all__ = sorted(name for name in globals() if not name.startswith("_"))
+
+# Parts of pg-nn under the names that a newcomer tries first.
+_PG_NN = {"nn": "pg_nn", "optim": "pg_nn", "transforms": "pg_nn.transforms"}
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _PG_NN:
+        raise AttributeError(f"module 'pequegrad' has no attribute {name!r}")
+    try:
+        return _import_module(_PG_NN[name])
+    except ModuleNotFoundError as error:
+        if error.name != "pg_nn":
+            raise
+        raise ImportError(
+            f"pequegrad.{name} is part of the package pg-nn, which is not installed: pip install pg-nn"
+        ) from None

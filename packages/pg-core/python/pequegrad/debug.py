@@ -1,0 +1,80 @@
+"""Looking inside: what runs, what lives, which libraries are used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import _core
+
+
+def launches() -> int:
+    """How many kernels and library calls have run so far in this process.
+
+    >>> before = pg.debug.launches()
+    >>> _ = (pg.ones(3) + 1).eval()
+    >>> pg.debug.launches() - before
+    1
+    """
+    return _core.launches()
+
+
+def live_nodes() -> int:
+    """How many graph nodes are alive.
+
+    >>> pg.debug.live_nodes() >= 0
+    True
+    """
+    return _core.live_nodes()
+
+
+def live_buffers() -> int:
+    """How many buffers are alive.
+
+    >>> pg.debug.live_buffers() >= 0
+    True
+    """
+    return _core.live_buffers()
+
+
+def memory() -> dict[str, int]:
+    """What the allocator holds: live, cached and peak bytes, and the limit.
+
+    >>> sorted(pg.debug.memory())
+    ['cached_bytes', 'held_bytes', 'limit_bytes', 'live_buffers', 'live_bytes', 'peak_bytes']
+    """
+    return _core.memory_stats()
+
+
+def num_threads() -> int:
+    """How many threads kernels use.
+
+    >>> pg.debug.num_threads() >= 1
+    True
+    """
+    return _core.num_threads()
+
+
+def set_num_threads(n: int) -> None:
+    """Set how many threads kernels use; 0 restores the default. Results do not depend on it.
+
+    >>> pg.debug.set_num_threads(0)
+    """
+    _core.set_num_threads(n)
+
+
+def counters() -> dict[str, Any]:
+    """What the engine did so far: kernels, library calls, programs run and built.
+
+    >>> "kernels" in pg.debug.counters()
+    True
+    """
+    return _core.counters()
+
+
+def environment() -> str:
+    """The environment switches, one line each.
+
+    >>> "PG_NUM_THREADS" in pg.debug.environment()
+    True
+    """
+    return _core.env_help()

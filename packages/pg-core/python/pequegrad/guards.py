@@ -1,0 +1,160 @@
+"""What a jitted function reads besides its arguments: closure cells, globals, training flags.
+
+Numbers, strings and flags met there are baked into the program, so a change must retrace. Tensors are read
+through their handle
+at every call, so only *another* tensor under the same name must.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import pytree
+from ._core import Tensor
+
+_VALUES = (bool, int, float, complex, str, bytes, type(None), np.generic)
+_MANY = 10_000  # leaves; a larger container is watched by identity and length
+
+
+class _Guard(NamedTuple):
+    what: str
+    read: Callable[[], Any]
+    same: Callable[[Any], bool]
+
+
+def of(function: Callable[..., Any]) -> Callable[[], str | None] | None:
+    """A function that says why the traced program no longer fits, or None when there is nothing to watch."""
+    guards = list(_collect(function, set()))
+    if not guards:
+        return None
+
+    def changed() -> str | None:
+        for guard in guards:
+            try:
+                value = guard.read()
+            except (KeyError, ValueError):  # a deleted global, an emptied cell
+                return f"{guard.what} is gone"
+            if not guard.same(value):
+                return f"{guard.what} changed"
+        return None
+
+    return changed
+
+
+def _collect(f: Any, seen: set[int]) -> Iterator[_Guard]:
+    if id(f) in seen:
+        return
+    seen.add(id(f))
+    if isinstance(f, functools.partial):
+        for part in (f.func, *f.args, *f.keywords.values()):
+            yield from _collect(part, seen)
+        return
+    if isinstance(f, types.MethodType):
+        yield from _of_value(
+            f.__self__, f"the object of method {f.__func__.__qualname__}", lambda: f.__self__, seen
+        )
+        yield from _collect(f.__func__, seen)
+        return
+    inner = getattr(f, "__wrapped__", None)
+    if inner is not None and not isinstance(f, type):
+        yield from _collect(inner, seen)
+    if not isinstance(f, types.FunctionType) or _is_library(f):
+        return
+    where = f.__qualname__
+    for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+        try:
+            value = cell.cell_contents
+        except ValueError:
+            continue
+        yield from _of_value(
+            value,
+            f"closure variable {name!r} of {where}",
+            functools.partial(getattr, cell, "cell_contents"),
+            seen,
+        )
+    for name in sorted(_names(f.__code__)):
+        if name in f.__globals__:
+            value = f.__globals__[name]
+            yield from _of_value(
+                value,
+                f"global {name!r} read by {where}",
+                functools.partial(f.__globals__.__getitem__, name),
+                seen,
+            )
+
+
+def _names(code: types.CodeType) -> set[str]:
+    found = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found |= _names(constant)
+    return found
+
+
+def _is_library(f: types.FunctionType) -> bool:
+    # Their own globals are constants of the library; what a user can change there is not a number in a
+    # function's reach.
+    return (f.__module__ or "").partition(".")[0] in ("pequegrad", "numpy", "math", "functools", "itertools")
+
+
+def _of_value(value: Any, what: str, read: Callable[[], Any], seen: set[int]) -> Iterator[_Guard]:
+    if isinstance(value, _VALUES):
+        yield _Guard(what, read, functools.partial(_same_number, value))
+    elif isinstance(value, Tensor):
+        yield _Guard(what, read, functools.partial(_is, value))
+    elif isinstance(value, (types.FunctionType, types.MethodType, functools.partial)) or hasattr(
+        value, "__wrapped__"
+    ):
+        yield _Guard(what, read, functools.partial(_is_or_equal, value))
+        yield from _collect(value, seen)
+    elif (
+        not isinstance(value, (type, types.ModuleType))
+        and pytree.default_registry.container(type(value)) is not None
+    ):
+        leaves, tree = pytree.flatten(value)
+        if len(leaves) > _MANY:
+            yield _Guard(what, read, functools.partial(_same_length, value, len(leaves)))
+        else:
+            yield _Guard(what, read, functools.partial(_same_tree, leaves, tree))
+            for leaf in leaves:
+                if isinstance(leaf, types.FunctionType):
+                    yield from _collect(leaf, seen)
+    elif isinstance(getattr(value, "training", None), bool):
+        yield _Guard(
+            f"the training flag of {what}",
+            lambda: read().training,
+            functools.partial(_same_number, value.training),
+        )
+
+
+def _same_number(old: Any, new: Any) -> bool:
+    return (
+        type(old) is type(new) and (bool(old == new) or (old != old and new != new)) and str(old) == str(new)
+    )
+
+
+def _is(old: Any, new: Any) -> bool:
+    return old is new
+
+
+def _is_or_equal(old: Any, new: Any) -> bool:
+    return old is new or (isinstance(old, types.MethodType) and bool(old == new))
+
+
+def _same_length(old: Any, count: int, new: Any) -> bool:
+    return old is new and len(pytree.leaves(new)) == count
+
+
+def _same_tree(leaves: list[Any], tree: pytree.PyTree, new: Any) -> bool:
+    now, own = pytree.flatten(new)
+    if len(now) != len(leaves):
+        return False
+    for a, b in zip(leaves, now, strict=True):
+        if a is not b and not (isinstance(a, _VALUES) and _same_number(a, b)):
+            return False
+    return own == tree

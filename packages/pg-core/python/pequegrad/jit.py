@@ -1,0 +1,140 @@
+"""``pg.jit``: trace a function once per kind of arguments, then run the compiled program.
+
+Tensors, and Python and NumPy numbers, are inputs: other values never retrace. Containers are walked; bools,
+strings, dtypes,
+devices and callables are static. Tensors that the function reads from outside are hidden inputs, and those
+that it rebinds
+(``x += 1``, ``x.assign``, random draws) hidden outputs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, overload
+
+from . import _core
+from .errors import ArgumentError, InvalidValueError, UnsupportedError
+from .tracing import Options
+
+_OPTIONS = (
+    "static_argnums",
+    "static_argnames",
+    "donate_argnums",
+    "allocator",
+    "excess_precision",
+    "max_entries",
+)
+
+
+class Explanation:
+    """What a jitted function did for some arguments; prints well.
+
+    >>> f = pg.jit(lambda x: x * 2.0 + 1.0)
+    >>> f.explain(pg.zeros(3)).retrace_reason is None
+    True
+    """
+
+    def __init__(self, options: Options, entry: _core.JitEntry, retraced: bool) -> None:
+        self.graph = entry.graph
+        self.text = entry.explain()
+        self.traces = options.traces
+        self.retraced = retraced
+        self.retrace_reason = options.retrace_reason
+
+    def __str__(self) -> str:
+        name = "traced for this call" if self.retraced else "reused a program"
+        why = f" because {self.retrace_reason}" if self.retrace_reason else ""
+        return f"{name}{why}; {self.traces} traces in all\n{self.text}"
+
+    __repr__ = __str__
+
+
+class Jit:
+    """The type of ``pg.jit``: a decorator, with or without options."""
+
+    @overload
+    def __call__(self, function: Callable[..., Any], **options: Any) -> Callable[..., Any]: ...
+    @overload
+    def __call__(self, **options: Any) -> Callable[..., Any]: ...
+    def __call__(self, function: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Any]:
+        """The function compiled; see ``pg.jit``."""
+        if function is None:
+            return self.withargs(**options)
+        return _compile(function, **_checked(options))
+
+    def withargs(self, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+        """A decorator with options: ``@pg.jit.withargs(static_argnums=1)``.
+
+        >>> @pg.jit.withargs(static_argnums=1)
+        ... def power(x, n):
+        ...     return x**n
+        >>> power(pg.Tensor([2.0]), 3).tolist()
+        [8.0]
+        """
+        return functools.partial(self.__call__, **_checked(options))
+
+
+def _checked(options: dict[str, Any]) -> dict[str, Any]:
+    for name in options:
+        if name not in _OPTIONS:
+            close = difflib.get_close_matches(name, _OPTIONS, 1)
+            hint = f"; did you mean {close[0]}?" if close else f"; the options are {', '.join(_OPTIONS)}"
+            raise ArgumentError(f"jit: unknown option {name!r}{hint}")
+    return options
+
+
+def _numbers(value: Any, name: str) -> tuple[int, ...]:
+    numbers = (value,) if isinstance(value, int) else tuple(value)
+    if not all(isinstance(n, int) for n in numbers):
+        raise ArgumentError(f"jit: {name} takes an int or several, got {value!r}")
+    return numbers
+
+
+def _compile(
+    function: Callable[..., Any],
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    donate_argnums: int | Sequence[int] = (),
+    allocator: str | None = None,
+    excess_precision: bool = False,
+    max_entries: int = 64,
+) -> _core.JitFunction:
+    if not callable(function):
+        raise ArgumentError(f"jit: takes a function, got {type(function).__name__}")
+    if allocator not in (None, "default", "custom"):
+        raise InvalidValueError(f"jit: allocator is 'default' or 'custom', got {allocator!r}")
+    if excess_precision:
+        raise UnsupportedError("jit: excess_precision=True is not supported: half floats round at every op")
+    _numbers(donate_argnums, "donate_argnums")  # a hint: memory of arguments that die is reused in any case
+    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    options = Options(function, _numbers(static_argnums, "static_argnums"), names)
+    jitted = _core.JitFunction(function, options.miss, max_entries)
+    functools.update_wrapper(jitted, function)
+    jitted.options = options
+    return jitted
+
+
+def _explain(self: _core.JitFunction, *args: Any, **kwargs: Any) -> Explanation:
+    """What calling with these arguments runs: graph, kernels, why it was retraced."""
+    options: Options = self.options
+    before = options.traces
+    self(*args, **kwargs)
+    return Explanation(options, self.entries[-1], options.traces > before)
+
+
+if hasattr(_core, "JitFunction"):
+    _core.JitFunction.explain = _explain
+
+jit = Jit()
+jit.__doc__ = """Compile a function: trace it once per kind of arguments, then run the program.
+
+Options: ``static_argnums``, ``static_argnames`` (arguments that are constants of the program),
+``donate_argnums`` (a hint),
+``allocator`` ("custom" is accepted on every device), ``max_entries`` (programs kept, 64).
+
+>>> f = pg.jit(lambda x, y: (x * y).sum())
+>>> f(pg.ones(3), 2.0).item()
+6.0
+"""

@@ -1,0 +1,285 @@
+"""Tracing: what a call of a jitted function becomes when no program fits it, and the graph as a thing to
+look at.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _core, dt, guards, pytree
+from ._core import Tensor
+from ._ops.common import as_tensor, operand
+from .device import Device
+from .errors import ArgumentError
+
+_WARN_AFTER = 16
+
+
+class GraphTrace:
+    """What tracing a function returns: the graph between its inputs and outputs, and the pytrees of both.
+
+    >>> g = pg.make_trace(lambda x: x * 2.0)(pg.zeros((2, 3)))
+    >>> g.num_inputs, g.in_tree, g.out_tree
+    (1, PyTree(((*,), {})), PyTree(*))
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Tensor],
+        outputs: Sequence[Tensor],
+        in_tree: pytree.PyTree,
+        out_tree: pytree.PyTree,
+    ) -> None:
+        self.inputs, self.outputs = list(inputs), list(outputs)
+        self.in_tree, self.out_tree = in_tree, out_tree
+        self._graph = _core.GraphTrace(self.inputs, self.outputs)
+
+    @property
+    def num_inputs(self) -> int:
+        """How many inputs the graph has: tensors and numbers among the arguments, and tensors that the
+        function captured.
+        """
+        return self._graph.num_inputs
+
+    @property
+    def num_nodes(self) -> int:
+        """How many records the graph has."""
+        return self._graph.num_nodes
+
+    def __str__(self) -> str:
+        return str(self._graph)
+
+    __repr__ = __str__
+
+
+def make_trace(f: Callable[..., Any]) -> Callable[..., GraphTrace]:
+    """The function that returns the graph of f for arguments like those given, without computing anything.
+
+    >>> print(pg.make_trace(lambda x: pg.sin(x))(pg.zeros(3)))  # doctest: +ELLIPSIS
+    %0...
+    """
+
+    @functools.wraps(f)
+    def traced(*args: Any, **kwargs: Any) -> GraphTrace:
+        with _core.Trace(True) as open_trace:
+            arguments = _Arguments(open_trace, {}, set())
+            _, new_args, new_kwargs = arguments.replace(args, kwargs)
+            leaves, out_tree = pytree.flatten(f(*new_args, **new_kwargs))
+            outs = [+as_tensor(leaf) for leaf in leaves]
+            return GraphTrace(arguments.params, outs, pytree.structure((args, kwargs)), out_tree)
+
+    return traced
+
+
+class _Arguments:
+    """Replaces tensors and numbers among arguments by placeholders, and writes down the spec of what was
+    met.
+    """
+
+    def __init__(self, trace: _core.Trace, static: dict[Any, str], static_names: set[str]) -> None:
+        self.trace = trace
+        self.static, self.static_names = static, static_names
+        self.params: list[Tensor] = []
+
+    def replace(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+        """The spec, and the arguments with placeholders."""
+        specs, values = [], []
+        for i, arg in enumerate(args):
+            is_static = i in self.static or i - len(args) in self.static
+            spec, value = (
+                self._static(arg, f"argument {i}") if is_static else self._walk(arg, f"argument {i}")
+            )
+            specs.append(spec)
+            values.append(value)
+        key_specs, named = [], {}
+        for name, arg in kwargs.items():
+            path = f"argument {name!r}"
+            spec, named[name] = (
+                self._static(arg, path) if name in self.static_names else self._walk(arg, path)
+            )
+            key_specs.append(spec)
+        spec = ("tuple", (("tuple", tuple(specs)), ("dict", tuple(kwargs), tuple(key_specs))))
+        return spec, tuple(values), named
+
+    def _param(self, shape: tuple[int, ...], kind: dt.DType, weak: bool, device: tuple[int, int]) -> Tensor:
+        made = self.trace.param(shape, kind.code, weak, device)
+        self.params.append(made)
+        return made
+
+    def _static(self, x: Any, path: str) -> tuple[Any, Any]:
+        try:
+            hash(x)
+        except TypeError:
+            raise ArgumentError(
+                f"jit: {path} is static and a {type(x).__name__} cannot be hashed; pass a tuple, or a "
+                "frozen dataclass"
+            ) from None
+        return ("static", x), x
+
+    def _walk(self, x: Any, path: str) -> tuple[Any, Any]:
+        kind = type(x)
+        if isinstance(x, Tensor):
+            device = x.device.pair
+            return ("tensor", x.shape, x.dtype.code, x.weak, device), self._param(
+                x.shape, x.dtype, x.weak, device
+            )
+        if kind is float or (isinstance(x, np.floating) and not isinstance(x, np.longdouble)):
+            return ("float",), self._param((), dt.float32, True, (0, 0))
+        if kind is int or isinstance(x, np.integer):
+            return ("int",), self._param((), dt.int64, True, (0, 0))
+        if x is None:
+            return ("none",), None
+        if kind is tuple or kind is list:
+            walked = [self._walk(child, f"{path}[{i}]") for i, child in enumerate(x)]
+            return (kind.__name__, tuple(spec for spec, _ in walked)), kind(value for _, value in walked)
+        if kind is dict:
+            pairs = [(key, *self._walk(child, f"{path}[{key!r}]")) for key, child in x.items()]
+            return ("dict", tuple(key for key, _, _ in pairs), tuple(spec for _, spec, _ in pairs)), {
+                key: v for key, _, v in pairs
+            }
+        if isinstance(x, (bool, str, bytes, enum.Enum, dt.DType, Device, np.bool_)):
+            return ("static", x), x
+        container = pytree.default_registry.container(kind)
+        if container is not None:
+            children, aux = container.flatten(x)
+            walked = [self._walk(child, f"{path}.<child {i}>") for i, child in enumerate(children)]
+            spec = ("object", kind, container.flatten, aux, tuple(spec for spec, _ in walked))
+            return spec, container.unflatten(aux, [value for _, value in walked])
+        if not callable(x):
+            tensor = operand(x)
+            if isinstance(tensor, Tensor):
+                device = tensor.device.pair
+                return ("tensor", tensor.shape, tensor.dtype.code, False, device), self._param(
+                    tensor.shape, tensor.dtype, False, device
+                )
+        try:
+            hash(x)
+        except TypeError:
+            raise ArgumentError(
+                f"jit: {path} is a {kind.__name__}, which is neither a tensor, a number nor a known "
+                "container and cannot be "
+                "hashed; register it with pg.pytree.register, or pass its tensors"
+            ) from None
+        return ("static", x), x
+
+
+class _Results:
+    """Collects the tensors of a result and writes down its spec."""
+
+    def __init__(self) -> None:
+        self.outs: list[Tensor] = []
+
+    def walk(self, x: Any) -> Any:
+        kind = type(x)
+        if isinstance(x, Tensor):
+            self.outs.append(
+                +x
+            )  # inside the trace: a captured tensor returned as it is becomes its placeholder
+            return ("out", len(self.outs) - 1)
+        if x is None:
+            return ("none",)
+        if kind is tuple or kind is list:
+            return (kind.__name__, tuple(self.walk(child) for child in x))
+        if kind is dict:
+            return ("dict", tuple(x), tuple(self.walk(child) for child in x.values()))
+        container = pytree.default_registry.container(kind)
+        if container is not None:
+            children, aux = container.flatten(x)
+            return ("object", kind, container.unflatten, aux, tuple(self.walk(child) for child in children))
+        return ("static", x)
+
+
+class Options:
+    """What ``pg.jit`` was told, and what it noticed about one function."""
+
+    def __init__(
+        self, function: Callable[..., Any], static_argnums: Sequence[int], static_argnames: Sequence[str]
+    ) -> None:
+        self.function = function
+        self.static_argnums = dict.fromkeys(static_argnums, "")
+        self.static_argnames = set(static_argnames)
+        self.retrace_reason: str | None = None
+        self.traces = 0
+
+    def miss(
+        self, jitted: _core.JitFunction, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> _core.JitEntry:
+        """Trace the function for arguments that no entry fits."""
+        with _core.Trace(True) as open_trace:
+            arguments = _Arguments(open_trace, self.static_argnums, self.static_argnames)
+            in_spec, new_args, new_kwargs = arguments.replace(args, kwargs)
+            self._note(jitted, in_spec)
+            results = _Results()
+            out_spec = results.walk(self.function(*new_args, **new_kwargs))
+            watched = guards.of(self.function)
+            return _core.JitEntry(open_trace, in_spec, arguments.params, results.outs, out_spec, watched)
+
+    def _note(self, jitted: _core.JitFunction, in_spec: Any) -> None:
+        self.traces += 1
+        entries = jitted.entries
+        self.retrace_reason = None
+        if entries:
+            newest = entries[-1]
+            self.retrace_reason = (
+                difference(newest.in_spec, in_spec) or newest.changed() or "the entry was dropped"
+            )
+        if self.traces == _WARN_AFTER + 1:
+            name = getattr(self.function, "__qualname__", "the function")
+            warnings.warn(
+                f"pg.jit: {name} is traced for the {self.traces}th time, now because "
+                f"{self.retrace_reason}; pass what changes as "
+                "a tensor or a float, or mark it static and keep it constant",
+                stacklevel=4,
+            )
+
+
+def difference(old: Any, new: Any, path: str = "") -> str | None:
+    """Where two specs part, in words; None when they are equal."""
+    where = path or "the arguments"
+    if old[0] != new[0]:
+        return f"{where}: {_kind(old)} became {_kind(new)}"
+    word = old[0]
+    if word == "tensor":
+        names = ("shape", "dtype", "weak", "device")
+        for name, a, b in zip(names, old[1:], new[1:], strict=True):
+            if a != b:
+                a, b = (dt.all_dtypes[a], dt.all_dtypes[b]) if name == "dtype" else (a, b)
+                return f"{where}: {name} {a} became {b}"
+        return None
+    if word == "static":
+        same = type(old[1]) is type(new[1]) and (old[1] is new[1] or old[1] == new[1])
+        return None if same else f"{where}: static value {old[1]!r} became {new[1]!r}"
+    if word == "dict" and set(old[1]) != set(new[1]):
+        return f"{where}: keys {list(old[1])} became {list(new[1])}"
+    if word == "object" and old[1] is not new[1]:
+        return f"{where}: {old[1].__name__} became {new[1].__name__}"
+    if word in ("tuple", "list", "dict", "object"):
+        a, b = old[-1], new[-1]
+        if len(a) != len(b):
+            return f"{where}: {len(a)} elements became {len(b)}"
+        keys = old[1] if word == "dict" else range(len(a))
+        for i, key in enumerate(keys):
+            j = list(new[1]).index(key) if word == "dict" else i
+            step = f"[{key!r}]" if path else ("positional" if i == 0 else "keyword")
+            step = f"argument {key!r}" if path in ("positional", "keyword") else path + step
+            found = difference(a[i], b[j], step)
+            if found:
+                return found
+        if word == "object" and old[3] != new[3]:
+            return f"{where}: configuration of {old[1].__name__} changed"
+    return None
+
+
+def _kind(spec: Any) -> str:
+    word = spec[0]
+    return {"object": lambda: spec[1].__name__, "static": lambda: f"static {spec[1]!r}"}.get(
+        word, lambda: f"a {word}"
+    )()
