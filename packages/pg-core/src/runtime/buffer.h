@@ -1,5 +1,6 @@
 #pragma once
-// A buffer: contiguous memory on one device, reference counted. It comes from the pool (pool.h) or belongs to somebody else.
+// A buffer: contiguous memory on one device, reference counted. It comes from the pool (pool.h) or belongs to
+// somebody else.
 
 #include <cstddef>
 
@@ -8,22 +9,23 @@
 
 namespace pg {
 
-/// Memory that belongs to somebody else (NumPy, DLPack): `release(context)` is called once, on any thread; it must not throw.
-/// An owner that needs a lock of its own (the GIL) queues its work there.
+/// Memory that belongs to somebody else (NumPy, DLPack): `release(context)` is called once, on any thread; it
+/// must not throw. An owner that needs a lock of its own (the GIL) queues its work there.
 struct ForeignOwner {
   void (*release)(void* context) = nullptr;
   void* context = nullptr;
 };
 
-/// One cache line; the bytes of a small block lie right behind it. A free block keeps its header, memory and size class.
+/// One cache line; the bytes of a small block lie right behind it. A free block keeps its header, memory and
+/// size class.
 struct alignas(64) Buffer {
   RefCount refs;
   uint16_t size_class = 0;
   Device device{};
   bool read_only = false;  // memory that must not be written even when this is the only reference
   void* data = nullptr;
-  size_t bytes = 0;        // as asked for
-  size_t capacity = 0;     // of the pool's block
+  size_t bytes = 0;     // as asked for
+  size_t capacity = 0;  // of the pool's block
   ForeignOwner owner{};
   Buffer* next = nullptr;  // link of the free lists
 };

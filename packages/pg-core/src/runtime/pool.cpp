@@ -20,14 +20,15 @@ namespace pg {
 namespace {
 
 constexpr size_t line = 64;
-constexpr size_t small_limit = size_t{1} << 20;       // up to here a block is thread-local and lies behind its header
+constexpr size_t small_limit = size_t{1}
+                               << 20;  // up to here a block is thread-local and lies behind its header
 constexpr size_t huge_page = size_t{2} << 20;
-constexpr int64_t local_bytes_cap = 8 << 20;          // cached by one thread
-constexpr uint32_t local_count_cap = 256;             // of one class
-constexpr int64_t flush_bytes = 4 << 20;              // a thread that mostly releases reports at least this often
+constexpr int64_t local_bytes_cap = 8 << 20;  // cached by one thread
+constexpr uint32_t local_count_cap = 256;     // of one class
+constexpr int64_t flush_bytes = 4 << 20;      // a thread that mostly releases reports at least this often
 
-// Small classes: multiples of 64 with 4 steps an octave, 64 B to 1 MiB. Large classes: multiples of 2 MiB with 16 steps an
-// octave, so that a large block wastes at most 1/16.
+// Small classes: multiples of 64 with 4 steps an octave, 64 B to 1 MiB. Large classes: multiples of 2 MiB
+// with 16 steps an octave, so that a large block wastes at most 1/16.
 constexpr int small_classes = 1 + (20 - 6) * 4;
 constexpr int large_classes = 43 * 16;
 constexpr int class_count = small_classes + large_classes;
@@ -52,13 +53,16 @@ SizeClass large_class(size_t bytes) {
   const size_t last = round_up(bytes, huge_page) - 1;
   const int e = top_bit(last);
   const size_t step = (last >> (e - 4)) & 15;
-  return {small_classes + (e - 20) * 16 + static_cast<int>(step), round_up((step + 17) << (e - 4), huge_page)};
+  return {small_classes + (e - 20) * 16 + static_cast<int>(step),
+          round_up((step + 17) << (e - 4), huge_page)};
 }
 
 // A counter written by one thread and read by others.
 class Tally {
  public:
-  void add(int64_t delta) { value_.store(value_.load(std::memory_order_relaxed) + delta, std::memory_order_relaxed); }
+  void add(int64_t delta) {
+    value_.store(value_.load(std::memory_order_relaxed) + delta, std::memory_order_relaxed);
+  }
   int64_t get() const { return value_.load(std::memory_order_relaxed); }
   int64_t take() {
     const int64_t out = get();
@@ -87,7 +91,9 @@ std::string human(int64_t bytes) {
   return text;
 }
 
-int64_t number_in(const char* path, const char* key) {  // of "key: value kB" lines, or of a file that is one number; -1 if absent
+int64_t
+number_in(const char* path,
+          const char* key) {  // of "key: value kB" lines, or of a file that is one number; -1 if absent
   std::ifstream file(path);
   std::string word;
   while (file >> word) {
@@ -112,7 +118,8 @@ int64_t default_limit() {
   int64_t room = number_in("/proc/meminfo", "MemAvailable:");
   if (room < 0) room = int64_t{1} << 40;
   const std::string v2 = "/sys/fs/cgroup" + cgroup_path("0::") + "/memory.max";
-  for (const char* path : {"/sys/fs/cgroup/memory.max", v2.c_str(), "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+  for (const char* path :
+       {"/sys/fs/cgroup/memory.max", v2.c_str(), "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
     const int64_t limit = number_in(path, "");
     if (limit > 0) room = std::min(room, limit);
   }
@@ -125,18 +132,20 @@ std::atomic<uint64_t> empty_epoch{0};  // bumped by empty_cache
 struct Shared {
   std::mutex mutex;
   Buffer* lists[class_count] = {};
-  int64_t large_live[class_count] = {};  // living blocks of each large class: who holds the memory, for the error
+  int64_t large_live[class_count] =
+      {};  // living blocks of each large class: who holds the memory, for the error
   size_t large_capacity[class_count] = {};
   std::vector<ThreadCache*> threads;
   int64_t live_bytes = 0, live_buffers = 0;  // what threads have handed over, and all large blocks
   int64_t cached_bytes = 0, held_bytes = 0, peak_bytes = 0;
-  int64_t limit = 0;                     // 0: not known yet
+  int64_t limit = 0;  // 0: not known yet
 };
 
 Shared& shared() {
   static Shared* state = [] {
     auto* fresh = new Shared;
-    // A child of fork inherits the lock in a known state. Caches of threads that do not exist there are lost to it.
+    // A child of fork inherits the lock in a known state. Caches of threads that do not exist there are lost
+    // to it.
     static Shared* self = fresh;
     pthread_atfork([] { self->mutex.lock(); }, [] { self->mutex.unlock(); }, [] { self->mutex.unlock(); });
     return fresh;
@@ -269,17 +278,21 @@ ThreadCache* cache_of_thread() { return current_cache ? current_cache : make_cac
 [[noreturn]] void out_of_memory(const Shared& s, size_t bytes, const char* who) {
   std::vector<std::string> holders;
   for (int i = class_count; i-- > small_classes && holders.size() < 4;)
-    if (s.large_live[i]) holders.push_back(concat(s.large_live[i], " x ", human(static_cast<int64_t>(s.large_capacity[i]))));
+    if (s.large_live[i])
+      holders.push_back(concat(s.large_live[i], " x ", human(static_cast<int64_t>(s.large_capacity[i]))));
   fail(ErrorKind::memory,
-       concat("out of memory: ", human(static_cast<int64_t>(bytes)), " requested, ", human(s.held_bytes), " in use",
-              holders.empty() ? "" : " (largest: " + join(holders) + ")", ", limit ", human(s.limit), " (", who,
+       concat("out of memory: ", human(static_cast<int64_t>(bytes)), " requested, ", human(s.held_bytes),
+              " in use", holders.empty() ? "" : " (largest: " + join(holders) + ")", ", limit ",
+              human(s.limit), " (", who,
               "); use a smaller batch or shape, drop tensors you no longer need, or raise PG_MEMORY_LIMIT"));
 }
 
 // The lock is held. Frees caches when the limit would be passed.
 void make_room(Shared& s, size_t capacity, size_t bytes) {
   if (s.limit == 0) s.limit = env_bytes("PG_MEMORY_LIMIT", default_limit());
-  const auto fits = [&] { return capacity < (size_t{1} << 62) && s.held_bytes + static_cast<int64_t>(capacity) <= s.limit; };
+  const auto fits = [&] {
+    return capacity < (size_t{1} << 62) && s.held_bytes + static_cast<int64_t>(capacity) <= s.limit;
+  };
   if (fits()) return;
   if (ThreadCache* cache = current_cache) hand_over_all(s, *cache);
   free_shared_lists(s);
@@ -416,9 +429,11 @@ BufferRef allocate(size_t bytes, Device device) {
 
 BufferRef allocate_items(int64_t count, int64_t item_size, Device device) {
   int64_t bytes = 0;
-  require(count >= 0 && item_size > 0 && !__builtin_mul_overflow(count, item_size, &bytes), ErrorKind::memory, [&] {
-    return concat("out of memory: ", count, " items of ", item_size, " bytes do not fit any address space; check the shape");
-  });
+  require(count >= 0 && item_size > 0 && !__builtin_mul_overflow(count, item_size, &bytes), ErrorKind::memory,
+          [&] {
+            return concat("out of memory: ", count, " items of ", item_size,
+                          " bytes do not fit any address space; check the shape");
+          });
   return allocate(static_cast<size_t>(bytes), device);
 }
 

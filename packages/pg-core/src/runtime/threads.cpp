@@ -18,8 +18,8 @@
 namespace pg {
 namespace {
 
-constexpr int spins = 2000;          // about 40 us: shorter than a wake-up costs, longer than a gap between kernels
-constexpr int64_t chunks_each = 8;   // pieces of a worker's range: the unit of stealing
+constexpr int spins = 2000;  // about 40 us: shorter than a wake-up costs, longer than a gap between kernels
+constexpr int64_t chunks_each = 8;  // pieces of a worker's range: the unit of stealing
 constexpr int max_threads = 1024;
 
 inline void pause_cpu() {
@@ -42,7 +42,8 @@ struct alignas(64) Slot {
       if (next >= end) return false;
       chunk = front ? next : end - 1;
       const uint64_t rest = front ? uint64_t{next + 1} << 32 | end : uint64_t{next} << 32 | (end - 1);
-      if (left.compare_exchange_weak(word, rest, std::memory_order_acq_rel, std::memory_order_acquire)) return true;
+      if (left.compare_exchange_weak(word, rest, std::memory_order_acq_rel, std::memory_order_acquire))
+        return true;
     }
   }
 };
@@ -55,7 +56,8 @@ int default_threads() {
   if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
   std::ifstream quota_file("/sys/fs/cgroup/cpu.max");  // "quota period" or "max period"
   double quota = 0, period = 0;
-  if (quota_file >> quota >> period && quota > 0 && period > 0) cores = std::min(cores, std::max(1, static_cast<int>(quota / period + 0.5)));
+  if (quota_file >> quota >> period && quota > 0 && period > 0)
+    cores = std::min(cores, std::max(1, static_cast<int>(quota / period + 0.5)));
 #endif
   return static_cast<int>(env_int("PG_NUM_THREADS", std::max(cores, 1)));
 }
@@ -72,7 +74,8 @@ class Pool {
     start();
     const int64_t units = (count + grain - 1) / grain;
     const int workers = static_cast<int>(std::min<int64_t>(threads, units));
-    const int64_t unit_chunk = std::max<int64_t>(1, (units + workers * chunks_each - 1) / (workers * chunks_each));
+    const int64_t unit_chunk =
+        std::max<int64_t>(1, (units + workers * chunks_each - 1) / (workers * chunks_each));
     count_ = count;
     chunk_ = unit_chunk * grain;
     const int64_t chunks = (units + unit_chunk - 1) / unit_chunk;
@@ -81,15 +84,18 @@ class Pool {
     error_ = nullptr;
     failed_.store(false, std::memory_order_relaxed);
     for (int w = 0; w < workers; ++w)
-      slots_[w].set(static_cast<uint32_t>(chunks * w / workers), static_cast<uint32_t>(chunks * (w + 1) / workers));
-    // Opens the job: the release publishes everything above. The sequence number makes sleepers and spinners look.
+      slots_[w].set(static_cast<uint32_t>(chunks * w / workers),
+                    static_cast<uint32_t>(chunks * (w + 1) / workers));
+    // Opens the job: the release publishes everything above. The sequence number makes sleepers and spinners
+    // look.
     const uint32_t serial = (state_.load(std::memory_order_relaxed) >> serial_shift) + 1;
     state_.store(serial << serial_shift | open_bit, std::memory_order_seq_cst);
     if (sleepers_.load(std::memory_order_seq_cst) > 0) state_.notify_all();
 
     work(0);
 
-    // Closes it: a worker that has not joined by now never will; those that have are finishing one chunk each.
+    // Closes it: a worker that has not joined by now never will; those that have are finishing one chunk
+    // each.
     uint32_t state = state_.fetch_and(~open_bit, std::memory_order_acq_rel) & ~open_bit;
     for (int i = 0; state & joined_mask; ++i) {
       if (i < spins) pause_cpu();
@@ -119,7 +125,8 @@ class Pool {
   void start() {
     if (static_cast<int>(helpers_.size()) == threads - 1) return;
     slots_ = std::make_unique<Slot[]>(threads);
-    for (int w = 1; w < threads; ++w) helpers_.emplace_back([this, w, seen = state_.load() >> serial_shift] { serve(w, seen); });
+    for (int w = 1; w < threads; ++w)
+      helpers_.emplace_back([this, w, seen = state_.load() >> serial_shift] { serve(w, seen); });
   }
 
   void work(int worker) {
@@ -130,7 +137,7 @@ class Pool {
       while (slots_[victim].claim(i == 0, chunk)) {
         if (failed_.load(std::memory_order_relaxed)) continue;
         try {
-          (*body_)(chunk * chunk_, std::min(count_, (chunk + 1) * chunk_), worker);
+          (*body_)(chunk* chunk_, std::min(count_, (chunk + 1) * chunk_), worker);
         } catch (...) {
           if (!failed_.exchange(true)) error_ = std::current_exception();
         }
@@ -144,10 +151,12 @@ class Pool {
       uint32_t state = wait_for_job(seen);
       seen = state >> serial_shift;
       if (stopping_.load(std::memory_order_relaxed)) return;
-      // Joining is one atomic step on the word that the caller closes, so the job's fields are valid until we leave.
+      // Joining is one atomic step on the word that the caller closes, so the job's fields are valid until we
+      // leave.
       bool joined = false;
       while ((state & open_bit) && state >> serial_shift == seen && !joined)
-        joined = state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel, std::memory_order_acquire);
+        joined = state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel,
+                                              std::memory_order_acquire);
       if (!joined) continue;
       if (worker < workers_) work(worker);
       const uint32_t before = state_.fetch_sub(1, std::memory_order_acq_rel);
@@ -186,8 +195,8 @@ class Pool {
 std::atomic<int> thread_count{0};  // 0: not decided yet
 std::atomic<Pool*> current{nullptr};
 
-// Never destroyed: kernels may run while the process ends. A child of fork has none of its parent's threads, so it starts with
-// a new pool and leaves the old one, whose locks may be held, alone.
+// Never destroyed: kernels may run while the process ends. A child of fork has none of its parent's threads,
+// so it starts with a new pool and leaves the old one, whose locks may be held, alone.
 Pool* pool() {
   if (Pool* found = current.load(std::memory_order_acquire)) return found;
   static const bool once = [] {
@@ -218,7 +227,8 @@ void set_num_threads(int count) {
   Pool* p = pool();
   std::lock_guard lock(p->job_mutex);
   p->stop();
-  thread_count.store(count <= 0 ? std::min(default_threads(), max_threads) : std::min(count, max_threads), std::memory_order_relaxed);
+  thread_count.store(count <= 0 ? std::min(default_threads(), max_threads) : std::min(count, max_threads),
+                     std::memory_order_relaxed);
 }
 
 void parallel_for(int64_t count, int64_t grain, Body body) {

@@ -1,4 +1,5 @@
-// Matrix products and convolutions: oneDNN (when PG_LIBDNNL names it) and our own kernels against plain loops.
+// Matrix products and convolutions: oneDNN (when PG_LIBDNNL names it) and our own kernels against plain
+// loops.
 
 #include <array>
 #include <cstring>
@@ -18,21 +19,18 @@ namespace {
 
 std::mt19937 random_words(3);
 
-template <class T>
-std::vector<T> some(int64_t count) {
+template <class T> std::vector<T> some(int64_t count) {
   std::vector<T> out(count);
   for (auto& v : out) v = narrow<T>(static_cast<Accumulator<T>>(static_cast<int>(random_words() % 7) - 3));
   return out;
 }
 
 // Values are small whole numbers, so every order of summation gives the same result, and equality is exact.
-template <class T>
-bool equal(const std::vector<T>& a, const std::vector<T>& b) {
+template <class T> bool equal(const std::vector<T>& a, const std::vector<T>& b) {
   return std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
-template <class T>
-void check_matmul(MatmulDesc d, int64_t a_size, int64_t b_size, int64_t c_size) {
+template <class T> void check_matmul(MatmulDesc d, int64_t a_size, int64_t b_size, int64_t c_size) {
   const std::vector<T> a = some<T>(a_size), b = some<T>(b_size);
   std::vector<T> c(c_size, T()), expected(c_size, T());
   int64_t products = 1;
@@ -48,7 +46,8 @@ void check_matmul(MatmulDesc d, int64_t a_size, int64_t b_size, int64_t c_size) 
       for (int64_t j = 0; j < d.n; ++j) {
         Accumulator<T> sum = 0;
         for (int64_t l = 0; l < d.k; ++l)
-          sum += static_cast<Accumulator<T>>(a[at_a + i * d.a_row + l * d.a_col]) * static_cast<Accumulator<T>>(b[at_b + l * d.b_row + j * d.b_col]);
+          sum += static_cast<Accumulator<T>>(a[at_a + i * d.a_row + l * d.a_col]) *
+                 static_cast<Accumulator<T>>(b[at_b + l * d.b_row + j * d.b_col]);
         expected[at_c + i * d.c_row + j * d.c_col] = narrow<T>(sum);
       }
   }
@@ -56,11 +55,32 @@ void check_matmul(MatmulDesc d, int64_t a_size, int64_t b_size, int64_t c_size) 
   CHECK(equal(c, expected));
 }
 
-template <class T>
-void matmuls(DType dtype) {
-  for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 1, 1}, {3, 5, 7}, {64, 64, 64}, {1, 40, 33}, {33, 1, 65}, {70, 90, 700}, {300, 130, 50}, {5, 4, 0}, {0, 3, 2}, {270, 600, 64}})
+template <class T> void matmuls(DType dtype) {
+  for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 1, 1},
+                                {3, 5, 7},
+                                {64, 64, 64},
+                                {1, 40, 33},
+                                {33, 1, 65},
+                                {70, 90, 700},
+                                {300, 130, 50},
+                                {5, 4, 0},
+                                {0, 3, 2},
+                                {270, 600, 64}})
     for (int layout = 0; layout < 8; ++layout) {
-      MatmulDesc d{.dtype = dtype, .m = m, .n = n, .k = k, .a_row = k, .a_col = 1, .b_row = n, .b_col = 1, .c_row = n, .c_col = 1, .batch = {}, .a_batch = {}, .b_batch = {}, .c_batch = {}};
+      MatmulDesc d{.dtype = dtype,
+                   .m = m,
+                   .n = n,
+                   .k = k,
+                   .a_row = k,
+                   .a_col = 1,
+                   .b_row = n,
+                   .b_col = 1,
+                   .c_row = n,
+                   .c_col = 1,
+                   .batch = {},
+                   .a_batch = {},
+                   .b_batch = {},
+                   .c_batch = {}};
       if (layout & 1) d.a_row = 1, d.a_col = m;
       if (layout & 2) d.b_row = 1, d.b_col = k;
       if (layout & 4) d.c_row = 1, d.c_col = m;
@@ -70,10 +90,12 @@ void matmuls(DType dtype) {
   check_matmul<T>({dtype, 4, 5, 6, 6, 1, 5, 1, 5, 1, {2, 3}, {72, 24}, {90, 30}, {60, 20}}, 144, 180, 120);
   check_matmul<T>({dtype, 4, 5, 6, 6, 1, 5, 1, 5, 1, {7}, {24}, {0}, {20}}, 168, 30, 140);
   check_matmul<T>({dtype, 4, 5, 6, 6, 1, 5, 1, 5, 1, {2, 3}, {24, 48}, {90, 30}, {60, 20}}, 144, 180, 120);
-  check_matmul<T>({dtype, 8, 9, 10, 40, 1, 36, 1, 36, 1, {5, 4}, {320, 10}, {360, 9}, {288, 9}}, 1600, 1800, 1440);  // attention: heads inside
+  check_matmul<T>({dtype, 8, 9, 10, 40, 1, 36, 1, 36, 1, {5, 4}, {320, 10}, {360, 9}, {288, 9}}, 1600, 1800,
+                  1440);  // attention: heads inside
   check_matmul<T>({dtype, 4, 5, 6, 12, 2, 10, 2, 15, 3, {}, {}, {}, {}}, 60, 70, 80);
   check_matmul<T>({dtype, 4, 5, 6, 0, 1, 5, 1, 5, 1, {}, {}, {}, {}}, 6, 30, 20);
-  check_matmul<T>({dtype, 300, 100, 80, 80, 1, 100, 1, 100, 1, {3}, {24000}, {8000}, {30000}}, 72000, 24000, 90000);
+  check_matmul<T>({dtype, 300, 100, 80, 80, 1, 100, 1, 100, 1, {3}, {24000}, {8000}, {30000}}, 72000, 24000,
+                  90000);
 }
 
 struct Reference {
@@ -87,8 +109,7 @@ struct Reference {
     }
   }
   // Calls f(x index, w index, y index) for every product of the convolution.
-  template <class F>
-  void each(F&& f) const {
+  template <class F> void each(F&& f) const {
     const int64_t ci = d.ci / d.groups, co = d.co / d.groups;
     for (int64_t n = 0; n < d.n; ++n)
       for (int64_t o = 0; o < d.co; ++o)
@@ -97,7 +118,8 @@ struct Reference {
             int64_t p_rest = p, t_rest = t, offset = 0, scale = 1;
             bool inside = true;
             for (int s = d.rank; s-- > 0;) {
-              const int64_t i = p_rest % d.out[s] * d.stride[s] + t_rest % d.kernel[s] * d.dilation[s] - d.pad_low[s];
+              const int64_t i =
+                  p_rest % d.out[s] * d.stride[s] + t_rest % d.kernel[s] * d.dilation[s] - d.pad_low[s];
               inside = inside && i >= 0 && i < d.in[s];
               offset += i * scale;
               scale *= d.in[s];
@@ -106,21 +128,24 @@ struct Reference {
             }
             for (int64_t i = 0; i < ci && inside; ++i) {
               const int64_t channel = o / co * ci + i;
-              f(d.channels_last ? (n * in_size + offset) * d.ci + channel : (n * d.ci + channel) * in_size + offset, (o * ci + i) * taps + t,
+              f(d.channels_last ? (n * in_size + offset) * d.ci + channel
+                                : (n * d.ci + channel) * in_size + offset,
+                (o * ci + i) * taps + t,
                 d.channels_last ? (n * out_size + p) * d.co + o : (n * d.co + o) * out_size + p);
             }
           }
   }
 };
 
-template <class T>
-void convolution(ConvDesc d) {
+template <class T> void convolution(ConvDesc d) {
   using C = Accumulator<T>;
-  for (int s = 0; s < d.rank; ++s) d.out[s] = conv_extent(d.in[s], d.kernel[s], d.stride[s], d.dilation[s], d.pad_low[s], d.pad_high[s]);
+  for (int s = 0; s < d.rank; ++s)
+    d.out[s] = conv_extent(d.in[s], d.kernel[s], d.stride[s], d.dilation[s], d.pad_low[s], d.pad_high[s]);
   for (const bool last : {false, true}) {
     d.channels_last = last;
     const Reference r(d);
-    const std::vector<T> x = some<T>(d.n * d.ci * r.in_size), w = some<T>(d.co * d.ci / d.groups * r.taps), ct = some<T>(d.n * d.co * r.out_size);
+    const std::vector<T> x = some<T>(d.n * d.ci * r.in_size), w = some<T>(d.co * d.ci / d.groups * r.taps),
+                         ct = some<T>(d.n * d.co * r.out_size);
     std::vector<C> y(ct.size()), dx(x.size()), dw(w.size());
     r.each([&](int64_t i, int64_t j, int64_t k) {
       y[k] += static_cast<C>(x[i]) * static_cast<C>(w[j]);
@@ -144,16 +169,18 @@ void convolution(ConvDesc d) {
   }
 }
 
-template <class T>
-void convolutions(DType dtype) {
-  const auto make = [&](int rank, int64_t n, int64_t ci, int64_t co, int64_t groups, std::array<int64_t, 3> in, std::array<int64_t, 3> kernel, std::array<int64_t, 3> stride,
-                        std::array<int64_t, 3> dilation, std::array<int64_t, 3> low, std::array<int64_t, 3> high) {
+template <class T> void convolutions(DType dtype) {
+  const auto make = [&](int rank, int64_t n, int64_t ci, int64_t co, int64_t groups,
+                        std::array<int64_t, 3> in, std::array<int64_t, 3> kernel,
+                        std::array<int64_t, 3> stride, std::array<int64_t, 3> dilation,
+                        std::array<int64_t, 3> low, std::array<int64_t, 3> high) {
     ConvDesc d;
     d.dtype = dtype;
     d.rank = rank;
     d.n = n, d.ci = ci, d.co = co, d.groups = groups;
     for (int s = 0; s < rank; ++s) {
-      d.in[s] = in[s], d.kernel[s] = kernel[s], d.stride[s] = stride[s], d.dilation[s] = dilation[s], d.pad_low[s] = low[s], d.pad_high[s] = high[s];
+      d.in[s] = in[s], d.kernel[s] = kernel[s], d.stride[s] = stride[s], d.dilation[s] = dilation[s],
+      d.pad_low[s] = low[s], d.pad_high[s] = high[s];
     }
     convolution<T>(d);
   };
@@ -163,7 +190,8 @@ void convolutions(DType dtype) {
   make(2, 2, 8, 8, 8, {7, 7, 1}, {3, 3, 1}, {1, 1, 1}, {2, 2, 1}, {2, 2, 0}, {2, 2, 0});
   make(1, 3, 5, 7, 1, {20, 1, 1}, {4, 1, 1}, {2, 1, 1}, {1, 1, 1}, {0, 0, 0}, {3, 0, 0});
   make(3, 2, 3, 4, 1, {5, 6, 7}, {2, 3, 2}, {1, 2, 1}, {1, 1, 2}, {0, 1, 1}, {1, 1, 0});
-  make(2, 2, 3, 4, 1, {9, 9, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1}, {-1, 1, 0}, {0, -2, 0});  // negative padding crops
+  make(2, 2, 3, 4, 1, {9, 9, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1}, {-1, 1, 0},
+       {0, -2, 0});  // negative padding crops
   make(2, 1, 2, 3, 1, {4, 4, 1}, {1, 1, 1}, {2, 2, 1}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0});
 }
 
@@ -185,7 +213,8 @@ int main() {
       convolutions<BFloat16>(DType::bfloat16);
       const LibraryCalls after = library_calls();
       const int64_t served = after.onednn - before.onednn, own = after.fallback - before.fallback;
-      std::printf("  %d threads: oneDNN %ld, own kernels %ld\n", threads, static_cast<long>(served), static_cast<long>(own));
+      std::printf("  %d threads: oneDNN %ld, own kernels %ld\n", threads, static_cast<long>(served),
+                  static_cast<long>(own));
       CHECK(use ? served > 4 * own : served == 0);
     }
     matmuls<double>(DType::float64);

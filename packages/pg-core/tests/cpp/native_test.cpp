@@ -25,8 +25,7 @@ std::vector<float> some(int64_t count, int spread = 50) {
   return out;
 }
 
-template <class T>
-std::vector<T> as(const std::vector<float>& in) {
+template <class T> std::vector<T> as(const std::vector<float>& in) {
   std::vector<T> out;
   for (float v : in) out.push_back(T(v));
   return out;
@@ -35,7 +34,8 @@ std::vector<T> as(const std::vector<float>& in) {
 bool same(float a, float b) { return a == b || (a != a && b != b); }
 
 void sorting() {
-  for (const auto& [outer, n, inner] : {std::array<int64_t, 3>{1, 100000, 1}, {3, 7, 5}, {40, 300, 1}, {1, 1, 1}, {2, 0, 3}, {1, 70000, 2}})
+  for (const auto& [outer, n, inner] :
+       {std::array<int64_t, 3>{1, 100000, 1}, {3, 7, 5}, {40, 300, 1}, {1, 1, 1}, {2, 0, 3}, {1, 70000, 2}})
     for (bool descending : {false, true}) {
       std::vector<float> x = some(outer * n * inner), y(x.size());
       for (size_t i = 0; i < x.size(); i += 11) x[i] = nan_value;
@@ -53,7 +53,8 @@ void sorting() {
             return descending ? a > b : a < b;
           });
           bool ok = true;
-          for (int64_t i = 0; i < n; ++i) ok = ok && order[at(i)] == expected[i] && same(y[at(i)], x[at(expected[i])]);
+          for (int64_t i = 0; i < n; ++i)
+            ok = ok && order[at(i)] == expected[i] && same(y[at(i)], x[at(expected[i])]);
           CHECK(ok);
         }
     }
@@ -68,7 +69,8 @@ void sorting() {
 }
 
 void running_sums() {
-  for (const auto& [outer, n, inner] : {std::array<int64_t, 3>{2, 50, 1}, {3, 7, 1100}, {1, 1, 1}, {0, 4, 2}, {5, 0, 2}})
+  for (const auto& [outer, n, inner] :
+       {std::array<int64_t, 3>{2, 50, 1}, {3, 7, 1100}, {1, 1, 1}, {0, 4, 2}, {5, 0, 2}})
     for (bool reverse : {false, true})
       for (Cumulative op : {Cumulative::sum, Cumulative::prod, Cumulative::max, Cumulative::min}) {
         std::vector<float> x = some(outer * n * inner, 4), y(x.size());
@@ -103,9 +105,11 @@ void running_sums() {
 
 void scattering() {
   for (int64_t row_size : {int64_t{1}, int64_t{40}})
-    for (ScatterMode mode : {ScatterMode::set, ScatterMode::add, ScatterMode::mul, ScatterMode::min, ScatterMode::max}) {
+    for (ScatterMode mode :
+         {ScatterMode::set, ScatterMode::add, ScatterMode::mul, ScatterMode::min, ScatterMode::max}) {
       const int64_t base_rows = 90, count = 3000;
-      std::vector<float> base = some(base_rows * row_size), updates = some(count * row_size, 3), out(base.size());
+      std::vector<float> base = some(base_rows * row_size), updates = some(count * row_size, 3),
+                         out(base.size());
       std::vector<int32_t> rows(count);
       for (auto& row : rows) row = static_cast<int32_t>(random_words() % 100) - 5;
       ScatterDesc d{DType::float32, DType::int32, mode, IndexMode::drop, base_rows, count, row_size};
@@ -115,7 +119,11 @@ void scattering() {
         for (int64_t j = 0; j < row_size && rows[i] >= 0 && rows[i] < base_rows; ++j) {
           float& e = expected[rows[i] * row_size + j];
           const float u = updates[i * row_size + j];
-          e = mode == ScatterMode::set ? u : mode == ScatterMode::add ? e + u : mode == ScatterMode::mul ? e * u : mode == ScatterMode::min ? std::min(e, u) : std::max(e, u);
+          e = mode == ScatterMode::set   ? u
+              : mode == ScatterMode::add ? e + u
+              : mode == ScatterMode::mul ? e * u
+              : mode == ScatterMode::min ? std::min(e, u)
+                                         : std::max(e, u);
         }
       CHECK(out == expected);
     }
@@ -125,15 +133,19 @@ void scattering() {
   scatter(d, base.data(), rows.data(), updates.data(), out.data());
   CHECK((out == std::vector<float>{4, 0, 0, 0, 2}));
   d.index_mode = IndexMode::raise;
-  const std::string message = raised(ErrorKind::index, [&] { scatter(d, base.data(), rows.data(), updates.data(), out.data()); });
+  const std::string message =
+      raised(ErrorKind::index, [&] { scatter(d, base.data(), rows.data(), updates.data(), out.data()); });
   CHECK(message.find("index 7 is out of range for an axis of size 5") != std::string::npos);
-  std::vector<BFloat16> half_base = as<BFloat16>({0}), ones = as<BFloat16>(std::vector<float>(1000, 1.0f)), half_out(1);
+  std::vector<BFloat16> half_base = as<BFloat16>({0}), ones = as<BFloat16>(std::vector<float>(1000, 1.0f)),
+                        half_out(1);
   const std::vector<uint8_t> zeros(1000, 0);
-  scatter({DType::bfloat16, DType::uint8, ScatterMode::add, IndexMode::raise, 1, 1000, 1}, half_base.data(), zeros.data(), ones.data(), half_out.data());
+  scatter({DType::bfloat16, DType::uint8, ScatterMode::add, IndexMode::raise, 1, 1000, 1}, half_base.data(),
+          zeros.data(), ones.data(), half_out.data());
   CHECK(half_out[0] == 1000.0f);
 }
 
-// Calls f(output element, input element or -1) for every pair of a window, in row-major order of outputs and taps.
+// Calls f(output element, input element or -1) for every pair of a window, in row-major order of outputs and
+// taps.
 void walk(const WindowDesc& d, const std::function<void(int64_t, int64_t)>& f) {
   const int64_t outs = count_of(d.out), taps = count_of(d.size);
   for (int64_t o = 0; o < outs; ++o)
@@ -154,23 +166,44 @@ void walk(const WindowDesc& d, const std::function<void(int64_t, int64_t)>& f) {
 
 void windows() {
   std::vector<WindowDesc> cases{
-      {DType::float32, {2, 3, 9, 8}, {}, {1, 1, 3, 3}, {1, 1, 2, 2}, {1, 1, 1, 1}, {0, 0, 1, 1}, {0, 0, 1, 1}},
-      {DType::float32, {2, 9, 8, 3}, {}, {1, 2, 3, 1}, {1, 2, 1, 1}, {1, 1, 2, 1}, {0, 0, 2, 0}, {0, 1, 2, 0}},
+      {DType::float32,
+       {2, 3, 9, 8},
+       {},
+       {1, 1, 3, 3},
+       {1, 1, 2, 2},
+       {1, 1, 1, 1},
+       {0, 0, 1, 1},
+       {0, 0, 1, 1}},
+      {DType::float32,
+       {2, 9, 8, 3},
+       {},
+       {1, 2, 3, 1},
+       {1, 2, 1, 1},
+       {1, 1, 2, 1},
+       {0, 0, 2, 0},
+       {0, 1, 2, 0}},
       {DType::float32, {11}, {}, {4}, {3}, {2}, {2}, {3}},
       {DType::float32, {5, 6}, {}, {1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}},
       {DType::float32, {3, 4}, {}, {2, 2}, {1, 1}, {1, 1}, {-1, 3}, {0, 3}},
       {DType::float32, {}, {}, {}, {}, {}, {}, {}},
   };
   for (WindowDesc& d : cases) {
-    for (size_t a = 0; a < d.in.size(); ++a) d.out.push_back((d.in[a] + d.low[a] + d.high[a] - ((d.size[a] - 1) * d.dilation[a] + 1)) / d.stride[a] + 1);
+    for (size_t a = 0; a < d.in.size(); ++a)
+      d.out.push_back((d.in[a] + d.low[a] + d.high[a] - ((d.size[a] - 1) * d.dilation[a] + 1)) / d.stride[a] +
+                      1);
     const int64_t ins = count_of(d.in), outs = count_of(d.out);
     std::vector<float> x = some(ins, 5), ct = some(outs), y(outs), dx(ins), expected(outs);
     for (Window op : {Window::sum, Window::max, Window::min}) {
       const float infinity = std::numeric_limits<float>::infinity();
-      std::fill(expected.begin(), expected.end(), op == Window::sum ? 0 : op == Window::max ? -infinity : infinity);
+      std::fill(expected.begin(), expected.end(),
+                op == Window::sum   ? 0
+                : op == Window::max ? -infinity
+                                    : infinity);
       walk(d, [&](int64_t o, int64_t i) {
         if (i < 0) return;
-        expected[o] = op == Window::sum ? expected[o] + x[i] : op == Window::max ? std::max(expected[o], x[i]) : std::min(expected[o], x[i]);
+        expected[o] = op == Window::sum   ? expected[o] + x[i]
+                      : op == Window::max ? std::max(expected[o], x[i])
+                                          : std::min(expected[o], x[i]);
       });
       reduce_window(op, d, x.data(), y.data());
       CHECK(y == expected);

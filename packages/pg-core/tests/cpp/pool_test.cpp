@@ -17,8 +17,9 @@ using namespace pg;
 namespace {
 
 void sizes() {
-  for (size_t bytes : {size_t{0}, size_t{1}, size_t{32}, size_t{64}, size_t{65}, size_t{1000}, size_t{4096}, size_t{100000}, size_t{1} << 20,
-                       (size_t{1} << 20) + 1, size_t{5000000}, size_t{33} << 20}) {
+  for (size_t bytes :
+       {size_t{0}, size_t{1}, size_t{32}, size_t{64}, size_t{65}, size_t{1000}, size_t{4096}, size_t{100000},
+        size_t{1} << 20, (size_t{1} << 20) + 1, size_t{5000000}, size_t{33} << 20}) {
     const BufferRef buffer = allocate(bytes);
     CHECK(buffer->bytes == bytes);
     CHECK(buffer->capacity >= bytes);
@@ -58,11 +59,14 @@ void limit() {
   empty_cache();
   set_memory_limit(size_t{16} << 20);
   {
-    { const BufferRef cached = allocate(size_t{12} << 20); }
+    {
+      const BufferRef cached = allocate(size_t{12} << 20);
+    }
     const BufferRef fits = allocate(size_t{10} << 20);  // only once the cached block is freed
     CHECK(memory_stats().cached_bytes == 0);
     const std::string message = raised(ErrorKind::memory, [] { allocate(size_t{8} << 20); });
-    for (const char* part : {"8.0 MiB requested", "10.0 MiB in use", "1 x 10.0 MiB", "limit 16.0 MiB", "PG_MEMORY_LIMIT"})
+    for (const char* part :
+         {"8.0 MiB requested", "10.0 MiB in use", "1 x 10.0 MiB", "limit 16.0 MiB", "PG_MEMORY_LIMIT"})
       CHECK(message.find(part) != std::string::npos);
     CHECK(fits->refs.load() == 1);
   }
@@ -84,7 +88,8 @@ void foreign() {
   const int64_t live = memory_stats().live_bytes;
   int value = 7;
   {
-    const BufferRef buffer = wrap_foreign(&value, sizeof value, {}, {[](void* count) { ++*static_cast<int*>(count); }, &released}, true);
+    const BufferRef buffer = wrap_foreign(
+        &value, sizeof value, {}, {[](void* count) { ++*static_cast<int*>(count); }, &released}, true);
     const BufferRef second = buffer;
     CHECK(*static_cast<int*>(second->data) == 7);
     CHECK(memory_stats().live_bytes == live);
@@ -136,7 +141,9 @@ void forked() {
 
 void speed() {
   for (size_t bytes : {size_t{32}, size_t{1} << 20, size_t{8} << 20}) {
-    { const BufferRef warm = allocate(bytes); }
+    {
+      const BufferRef warm = allocate(bytes);
+    }
     const int rounds = 1000000;
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < rounds; ++i) {

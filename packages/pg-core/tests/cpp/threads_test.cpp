@@ -21,7 +21,8 @@ bool covers(int64_t count, int64_t grain) {
   std::vector<std::atomic<int>> hits(count);
   std::atomic<bool> aligned{true};
   parallel_for(count, grain, [&](int64_t begin, int64_t end, int worker) {
-    if (begin % grain || (end % grain && end != count) || worker < 0 || worker >= num_threads()) aligned = false;
+    if (begin % grain || (end % grain && end != count) || worker < 0 || worker >= num_threads())
+      aligned = false;
     for (int64_t i = begin; i < end; ++i) hits[i].fetch_add(1, std::memory_order_relaxed);
   });
   for (const auto& hit : hits)

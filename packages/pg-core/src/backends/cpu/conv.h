@@ -1,5 +1,6 @@
 #pragma once
-// Our own convolutions: windows are unrolled into columns block by block and multiplied (gemm.h). Every case, every dtype.
+// Our own convolutions: windows are unrolled into columns block by block and multiplied (gemm.h). Every case,
+// every dtype.
 
 #include "backends/cpu/library.h"
 

@@ -1,5 +1,6 @@
 #pragma once
-// Native element types for the hand-written calls: float16 and bfloat16 as storage that converts to and from float.
+// Native element types for the hand-written calls: float16 and bfloat16 as storage that converts to and from
+// float.
 
 #include <cstdint>
 #include <type_traits>
@@ -22,42 +23,38 @@ struct BFloat16 {
   operator float() const { return bfloat16_to_float(bits); }
 };
 
-template <class T>
-constexpr bool is_half_type = std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
+template <class T> constexpr bool is_half_type = std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
 
-/// What one computes in: float for the halves, unsigned words for sums and products of integers (they wrap), the type itself
-/// otherwise.
-template <class T>
-using Wide = std::conditional_t<is_half_type<T>, float, T>;
-template <class T>
-using Accumulator = std::conditional_t<is_half_type<T>, float,
-                                       std::conditional_t<std::is_floating_point_v<T>, T,
-                                                          std::conditional_t<(sizeof(T) <= 4), uint32_t, uint64_t>>>;
+/// What one computes in: float for the halves, unsigned words for sums and products of integers (they wrap),
+/// the type itself otherwise.
+template <class T> using Wide = std::conditional_t<is_half_type<T>, float, T>;
+template <class T> using Accumulator =
+    std::conditional_t<is_half_type<T>, float,
+                       std::conditional_t<std::is_floating_point_v<T>, T,
+                                          std::conditional_t<(sizeof(T) <= 4), uint32_t, uint64_t>>>;
 
 /// Back to storage: rounds once; bool is "not zero".
-template <class T, class From>
-T narrow(From value) {
+template <class T, class From> T narrow(From value) {
   if constexpr (std::is_same_v<T, bool>) return value != From(0);
   else return static_cast<T>(value);
 }
 
 /// f(T()) with the native type of `dtype`.
-template <class F>
-decltype(auto) with_type(DType dtype, F&& f) {
+template <class F> decltype(auto) with_type(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::bool_: return f(bool());
-    case DType::int8: return f(int8_t());
-    case DType::int16: return f(int16_t());
-    case DType::int32: return f(int32_t());
-    case DType::int64: return f(int64_t());
-    case DType::uint8: return f(uint8_t());
-    case DType::uint16: return f(uint16_t());
-    case DType::uint32: return f(uint32_t());
-    case DType::uint64: return f(uint64_t());
-    case DType::float16: return f(Float16());
-    case DType::bfloat16: return f(BFloat16());
-    case DType::float32: return f(float());
-    case DType::float64: return f(double());
+  case DType::bool_: return f(bool());
+  case DType::int8: return f(int8_t());
+  case DType::int16: return f(int16_t());
+  case DType::int32: return f(int32_t());
+  case DType::int64: return f(int64_t());
+  case DType::uint8: return f(uint8_t());
+  case DType::uint16: return f(uint16_t());
+  case DType::uint32: return f(uint32_t());
+  case DType::uint64: return f(uint64_t());
+  case DType::float16: return f(Float16());
+  case DType::bfloat16: return f(BFloat16());
+  case DType::float32: return f(float());
+  case DType::float64: return f(double());
   }
   fail(ErrorKind::internal, "with_type: not a dtype");
 }

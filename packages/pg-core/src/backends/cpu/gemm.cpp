@@ -11,14 +11,14 @@
 namespace pg::cpu {
 namespace {
 
-constexpr int64_t depth_block = 320;     // rows of a packed panel of b: 32 columns of it fill most of the first-level cache
-constexpr int64_t row_block_bytes = 384 << 10;    // of packed a, for the second level
-constexpr int64_t column_block_bytes = 4 << 20;   // of packed b, for the third
+constexpr int64_t depth_block =
+    320;  // rows of a packed panel of b: 32 columns of it fill most of the first-level cache
+constexpr int64_t row_block_bytes = 384 << 10;   // of packed a, for the second level
+constexpr int64_t column_block_bytes = 4 << 20;  // of packed b, for the third
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-template <class T>
-struct Matrix {
+template <class T> struct Matrix {
   T* data;
   int64_t row, col;
 };
@@ -38,12 +38,14 @@ void pack_panel(const T* x, int64_t along, int64_t across, int64_t count, int64_
 }
 
 // One product into row-major c of the computing type; the order of sums over k is fixed by the shape.
-template <class T, class C>
-void multiply(int64_t m, int64_t n, int64_t k, Matrix<const T> a, Matrix<const T> b, C* c, int64_t ldc, bool accumulate) {
+template <class T, class C> void multiply(int64_t m, int64_t n, int64_t k, Matrix<const T> a,
+                                          Matrix<const T> b, C* c, int64_t ldc, bool accumulate) {
   static const Kernel<C> kernel = best_kernel<C>();
   const int mr = kernel.mr, nr = kernel.nr;
   const int64_t depth = std::min(k, depth_block);
-  const int64_t columns = std::min(ceil_div(n, nr), std::max<int64_t>(1, column_block_bytes / int64_t(sizeof(C)) / depth / nr)) * nr;
+  const int64_t columns =
+      std::min(ceil_div(n, nr), std::max<int64_t>(1, column_block_bytes / int64_t(sizeof(C)) / depth / nr)) *
+      nr;
   // Small enough that every thread gets a block, large enough that packing pays.
   int64_t rows = std::max<int64_t>(1, row_block_bytes / int64_t(sizeof(C)) / depth / mr);
   rows = std::min(rows, ceil_div(ceil_div(m, mr), 2 * num_threads())) * mr;
@@ -58,8 +60,8 @@ void multiply(int64_t m, int64_t n, int64_t k, Matrix<const T> a, Matrix<const T
       const bool add = accumulate || l0 > 0;
       const auto pack_b = [&](int64_t begin, int64_t end, int) {
         for (int64_t p = begin; p < end; ++p)
-          pack_panel(b.data + l0 * b.row + (j0 + p * nr) * b.col, b.col, b.row, std::min<int64_t>(nr, width - p * nr), deep, nr,
-                     b_packed + p * nr * deep);
+          pack_panel(b.data + l0 * b.row + (j0 + p * nr) * b.col, b.col, b.row,
+                     std::min<int64_t>(nr, width - p * nr), deep, nr, b_packed + p * nr * deep);
       };
       parallel_for(panels, std::max<int64_t>(1, (1 << 15) / (deep * nr)), pack_b);
 
@@ -74,11 +76,13 @@ void multiply(int64_t m, int64_t n, int64_t k, Matrix<const T> a, Matrix<const T
           const int64_t i0 = task / splits * rows, height = std::min(rows, m - i0), split = task % splits;
           if (packed != i0)
             for (int64_t i = 0; i < height; i += mr)
-              pack_panel(a.data + (i0 + i) * a.row + l0 * a.col, a.row, a.col, std::min<int64_t>(mr, height - i), deep, mr, a_packed + i * deep);
+              pack_panel(a.data + (i0 + i) * a.row + l0 * a.col, a.row, a.col,
+                         std::min<int64_t>(mr, height - i), deep, mr, a_packed + i * deep);
           packed = i0;
           for (int64_t p = panels * split / splits; p < panels * (split + 1) / splits; ++p)
             for (int64_t i = 0; i < height; i += mr) {
-              const int64_t j = j0 + p * nr, tall = std::min<int64_t>(mr, height - i), wide = std::min<int64_t>(nr, n - j);
+              const int64_t j = j0 + p * nr, tall = std::min<int64_t>(mr, height - i),
+                            wide = std::min<int64_t>(nr, n - j);
               C* const out = c + (i0 + i) * ldc + j;
               if (tall == mr && wide == nr) {
                 kernel.run(deep, a_packed + i * deep, b_packed + p * nr * deep, out, ldc, add);
@@ -86,17 +90,19 @@ void multiply(int64_t m, int64_t n, int64_t k, Matrix<const T> a, Matrix<const T
               }
               kernel.run(deep, a_packed + i * deep, b_packed + p * nr * deep, edge, nr, false);
               for (int64_t r = 0; r < tall; ++r)
-                for (int64_t s = 0; s < wide; ++s) out[r * ldc + s] = add ? C(out[r * ldc + s] + edge[r * nr + s]) : edge[r * nr + s];
+                for (int64_t s = 0; s < wide; ++s)
+                  out[r * ldc + s] = add ? C(out[r * ldc + s] + edge[r * nr + s]) : edge[r * nr + s];
             }
         }
       };
-      parallel_for(row_blocks * splits, std::max<int64_t>(1, (1 << 16) / (rows * deep * ceil_div(width, splits) + 1)), block);
+      parallel_for(row_blocks * splits,
+                   std::max<int64_t>(1, (1 << 16) / (rows * deep * ceil_div(width, splits) + 1)), block);
     }
   }
 }
 
-template <class T>
-void product(int64_t m, int64_t n, int64_t k, Matrix<const T> a, Matrix<const T> b, Matrix<T> c, bool accumulate) {
+template <class T> void product(int64_t m, int64_t n, int64_t k, Matrix<const T> a, Matrix<const T> b,
+                                Matrix<T> c, bool accumulate) {
   using C = Accumulator<T>;
   if (m == 0 || n == 0) return;
   if (c.col != 1 && c.row == 1) {  // c transposed = b transposed * a transposed
@@ -131,9 +137,11 @@ void gemm(const MatmulDesc& d, const void* a, const void* b, void* c, bool accum
   for (const int64_t extent : d.batch) products *= extent;
   with_type(d.dtype, [&](auto zero) {
     using T = decltype(zero);
-    // Many products: one each per task. Few: each is split inside, because this loop then runs on the calling thread alone.
+    // Many products: one each per task. Few: each is split inside, because this loop then runs on the calling
+    // thread alone.
     const int64_t work = d.m * d.n * std::max<int64_t>(d.k, 1);
-    const int64_t grain = products < num_threads() ? products : std::max<int64_t>(1, (1 << 16) / std::max<int64_t>(work, 1));
+    const int64_t grain =
+        products < num_threads() ? products : std::max<int64_t>(1, (1 << 16) / std::max<int64_t>(work, 1));
     parallel_for(products, grain, [&](int64_t begin, int64_t end, int) {
       for (int64_t p = begin; p < end; ++p) {
         int64_t rest = p, offset_a = 0, offset_b = 0, offset_c = 0;
@@ -143,7 +151,8 @@ void gemm(const MatmulDesc& d, const void* a, const void* b, void* c, bool accum
           offset_b += at * d.b_batch[axis];
           offset_c += at * d.c_batch[axis];
         }
-        product<T>(d.m, d.n, d.k, {static_cast<const T*>(a) + offset_a, d.a_row, d.a_col}, {static_cast<const T*>(b) + offset_b, d.b_row, d.b_col},
+        product<T>(d.m, d.n, d.k, {static_cast<const T*>(a) + offset_a, d.a_row, d.a_col},
+                   {static_cast<const T*>(b) + offset_b, d.b_row, d.b_col},
                    {static_cast<T*>(c) + offset_c, d.c_row, d.c_col}, accumulate);
       }
     });

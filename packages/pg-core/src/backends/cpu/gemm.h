@@ -1,12 +1,13 @@
 #pragma once
-// Our own matrix product: packed panels, cache blocking and a register kernel per instruction set (gemm_kernel.h).
+// Our own matrix product: packed panels, cache blocking and a register kernel per instruction set
+// (gemm_kernel.h).
 
 #include "backends/cpu/library.h"
 
 namespace pg::cpu {
 
-/// As matmul() of library.h, for every dtype and stride. With `accumulate` the product is added to c (not for halves and bool,
-/// whose sums would round twice).
+/// As matmul() of library.h, for every dtype and stride. With `accumulate` the product is added to c (not for
+/// halves and bool, whose sums would round twice).
 void gemm(const MatmulDesc& desc, const void* a, const void* b, void* c, bool accumulate = false);
 
 }  // namespace pg::cpu

@@ -11,8 +11,7 @@ namespace {
 
 std::atomic<int64_t> by_onednn{0}, by_fallback{0};
 
-template <class Fast, class Slow>
-bool serve(Fast&& fast, Slow&& slow) {
+template <class Fast, class Slow> bool serve(Fast&& fast, Slow&& slow) {
   const bool done = fast();
   if (!done) slow();
   (done ? by_onednn : by_fallback).fetch_add(1, std::memory_order_relaxed);
@@ -30,11 +29,13 @@ bool conv_forward(const ConvDesc& d, const void* x, const void* w, void* y) {
 }
 
 bool conv_input_grad(const ConvDesc& d, const void* ct, const void* w, void* dx) {
-  return serve([&] { return onednn_conv_input_grad(d, ct, w, dx); }, [&] { unrolled_input_grad(d, ct, w, dx); });
+  return serve([&] { return onednn_conv_input_grad(d, ct, w, dx); },
+               [&] { unrolled_input_grad(d, ct, w, dx); });
 }
 
 bool conv_weight_grad(const ConvDesc& d, const void* x, const void* ct, void* dw) {
-  return serve([&] { return onednn_conv_weight_grad(d, x, ct, dw); }, [&] { unrolled_weight_grad(d, x, ct, dw); });
+  return serve([&] { return onednn_conv_weight_grad(d, x, ct, dw); },
+               [&] { unrolled_weight_grad(d, x, ct, dw); });
 }
 
 LibraryCalls library_calls() { return {by_onednn.load(), by_fallback.load()}; }

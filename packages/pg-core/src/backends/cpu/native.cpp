@@ -11,12 +11,11 @@
 namespace pg::cpu {
 namespace {
 
-template <class W>
-W maximum(W a, W b) { return a > b || a != a ? a : b; }
-template <class W>
-W minimum(W a, W b) { return a < b || a != a ? a : b; }
+template <class W> W maximum(W a, W b) { return a > b || a != a ? a : b; }
+template <class W> W minimum(W a, W b) { return a < b || a != a ? a : b; }
 
-// ---- running sums ------------------------------------------------------------------------------------------------------
+// ---- running sums
+// ------------------------------------------------------------------------------------------------------
 
 constexpr int64_t strip = 512;  // columns that are carried together when the axis is not the last one
 
@@ -41,7 +40,8 @@ void running(const T* in, T* out, int64_t outer, int64_t n, int64_t inner, bool 
   });
 }
 
-// ---- scatter -----------------------------------------------------------------------------------------------------------
+// ---- scatter
+// -----------------------------------------------------------------------------------------------------------
 
 // Target rows as int64, -1 for those to drop.
 BufferRef resolve_rows(const ScatterDesc& d, const void* rows) {
@@ -58,8 +58,9 @@ BufferRef resolve_rows(const ScatterDesc& d, const void* rows) {
         if (!low && !high) out[i] = static_cast<int64_t>(raw);
         else if (d.index_mode == IndexMode::clip && d.base_rows > 0) out[i] = low ? 0 : d.base_rows - 1;
         else {
-          require(d.index_mode != IndexMode::raise, ErrorKind::index,
-                  [&] { return concat("index ", +raw, " is out of range for an axis of size ", d.base_rows); });
+          require(d.index_mode != IndexMode::raise, ErrorKind::index, [&] {
+            return concat("index ", +raw, " is out of range for an axis of size ", d.base_rows);
+          });
           out[i] = -1;
         }
       }
@@ -67,7 +68,8 @@ BufferRef resolve_rows(const ScatterDesc& d, const void* rows) {
   return memory;
 }
 
-// Each task owns a range of target rows and walks all updates in order, so every element sees its updates in order.
+// Each task owns a range of target rows and walks all updates in order, so every element sees its updates in
+// order.
 template <class T, class C, class Combine>
 void apply_updates(const ScatterDesc& d, const int64_t* rows, const T* updates, C* out, Combine combine) {
   const bool split = d.count * d.row_size >= (1 << 16) && d.row_size >= 8;
@@ -86,9 +88,12 @@ void apply_updates(const ScatterDesc& d, const int64_t* rows, const T* updates, 
 
 template <class T, class C, class Combine>
 void scatter_with(const ScatterDesc& d, const int64_t* rows, const T* updates, T* out, Combine combine) {
-  const auto wide_combine = [=](C a, T b) { return narrow<C>(combine(static_cast<C>(a), static_cast<C>(b))); };
+  const auto wide_combine = [=](C a, T b) {
+    return narrow<C>(combine(static_cast<C>(a), static_cast<C>(b)));
+  };
   if constexpr (!is_half_type<T>) {
-    apply_updates<T, T>(d, rows, updates, out, [=](T a, T b) { return narrow<T>(combine(static_cast<C>(a), static_cast<C>(b))); });
+    apply_updates<T, T>(d, rows, updates, out,
+                        [=](T a, T b) { return narrow<T>(combine(static_cast<C>(a), static_cast<C>(b))); });
   } else {  // sums of halves round once, at the end
     const int64_t count = d.base_rows * d.row_size;
     const BufferRef memory = allocate_items(count, sizeof(C));
@@ -101,7 +106,8 @@ void scatter_with(const ScatterDesc& d, const int64_t* rows, const T* updates, T
 
 }  // namespace
 
-void cumulative(Cumulative op, DType dtype, const void* in, void* out, int64_t outer, int64_t n, int64_t inner, bool reverse) {
+void cumulative(Cumulative op, DType dtype, const void* in, void* out, int64_t outer, int64_t n,
+                int64_t inner, bool reverse) {
   with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
     using C = Accumulator<T>;
@@ -109,10 +115,12 @@ void cumulative(Cumulative op, DType dtype, const void* in, void* out, int64_t o
     const T* const x = static_cast<const T*>(in);
     T* const y = static_cast<T*>(out);
     switch (op) {
-      case Cumulative::sum: return running<T, C>(x, y, outer, n, inner, reverse, [](C a, C b) { return C(a + b); });
-      case Cumulative::prod: return running<T, C>(x, y, outer, n, inner, reverse, [](C a, C b) { return C(a * b); });
-      case Cumulative::max: return running<T, W>(x, y, outer, n, inner, reverse, maximum<W>);
-      case Cumulative::min: return running<T, W>(x, y, outer, n, inner, reverse, minimum<W>);
+    case Cumulative::sum:
+      return running<T, C>(x, y, outer, n, inner, reverse, [](C a, C b) { return C(a + b); });
+    case Cumulative::prod:
+      return running<T, C>(x, y, outer, n, inner, reverse, [](C a, C b) { return C(a * b); });
+    case Cumulative::max: return running<T, W>(x, y, outer, n, inner, reverse, maximum<W>);
+    case Cumulative::min: return running<T, W>(x, y, outer, n, inner, reverse, minimum<W>);
     }
   });
 }
@@ -128,11 +136,11 @@ void scatter(const ScatterDesc& d, const void* base, const void* rows, const voi
     const T* const u = static_cast<const T*>(updates);
     T* const y = static_cast<T*>(out);
     switch (d.mode) {
-      case ScatterMode::set: return apply_updates<T, T>(d, targets, u, y, [](T, T b) { return b; });
-      case ScatterMode::add: return scatter_with<T, C>(d, targets, u, y, [](C a, C b) { return C(a + b); });
-      case ScatterMode::mul: return scatter_with<T, C>(d, targets, u, y, [](C a, C b) { return C(a * b); });
-      case ScatterMode::min: return scatter_with<T, W>(d, targets, u, y, minimum<W>);
-      case ScatterMode::max: return scatter_with<T, W>(d, targets, u, y, maximum<W>);
+    case ScatterMode::set: return apply_updates<T, T>(d, targets, u, y, [](T, T b) { return b; });
+    case ScatterMode::add: return scatter_with<T, C>(d, targets, u, y, [](C a, C b) { return C(a + b); });
+    case ScatterMode::mul: return scatter_with<T, C>(d, targets, u, y, [](C a, C b) { return C(a * b); });
+    case ScatterMode::min: return scatter_with<T, W>(d, targets, u, y, minimum<W>);
+    case ScatterMode::max: return scatter_with<T, W>(d, targets, u, y, maximum<W>);
     }
   });
 }

@@ -1,7 +1,7 @@
 #pragma once
-// Calls that are not loops over fused expressions: sorting, running sums, scatter, windows. Raw pointers to contiguous memory;
-// axes are given as (outer, n, inner) extents around the axis that is worked on. Parallel, and the same for any thread count.
-// float16 and bfloat16 compute in float32 and round once.
+// Calls that are not loops over fused expressions: sorting, running sums, scatter, windows. Raw pointers to
+// contiguous memory; axes are given as (outer, n, inner) extents around the axis that is worked on. Parallel,
+// and the same for any thread count. float16 and bfloat16 compute in float32 and round once.
 
 #include <cstdint>
 
@@ -13,13 +13,15 @@ namespace pg::cpu {
 /// Stable; NaN last (also when descending, which keeps equal elements in order too).
 void sort(DType dtype, const void* in, void* out, int64_t outer, int64_t n, int64_t inner, bool descending);
 /// The permutation that sorts, as int64.
-void argsort(DType dtype, const void* in, int64_t* out, int64_t outer, int64_t n, int64_t inner, bool descending);
+void argsort(DType dtype, const void* in, int64_t* out, int64_t outer, int64_t n, int64_t inner,
+             bool descending);
 
 enum class Cumulative : uint8_t { sum, prod, max, min };  // max and min carry NaN on
-void cumulative(Cumulative op, DType dtype, const void* in, void* out, int64_t outer, int64_t n, int64_t inner, bool reverse);
+void cumulative(Cumulative op, DType dtype, const void* in, void* out, int64_t outer, int64_t n,
+                int64_t inner, bool reverse);
 
-/// out = base, then out[rows[i], :] (op)= updates[i, :] in the order of i. `base` may be `out`. Rows outside [0, base_rows) raise
-/// IndexError, clip or are dropped.
+/// out = base, then out[rows[i], :] (op)= updates[i, :] in the order of i. `base` may be `out`. Rows outside
+/// [0, base_rows) raise IndexError, clip or are dropped.
 struct ScatterDesc {
   DType dtype = DType::float32;
   DType index_dtype = DType::int64;
@@ -29,8 +31,8 @@ struct ScatterDesc {
 };
 void scatter(const ScatterDesc& desc, const void* base, const void* rows, const void* updates, void* out);
 
-/// Windows over every axis of a tensor (extent 1 where an axis has none). Elements outside contribute nothing; a window of max or
-/// min that holds no element gives the lowest or highest value of the type.
+/// Windows over every axis of a tensor (extent 1 where an axis has none). Elements outside contribute
+/// nothing; a window of max or min that holds no element gives the lowest or highest value of the type.
 struct WindowDesc {
   DType dtype = DType::float32;
   Shape in, out;

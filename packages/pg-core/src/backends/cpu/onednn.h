@@ -1,5 +1,6 @@
 #pragma once
-// Matrix products and convolutions by oneDNN, if it can be loaded. See library.h for the meaning of the descriptors.
+// Matrix products and convolutions by oneDNN, if it can be loaded. See library.h for the meaning of the
+// descriptors.
 
 #include <string>
 
@@ -7,12 +8,14 @@
 
 namespace pg::cpu {
 
-/// Where the library may be: set by the bindings, which ask importlib.metadata for the installed wheel. Called at the first need,
-/// with no lock held; an empty answer means that there is none. PG_LIBDNNL=path overrides it, PG_ONEDNN=0 forbids the library.
+/// Where the library may be: set by the bindings, which ask importlib.metadata for the installed wheel.
+/// Called at the first need, with no lock held; an empty answer means that there is none. PG_LIBDNNL=path
+/// overrides it, PG_ONEDNN=0 forbids the library.
 extern std::string (*find_onednn_library)();
 
 bool onednn_available();
-/// Loads from a path; raises ValueError saying why it cannot. Does nothing when the library is already loaded.
+/// Loads from a path; raises ValueError saying why it cannot. Does nothing when the library is already
+/// loaded.
 void onednn_load(const char* path);
 /// Why onednn_available() is false, for people; empty when it is true.
 std::string onednn_status();

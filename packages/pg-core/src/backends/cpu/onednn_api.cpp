@@ -52,7 +52,8 @@ std::string load(const std::string& path) {
   find(version, "dnnl_version");
   if (missing) return concat(path, " lacks ", missing, "; install onednn-cpu-gomp");
   if (version()->major != 3) return concat(path, " is version ", version()->major, " of oneDNN; 3 is needed");
-  if (fresh.engine_create(&fresh.engine, dnnl::engine_cpu, 0) != dnnl::success || fresh.primitive_attr_create(&fresh.attr) != dnnl::success ||
+  if (fresh.engine_create(&fresh.engine, dnnl::engine_cpu, 0) != dnnl::success ||
+      fresh.primitive_attr_create(&fresh.attr) != dnnl::success ||
       fresh.primitive_attr_set_scratchpad_mode(fresh.attr, dnnl::scratchpad_user) != dnnl::success)
     return concat(path, " could not start its CPU engine");
   table = fresh;
@@ -69,7 +70,8 @@ void look_for_library() {
   if (!env_flag("PG_ONEDNN", true)) error = "PG_ONEDNN=0";
   else if (const auto given = env_text("PG_LIBDNNL")) path = *given;
   else if (find_onednn_library) path = find_onednn_library();  // takes the GIL, so no lock is held here
-  if (path.empty() && error.empty()) error = "not installed; pip install onednn-cpu-gomp makes matrix products and convolutions faster";
+  if (path.empty() && error.empty())
+    error = "not installed; pip install onednn-cpu-gomp makes matrix products and convolutions faster";
   std::lock_guard lock(load_mutex);
   if (state.load(std::memory_order_relaxed) == State::unknown) settle(error.empty() ? load(path) : error);
 }
@@ -101,16 +103,18 @@ namespace {
 
 int data_type(DType dtype) {
   switch (dtype) {
-    case DType::float16: return f16;
-    case DType::bfloat16: return bf16;
-    case DType::float32: return f32;
-    case DType::float64: return f64;
-    default: return 0;
+  case DType::float16: return f16;
+  case DType::bfloat16: return bf16;
+  case DType::float32: return f32;
+  case DType::float64: return f64;
+  default: return 0;
   }
 }
 
 struct KeyHash {
-  size_t operator()(const Key& key) const { return hash_words(reinterpret_cast<const uint64_t*>(key.data()), key.size()); }
+  size_t operator()(const Key& key) const {
+    return hash_words(reinterpret_cast<const uint64_t*>(key.data()), key.size());
+  }
 };
 
 // Least recently used plans; never destroyed, because kernels may run while the process ends.
@@ -138,17 +142,21 @@ PlanCache& plans() {
 
 const Api* api() {
   if (state.load(std::memory_order_acquire) == State::unknown) look_for_library();
-  return state.load(std::memory_order_acquire) == State::loaded && enabled.load(std::memory_order_relaxed) ? &table : nullptr;
+  return state.load(std::memory_order_acquire) == State::loaded && enabled.load(std::memory_order_relaxed)
+             ? &table
+             : nullptr;
 }
 
 Layout::Layout(std::span<const int64_t> dims, DType dtype, std::span<const int64_t> strides) {
-  if (table.memory_desc_create_with_strides(&raw_, static_cast<int>(dims.size()), dims.data(), data_type(dtype), strides.data()) != success)
+  if (table.memory_desc_create_with_strides(&raw_, static_cast<int>(dims.size()), dims.data(),
+                                            data_type(dtype), strides.data()) != success)
     raw_ = nullptr;
 }
 
 Layout Layout::any(std::span<const int64_t> dims, DType dtype) {
   Layout out;
-  if (table.memory_desc_create_with_tag(&out.raw_, static_cast<int>(dims.size()), dims.data(), data_type(dtype), tag_any) != success)
+  if (table.memory_desc_create_with_tag(&out.raw_, static_cast<int>(dims.size()), dims.data(),
+                                        data_type(dtype), tag_any) != success)
     out.raw_ = nullptr;
   return out;
 }
@@ -174,10 +182,12 @@ struct Primitive::Idle {
   }
 };
 
-Primitive::Primitive(PrimitiveDesc desc, std::initializer_list<int> args) : desc_(desc), args_(args), idle_(std::make_unique<Idle>()) {
+Primitive::Primitive(PrimitiveDesc desc, std::initializer_list<int> args)
+    : desc_(desc), args_(args), idle_(std::make_unique<Idle>()) {
   if (!desc_) return;
   if (table.primitive_create(&handle_, desc_) != success) handle_ = nullptr;
-  if (const ConstMemoryDesc scratch = table.primitive_desc_query_md(desc_, query_scratchpad_md, 0)) scratch_bytes_ = table.memory_desc_get_size(scratch);
+  if (const ConstMemoryDesc scratch = table.primitive_desc_query_md(desc_, query_scratchpad_md, 0))
+    scratch_bytes_ = table.memory_desc_get_size(scratch);
 }
 
 Primitive::~Primitive() {
@@ -186,14 +196,17 @@ Primitive::~Primitive() {
   if (desc_) table.primitive_desc_destroy(desc_);
 }
 
-ConstMemoryDesc Primitive::layout(int arg) const { return table.primitive_desc_query_md(desc_, query_exec_arg_md, arg); }
+ConstMemoryDesc Primitive::layout(int arg) const {
+  return table.primitive_desc_query_md(desc_, query_exec_arg_md, arg);
+}
 
 size_t Primitive::bytes(int arg) const { return table.memory_desc_get_size(layout(arg)); }
 
 std::unique_ptr<Primitive::Context> Primitive::take() {
   for (auto& slot : idle_->slots)
     if (slot.load(std::memory_order_relaxed))
-      if (Context* context = slot.exchange(nullptr, std::memory_order_acquire)) return std::unique_ptr<Context>(context);
+      if (Context* context = slot.exchange(nullptr, std::memory_order_acquire))
+        return std::unique_ptr<Context>(context);
   auto context = std::make_unique<Context>();
   bool ok = table.stream_create(&context->stream, table.engine, stream_in_order) == success;
   const auto add = [&](int arg, ConstMemoryDesc layout) {
@@ -211,14 +224,18 @@ void Primitive::run(std::initializer_list<const void*> pointers) {
   std::unique_ptr<Context> context = take();
   const BufferRef scratch = scratch_bytes_ ? allocate(scratch_bytes_) : BufferRef();
   size_t i = 0;
-  for (const void* pointer : pointers) table.memory_set_data_handle(context->args[i++].memory, const_cast<void*>(pointer));
+  for (const void* pointer : pointers)
+    table.memory_set_data_handle(context->args[i++].memory, const_cast<void*>(pointer));
   if (scratch) table.memory_set_data_handle(context->args[i++].memory, scratch->data);
-  const Status status = table.primitive_execute(handle_, context->stream, static_cast<int>(i), context->args.data());
+  const Status status =
+      table.primitive_execute(handle_, context->stream, static_cast<int>(i), context->args.data());
   PG_INVARIANT(status == success, "oneDNN could not run a primitive");
   table.stream_wait(context->stream);
   for (auto& slot : idle_->slots) {
     Context* empty = nullptr;
-    if (slot.compare_exchange_strong(empty, context.get(), std::memory_order_release, std::memory_order_relaxed)) return (void)context.release();
+    if (slot.compare_exchange_strong(empty, context.get(), std::memory_order_release,
+                                     std::memory_order_relaxed))
+      return (void)context.release();
   }
 }
 
@@ -232,7 +249,8 @@ std::shared_ptr<Plan> cached_plan(const Key& key, FunctionRef<std::unique_ptr<Pl
       return found->second->plan;
     }
   }
-  // Compiling takes milliseconds: not under the lock. Two threads may both do it; the first to finish is kept.
+  // Compiling takes milliseconds: not under the lock. Two threads may both do it; the first to finish is
+  // kept.
   const OneThread one;
   std::shared_ptr<Plan> plan = make();
   std::shared_ptr<Plan> dropped;

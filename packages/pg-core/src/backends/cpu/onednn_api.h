@@ -1,6 +1,7 @@
 #pragma once
-// The part of oneDNN 3's C API that we use, declared by hand and loaded at run time: no header is needed to build.
-// tests/cpp/onednn_abi_test.cpp compares the constants with the real headers where those are installed.
+// The part of oneDNN 3's C API that we use, declared by hand and loaded at run time: no header is needed to
+// build. tests/cpp/onednn_abi_test.cpp compares the constants with the real headers where those are
+// installed.
 
 #include <cstddef>
 #include <cstdint>
@@ -45,49 +46,55 @@ constexpr int arg_diff_src = 129, arg_diff_dst = 145, arg_diff_weights = 161;
 
 /// The loaded functions. One table of (name without "dnnl_", type).
 struct Api {
-#define PG_DNNL_FUNCTIONS(X)                                                                                                  \
-  X(engine_create, Status (*)(Engine*, int kind, size_t index))                                                               \
-  X(stream_create, Status (*)(Stream*, Engine, unsigned flags))                                                               \
-  X(stream_destroy, Status (*)(Stream))                                                                                       \
-  X(stream_wait, Status (*)(Stream))                                                                                          \
-  X(memory_desc_create_with_strides, Status (*)(MemoryDesc*, int rank, const int64_t* dims, int dtype, const int64_t* strides)) \
-  X(memory_desc_create_with_tag, Status (*)(MemoryDesc*, int rank, const int64_t* dims, int dtype, int tag))                  \
-  X(memory_desc_destroy, Status (*)(MemoryDesc))                                                                              \
-  X(memory_desc_get_size, size_t (*)(ConstMemoryDesc))                                                                        \
-  X(memory_desc_equal, int (*)(ConstMemoryDesc, ConstMemoryDesc))                                                             \
-  X(memory_create, Status (*)(Memory*, ConstMemoryDesc, Engine, void* handle))                                                \
-  X(memory_destroy, Status (*)(Memory))                                                                                       \
-  X(memory_set_data_handle, Status (*)(Memory, void* handle))                                                                 \
-  X(primitive_attr_create, Status (*)(Attr*))                                                                                 \
-  X(primitive_attr_set_scratchpad_mode, Status (*)(Attr, int mode))                                                           \
-  X(primitive_desc_query_md, ConstMemoryDesc (*)(PrimitiveDesc, int what, int index))                                         \
-  X(primitive_desc_destroy, Status (*)(PrimitiveDesc))                                                                        \
-  X(primitive_create, Status (*)(PrimitiveHandle*, PrimitiveDesc))                                                            \
-  X(primitive_execute, Status (*)(PrimitiveHandle, Stream, int count, const ExecArg*))                                        \
-  X(primitive_destroy, Status (*)(PrimitiveHandle))                                                                           \
-  X(reorder_primitive_desc_create, Status (*)(PrimitiveDesc*, ConstMemoryDesc, Engine, ConstMemoryDesc, Engine, Attr))        \
-  X(matmul_primitive_desc_create, Status (*)(PrimitiveDesc*, Engine, ConstMemoryDesc src, ConstMemoryDesc weights,            \
-                                             ConstMemoryDesc bias, ConstMemoryDesc dst, Attr))                                \
-  X(convolution_forward_primitive_desc_create,                                                                                \
-    Status (*)(PrimitiveDesc*, Engine, int prop, int algorithm, ConstMemoryDesc src, ConstMemoryDesc weights, ConstMemoryDesc bias, \
-               ConstMemoryDesc dst, const int64_t* strides, const int64_t* dilates, const int64_t* low, const int64_t* high, Attr)) \
-  X(convolution_backward_data_primitive_desc_create,                                                                          \
-    Status (*)(PrimitiveDesc*, Engine, int algorithm, ConstMemoryDesc diff_src, ConstMemoryDesc weights, ConstMemoryDesc diff_dst, \
-               const int64_t* strides, const int64_t* dilates, const int64_t* low, const int64_t* high, PrimitiveDesc forward, Attr)) \
-  X(convolution_backward_weights_primitive_desc_create,                                                                       \
-    Status (*)(PrimitiveDesc*, Engine, int algorithm, ConstMemoryDesc src, ConstMemoryDesc diff_weights, ConstMemoryDesc diff_bias, \
-               ConstMemoryDesc diff_dst, const int64_t* strides, const int64_t* dilates, const int64_t* low, const int64_t* high, \
-               PrimitiveDesc forward, Attr))
+#define PG_DNNL_FUNCTIONS(X)                                                                                 \
+  X(engine_create, Status (*)(Engine*, int kind, size_t index))                                              \
+  X(stream_create, Status (*)(Stream*, Engine, unsigned flags))                                              \
+  X(stream_destroy, Status (*)(Stream))                                                                      \
+  X(stream_wait, Status (*)(Stream))                                                                         \
+  X(memory_desc_create_with_strides,                                                                         \
+    Status (*)(MemoryDesc*, int rank, const int64_t* dims, int dtype, const int64_t* strides))               \
+  X(memory_desc_create_with_tag, Status (*)(MemoryDesc*, int rank, const int64_t* dims, int dtype, int tag)) \
+  X(memory_desc_destroy, Status (*)(MemoryDesc))                                                             \
+  X(memory_desc_get_size, size_t (*)(ConstMemoryDesc))                                                       \
+  X(memory_desc_equal, int (*)(ConstMemoryDesc, ConstMemoryDesc))                                            \
+  X(memory_create, Status (*)(Memory*, ConstMemoryDesc, Engine, void* handle))                               \
+  X(memory_destroy, Status (*)(Memory))                                                                      \
+  X(memory_set_data_handle, Status (*)(Memory, void* handle))                                                \
+  X(primitive_attr_create, Status (*)(Attr*))                                                                \
+  X(primitive_attr_set_scratchpad_mode, Status (*)(Attr, int mode))                                          \
+  X(primitive_desc_query_md, ConstMemoryDesc (*)(PrimitiveDesc, int what, int index))                        \
+  X(primitive_desc_destroy, Status (*)(PrimitiveDesc))                                                       \
+  X(primitive_create, Status (*)(PrimitiveHandle*, PrimitiveDesc))                                           \
+  X(primitive_execute, Status (*)(PrimitiveHandle, Stream, int count, const ExecArg*))                       \
+  X(primitive_destroy, Status (*)(PrimitiveHandle))                                                          \
+  X(reorder_primitive_desc_create,                                                                           \
+    Status (*)(PrimitiveDesc*, ConstMemoryDesc, Engine, ConstMemoryDesc, Engine, Attr))                      \
+  X(matmul_primitive_desc_create,                                                                            \
+    Status (*)(PrimitiveDesc*, Engine, ConstMemoryDesc src, ConstMemoryDesc weights, ConstMemoryDesc bias,   \
+               ConstMemoryDesc dst, Attr))                                                                   \
+  X(convolution_forward_primitive_desc_create,                                                               \
+    Status (*)(PrimitiveDesc*, Engine, int prop, int algorithm, ConstMemoryDesc src,                         \
+               ConstMemoryDesc weights, ConstMemoryDesc bias, ConstMemoryDesc dst, const int64_t* strides,   \
+               const int64_t* dilates, const int64_t* low, const int64_t* high, Attr))                       \
+  X(convolution_backward_data_primitive_desc_create,                                                         \
+    Status (*)(PrimitiveDesc*, Engine, int algorithm, ConstMemoryDesc diff_src, ConstMemoryDesc weights,     \
+               ConstMemoryDesc diff_dst, const int64_t* strides, const int64_t* dilates, const int64_t* low, \
+               const int64_t* high, PrimitiveDesc forward, Attr))                                            \
+  X(convolution_backward_weights_primitive_desc_create,                                                      \
+    Status (*)(PrimitiveDesc*, Engine, int algorithm, ConstMemoryDesc src, ConstMemoryDesc diff_weights,     \
+               ConstMemoryDesc diff_bias, ConstMemoryDesc diff_dst, const int64_t* strides,                  \
+               const int64_t* dilates, const int64_t* low, const int64_t* high, PrimitiveDesc forward,       \
+               Attr))
   // The types are written as casts are, so that one table serves declaration and loading.
-  template <class F>
-  using Pointer = F;
+  template <class F> using Pointer = F;
 #define PG_MEMBER(name, ...) Pointer<__VA_ARGS__> name = nullptr;
   PG_DNNL_FUNCTIONS(PG_MEMBER)
 #undef PG_MEMBER
   int (*omp_get_max_threads)() = nullptr;
   void (*omp_set_num_threads)(int) = nullptr;
   Engine engine = nullptr;
-  Attr attr = nullptr;  // scratchpads are ours: with the library's own, one primitive run by several threads gives wrong results
+  Attr attr = nullptr;  // scratchpads are ours: with the library's own, one primitive run by several threads
+                        // gives wrong results
 };
 
 /// The loaded library, or null. The first call looks for it.
@@ -97,7 +104,8 @@ const Api* api();
 class Layout {
  public:
   Layout() = default;
-  Layout(std::span<const int64_t> dims, DType dtype, std::span<const int64_t> strides);  // null if the library refuses it
+  Layout(std::span<const int64_t> dims, DType dtype,
+         std::span<const int64_t> strides);  // null if the library refuses it
   static Layout any(std::span<const int64_t> dims, DType dtype);
   Layout(Layout&& other) noexcept : raw_(std::exchange(other.raw_, nullptr)) {}
   Layout& operator=(Layout&& other) noexcept {
@@ -142,10 +150,12 @@ using Key = SmallVector<int64_t, 40>;
 struct Plan {
   virtual ~Plan() = default;
 };
-/// The plan of `key`, made by `make` at the first use; the least recently used of 512 is dropped. The words are compared in full.
+/// The plan of `key`, made by `make` at the first use; the least recently used of 512 is dropped. The words
+/// are compared in full.
 std::shared_ptr<Plan> cached_plan(const Key& key, FunctionRef<std::unique_ptr<Plan>()> make);
 
-/// While it lives, the calling thread's OpenMP regions (so: oneDNN) use one thread. Restores the caller's setting.
+/// While it lives, the calling thread's OpenMP regions (so: oneDNN) use one thread. Restores the caller's
+/// setting.
 class OneThread {
  public:
   OneThread();

@@ -1,7 +1,8 @@
 // Convolutions by one-thread oneDNN primitives over pieces of the batch. Pieces depend on the shape alone.
 //
-// Weights, and NCHW activations, go to the layouts that the library prefers; NHWC activations are used as they are. A weight
-// gradient is a sum over pieces: each writes its own partial, and the partials are added in order.
+// Weights, and NCHW activations, go to the layouts that the library prefers; NHWC activations are used as
+// they are. A weight gradient is a sum over pieces: each writes its own partial, and the partials are added
+// in order.
 
 #include <algorithm>
 #include <array>
@@ -58,7 +59,8 @@ struct Side {
 // A primitive for `n` images with the conversions around it.
 struct Piece {
   std::unique_ptr<Primitive> run;
-  Side first, second, result;  // in the order of the function's arguments; the weights' side of forward and input_grad is shared
+  Side first, second, result;  // in the order of the function's arguments; the weights' side of forward and
+                               // input_grad is shared
 };
 
 struct ConvPlan : Plan {
@@ -67,7 +69,8 @@ struct ConvPlan : Plan {
   bool ok = false;
 };
 
-// Fills `side` with the conversion between a plain layout and what the primitive wants; false if there is none.
+// Fills `side` with the conversion between a plain layout and what the primitive wants; false if there is
+// none.
 bool connect(Side& side, const Primitive& primitive, int arg, const Layout& plain, bool to_library) {
   const Api& lib = *api();
   const ConstMemoryDesc wanted = primitive.layout(arg);
@@ -75,7 +78,8 @@ bool connect(Side& side, const Primitive& primitive, int arg, const Layout& plai
   if (lib.memory_desc_equal(wanted, plain.get())) return true;
   PrimitiveDesc desc = nullptr;
   const ConstMemoryDesc from = to_library ? plain.get() : wanted, to = to_library ? wanted : plain.get();
-  if (lib.reorder_primitive_desc_create(&desc, from, lib.engine, to, lib.engine, lib.attr) != success) return false;
+  if (lib.reorder_primitive_desc_create(&desc, from, lib.engine, to, lib.engine, lib.attr) != success)
+    return false;
   side.reorder = std::make_unique<Primitive>(desc, std::initializer_list<int>{arg_src, arg_dst});
   return side.reorder->ok();
 }
@@ -86,36 +90,48 @@ bool compile_piece(Piece& piece, Kind kind, const ConvDesc& d, int64_t n) {
   const Layout x(s.x, d.dtype, s.x_strides), y(s.y, d.dtype, s.y_strides), w(s.w, d.dtype, s.w_strides);
   // A weight gradient of halves is summed in float32.
   const DType w_type = kind == Kind::weight_grad ? compute_type(d.dtype) : d.dtype;
-  const Layout x_any = Layout::any(s.x, d.dtype), y_any = Layout::any(s.y, d.dtype), w_any = Layout::any(s.w, w_type);
+  const Layout x_any = Layout::any(s.x, d.dtype), y_any = Layout::any(s.y, d.dtype),
+               w_any = Layout::any(s.w, w_type);
   if (!x.get() || !y.get() || !w.get() || !x_any.get() || !y_any.get() || !w_any.get()) return false;
-  const MemoryDesc x_use = d.channels_last ? x.get() : x_any.get(), y_use = d.channels_last ? y.get() : y_any.get();
+  const MemoryDesc x_use = d.channels_last ? x.get() : x_any.get(),
+                   y_use = d.channels_last ? y.get() : y_any.get();
   int64_t dilates[ConvDesc::max_rank];
   for (int i = 0; i < d.rank; ++i) dilates[i] = d.dilation[i] - 1;
 
   PrimitiveDesc forward = nullptr, desc = nullptr;
-  if (lib.convolution_forward_primitive_desc_create(&forward, lib.engine, kind == Kind::forward ? forward_inference : forward_training, convolution_direct,
-                                                    x_use, kind == Kind::weight_grad ? Layout::any(s.w, d.dtype).get() : w_any.get(), nullptr, y_use,
-                                                    d.stride, dilates, d.pad_low, d.pad_high, lib.attr) != success)
+  if (lib.convolution_forward_primitive_desc_create(
+          &forward, lib.engine, kind == Kind::forward ? forward_inference : forward_training,
+          convolution_direct, x_use,
+          kind == Kind::weight_grad ? Layout::any(s.w, d.dtype).get() : w_any.get(), nullptr, y_use, d.stride,
+          dilates, d.pad_low, d.pad_high, lib.attr) != success)
     return false;
   if (kind == Kind::forward) {
-    piece.run = std::make_unique<Primitive>(forward, std::initializer_list<int>{arg_src, arg_weights, arg_dst});
-    return piece.run->ok() && connect(piece.first, *piece.run, arg_src, x, true) && connect(piece.second, *piece.run, arg_weights, w, true) &&
+    piece.run =
+        std::make_unique<Primitive>(forward, std::initializer_list<int>{arg_src, arg_weights, arg_dst});
+    return piece.run->ok() && connect(piece.first, *piece.run, arg_src, x, true) &&
+           connect(piece.second, *piece.run, arg_weights, w, true) &&
            connect(piece.result, *piece.run, arg_dst, y, false);
   }
   const bool input = kind == Kind::input_grad;
-  const Status status = input ? lib.convolution_backward_data_primitive_desc_create(&desc, lib.engine, convolution_direct, x_use, w_any.get(), y_use, d.stride,
-                                                                                    dilates, d.pad_low, d.pad_high, forward, lib.attr)
-                              : lib.convolution_backward_weights_primitive_desc_create(&desc, lib.engine, convolution_direct, x_use, w_any.get(), nullptr, y_use,
-                                                                                       d.stride, dilates, d.pad_low, d.pad_high, forward, lib.attr);
+  const Status status = input ? lib.convolution_backward_data_primitive_desc_create(
+                                    &desc, lib.engine, convolution_direct, x_use, w_any.get(), y_use,
+                                    d.stride, dilates, d.pad_low, d.pad_high, forward, lib.attr)
+                              : lib.convolution_backward_weights_primitive_desc_create(
+                                    &desc, lib.engine, convolution_direct, x_use, w_any.get(), nullptr, y_use,
+                                    d.stride, dilates, d.pad_low, d.pad_high, forward, lib.attr);
   lib.primitive_desc_destroy(forward);
   if (status != success) return false;
   if (input) {
-    piece.run = std::make_unique<Primitive>(desc, std::initializer_list<int>{arg_diff_dst, arg_weights, arg_diff_src});
-    return piece.run->ok() && connect(piece.first, *piece.run, arg_diff_dst, y, true) && connect(piece.second, *piece.run, arg_weights, w, true) &&
+    piece.run = std::make_unique<Primitive>(
+        desc, std::initializer_list<int>{arg_diff_dst, arg_weights, arg_diff_src});
+    return piece.run->ok() && connect(piece.first, *piece.run, arg_diff_dst, y, true) &&
+           connect(piece.second, *piece.run, arg_weights, w, true) &&
            connect(piece.result, *piece.run, arg_diff_src, x, false);
   }
-  piece.run = std::make_unique<Primitive>(desc, std::initializer_list<int>{arg_src, arg_diff_dst, arg_diff_weights});
-  return piece.run->ok() && connect(piece.first, *piece.run, arg_src, x, true) && connect(piece.second, *piece.run, arg_diff_dst, y, true) &&
+  piece.run =
+      std::make_unique<Primitive>(desc, std::initializer_list<int>{arg_src, arg_diff_dst, arg_diff_weights});
+  return piece.run->ok() && connect(piece.first, *piece.run, arg_src, x, true) &&
+         connect(piece.second, *piece.run, arg_diff_dst, y, true) &&
          connect(piece.result, *piece.run, arg_diff_weights, w, false);
 }
 
@@ -134,25 +150,25 @@ std::unique_ptr<Plan> make_plan(Kind kind, const ConvDesc& d) {
   }
   // Pieces that pay for a task, at most 16 of them; partial weight gradients also cost their addition.
   int64_t wanted = std::clamp<int64_t>(work * d.n / (1 << 20), 1, 16);
-  if (kind == Kind::weight_grad) wanted = std::clamp<int64_t>(std::min<int64_t>(work * d.n / (8 * weights), wanted), 1, 8);
+  if (kind == Kind::weight_grad)
+    wanted = std::clamp<int64_t>(std::min<int64_t>(work * d.n / (8 * weights), wanted), 1, 8);
   plan->images = ceil_div(d.n, wanted);
   const int64_t rest = d.n % plan->images;
   plan->ok = compile_piece(plan->pieces[0], kind, d, plan->images) &&
-             (rest == 0 || (compile_piece(plan->pieces[1], kind, d, rest) && same_weights(kind, plan->pieces[0], plan->pieces[1])));
+             (rest == 0 || (compile_piece(plan->pieces[1], kind, d, rest) &&
+                            same_weights(kind, plan->pieces[0], plan->pieces[1])));
   return plan;
 }
 
 // Calls use(pointer): the memory itself, or a converted copy of it.
-template <class F>
-void read_side(const Side& side, const void* plain, F&& use) {
+template <class F> void read_side(const Side& side, const void* plain, F&& use) {
   if (!side.reorder) return use(plain);
   const BufferRef copy = allocate(side.bytes);
   side.reorder->run({plain, copy->data});
   use(copy->data);
 }
 
-template <class F>
-void write_side(const Side& side, void* plain, F&& use) {
+template <class F> void write_side(const Side& side, void* plain, F&& use) {
   if (!side.reorder) return use(plain);
   const BufferRef copy = allocate(side.bytes);
   use(copy->data);
@@ -166,7 +182,8 @@ int64_t image_bytes(const ConvDesc& d, bool result) {
 }
 
 // Forward and input gradient: `in` and `out` are cut along the batch.
-void run_pieces(const ConvDesc& d, const ConvPlan& plan, const char* in, int64_t in_step, const void* w, char* out, int64_t out_step) {
+void run_pieces(const ConvDesc& d, const ConvPlan& plan, const char* in, int64_t in_step, const void* w,
+                char* out, int64_t out_step) {
   BufferRef weights;
   if (const Side& side = plan.pieces[0].second; side.reorder) {
     const OneThread one;
@@ -179,16 +196,19 @@ void run_pieces(const ConvDesc& d, const ConvPlan& plan, const char* in, int64_t
     for (int64_t i = begin; i < end; ++i) {
       const int64_t first = i * plan.images;
       const Piece& piece = plan.pieces[first + plan.images > d.n];
-      read_side(piece.first, in + first * in_step,
-                [&](const void* x) { write_side(piece.result, out + first * out_step, [&](void* y) { piece.run->run({x, ready, y}); }); });
+      read_side(piece.first, in + first * in_step, [&](const void* x) {
+        write_side(piece.result, out + first * out_step, [&](void* y) { piece.run->run({x, ready, y}); });
+      });
     }
   });
 }
 
 void run_weight_grad(const ConvDesc& d, const ConvPlan& plan, const char* x, const char* ct, void* dw) {
-  const int64_t pieces = ceil_div(d.n, plan.images), x_step = image_bytes(d, false), ct_step = image_bytes(d, true);
+  const int64_t pieces = ceil_div(d.n, plan.images), x_step = image_bytes(d, false),
+                ct_step = image_bytes(d, true);
   const Side& result = plan.pieces[0].result;
-  const BufferRef memory = pieces > 1 || result.reorder ? allocate(result.bytes * static_cast<size_t>(pieces)) : BufferRef();
+  const BufferRef memory =
+      pieces > 1 || result.reorder ? allocate(result.bytes * static_cast<size_t>(pieces)) : BufferRef();
   char* const partials = memory ? static_cast<char*>(memory->data) : static_cast<char*>(dw);
   parallel_for(pieces, 1, [&](int64_t begin, int64_t end, int) {
     const OneThread one;
@@ -196,8 +216,9 @@ void run_weight_grad(const ConvDesc& d, const ConvPlan& plan, const char* x, con
       const int64_t first = i * plan.images;
       const Piece& piece = plan.pieces[first + plan.images > d.n];
       read_side(piece.first, x + first * x_step, [&](const void* a) {
-        read_side(piece.second, ct + first * ct_step,
-                  [&](const void* b) { piece.run->run({a, b, partials + i * static_cast<int64_t>(result.bytes)}); });
+        read_side(piece.second, ct + first * ct_step, [&](const void* b) {
+          piece.run->run({a, b, partials + i * static_cast<int64_t>(result.bytes)});
+        });
       });
     }
   });
@@ -210,16 +231,26 @@ void run_weight_grad(const ConvDesc& d, const ConvPlan& plan, const char* x, con
     });
   const OneThread one;
   if (result.reorder) result.reorder->run({partials, dw});
-  else if (memory) std::copy(partials, partials + plan.pieces[0].run->bytes(arg_diff_weights), static_cast<char*>(dw));
+  else if (memory)
+    std::copy(partials, partials + plan.pieces[0].run->bytes(arg_diff_weights), static_cast<char*>(dw));
 }
 
 std::shared_ptr<ConvPlan> find_plan(Kind kind, const ConvDesc& d) {
   if (!is_float(d.dtype) || d.dtype == DType::float64 || !api()) return nullptr;
   if (d.n == 0 || d.ci == 0 || d.co == 0) return nullptr;
-  Key key{static_cast<int64_t>(kind), static_cast<int64_t>(d.dtype), d.rank, d.n, d.ci, d.co, d.groups, d.channels_last};
+  Key key{static_cast<int64_t>(kind),
+          static_cast<int64_t>(d.dtype),
+          d.rank,
+          d.n,
+          d.ci,
+          d.co,
+          d.groups,
+          d.channels_last};
   for (int s = 0; s < d.rank; ++s) {
     if (d.in[s] <= 0 || d.out[s] <= 0 || d.pad_low[s] < 0 || d.pad_high[s] < 0) return nullptr;
-    for (const int64_t word : {d.in[s], d.out[s], d.kernel[s], d.stride[s], d.dilation[s], d.pad_low[s], d.pad_high[s]}) key.push_back(word);
+    for (const int64_t word :
+         {d.in[s], d.out[s], d.kernel[s], d.stride[s], d.dilation[s], d.pad_low[s], d.pad_high[s]})
+      key.push_back(word);
   }
   auto plan = std::static_pointer_cast<ConvPlan>(cached_plan(key, [&] { return make_plan(kind, d); }));
   return plan->ok ? plan : nullptr;
@@ -230,14 +261,16 @@ std::shared_ptr<ConvPlan> find_plan(Kind kind, const ConvDesc& d) {
 bool onednn_conv_forward(const ConvDesc& d, const void* x, const void* w, void* y) {
   const auto plan = find_plan(Kind::forward, d);
   if (!plan) return false;
-  run_pieces(d, *plan, static_cast<const char*>(x), image_bytes(d, false), w, static_cast<char*>(y), image_bytes(d, true));
+  run_pieces(d, *plan, static_cast<const char*>(x), image_bytes(d, false), w, static_cast<char*>(y),
+             image_bytes(d, true));
   return true;
 }
 
 bool onednn_conv_input_grad(const ConvDesc& d, const void* ct, const void* w, void* dx) {
   const auto plan = find_plan(Kind::input_grad, d);
   if (!plan) return false;
-  run_pieces(d, *plan, static_cast<const char*>(ct), image_bytes(d, true), w, static_cast<char*>(dx), image_bytes(d, false));
+  run_pieces(d, *plan, static_cast<const char*>(ct), image_bytes(d, true), w, static_cast<char*>(dx),
+             image_bytes(d, false));
   return true;
 }
 

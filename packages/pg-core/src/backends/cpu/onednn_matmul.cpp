@@ -1,7 +1,7 @@
 // Matrix products by one-thread oneDNN primitives over tiles of the result. Tiles depend on the shape alone.
 //
-// oneDNN's own OpenMP threads are not used: on a busy machine their barrier waits for descheduled partners (3 us became 12 ms),
-// while a tile that nobody runs is stolen by whoever is free.
+// oneDNN's own OpenMP threads are not used: on a busy machine their barrier waits for descheduled partners (3
+// us became 12 ms), while a tile that nobody runs is stolen by whoever is free.
 
 #include <algorithm>
 #include <array>
@@ -22,7 +22,8 @@ constexpr int64_t max_tiles = 32;
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t n, int64_t to) { return ceil_div(n, to) * to; }
 
-// The product with its batch axes merged where strides allow, the last of them apart: one primitive can walk it.
+// The product with its batch axes merged where strides allow, the last of them apart: one primitive can walk
+// it.
 struct Product {
   DType dtype;
   int64_t m, n, k;
@@ -35,7 +36,8 @@ struct Product {
   int64_t outer_count = 1;
 };
 
-// A stride that an axis of extent 1 never uses takes the value that makes the matrix plain, so that one plan serves all.
+// A stride that an axis of extent 1 never uses takes the value that makes the matrix plain, so that one plan
+// serves all.
 void tidy(int64_t rows, int64_t cols, int64_t& row, int64_t& col) {
   if (rows == 1 && cols == 1) row = col = 1;
   else if (rows == 1) {
@@ -47,7 +49,9 @@ void tidy(int64_t rows, int64_t cols, int64_t& row, int64_t& col) {
   }
 }
 
-bool plain(int64_t rows, int64_t cols, int64_t row, int64_t col) { return (col == 1 && row >= cols) || (row == 1 && col >= rows); }
+bool plain(int64_t rows, int64_t cols, int64_t row, int64_t col) {
+  return (col == 1 && row >= cols) || (row == 1 && col >= rows);
+}
 
 Product arrange(const MatmulDesc& d) {
   Product p{d.dtype, d.m, d.n, d.k, d.a_row, d.a_col, d.b_row, d.b_col, d.c_row, 1, 0, 0, 0, {}, 1};
@@ -57,7 +61,8 @@ Product arrange(const MatmulDesc& d) {
     const Product::Axis axis{d.batch[i], d.a_batch[i], d.b_batch[i], d.c_batch[i]};
     if (!axes.empty()) {
       Product::Axis& before = axes.back();
-      if (before.a == axis.a * axis.extent && before.b == axis.b * axis.extent && before.c == axis.c * axis.extent) {
+      if (before.a == axis.a * axis.extent && before.b == axis.b * axis.extent &&
+          before.c == axis.c * axis.extent) {
         before = {before.extent * axis.extent, axis.a, axis.b, axis.c};
         continue;
       }
@@ -80,8 +85,8 @@ Product arrange(const MatmulDesc& d) {
 std::unique_ptr<Primitive> compile_tile(const Product& p, int64_t batch, int64_t m, int64_t n, bool packed) {
   const int64_t a_batch = p.a_step ? batch : 1, b_batch = p.b_step ? batch : 1;
   const std::array<int64_t, 3> a_dims{a_batch, m, p.k}, b_dims{b_batch, p.k, n}, c_dims{batch, m, n};
-  const std::array<int64_t, 3> a_strides{p.a_step ? p.a_step : m * p.k, p.a_row, p.a_col}, b_strides{p.b_step ? p.b_step : p.k * n, p.b_row, p.b_col},
-      c_strides{p.c_step, p.c_row, 1};
+  const std::array<int64_t, 3> a_strides{p.a_step ? p.a_step : m * p.k, p.a_row, p.a_col},
+      b_strides{p.b_step ? p.b_step : p.k * n, p.b_row, p.b_col}, c_strides{p.c_step, p.c_row, 1};
   const size_t skip = batch == 1 ? 1 : 0;  // a single product is a plain matrix to the library
   const auto make = [&](const std::array<int64_t, 3>& dims, const std::array<int64_t, 3>& strides) {
     return Layout(std::span(dims).subspan(skip), p.dtype, std::span(strides).subspan(skip));
@@ -91,8 +96,11 @@ std::unique_ptr<Primitive> compile_tile(const Product& p, int64_t batch, int64_t
   if (!a.get() || !b.get() || !c.get()) return nullptr;
   PrimitiveDesc desc = nullptr;
   const Api& lib = *api();
-  if (lib.matmul_primitive_desc_create(&desc, lib.engine, a.get(), b.get(), nullptr, c.get(), lib.attr) != success) return nullptr;
-  auto primitive = std::make_unique<Primitive>(desc, std::initializer_list<int>{arg_src, arg_weights, arg_dst});
+  if (lib.matmul_primitive_desc_create(&desc, lib.engine, a.get(), b.get(), nullptr, c.get(), lib.attr) !=
+      success)
+    return nullptr;
+  auto primitive =
+      std::make_unique<Primitive>(desc, std::initializer_list<int>{arg_src, arg_weights, arg_dst});
   return primitive->ok() ? std::move(primitive) : nullptr;
 }
 
@@ -122,7 +130,9 @@ bool compile_tiles(MatmulPlan& plan, const Product& p, bool packed) {
       auto tile = compile_tile(p, 1, m, n, packed);
       if (!tile) return false;
       // All tiles of a column read one packed b.
-      if (packed && rest_m && !lib.memory_desc_equal(tile->layout(arg_weights), plan.run[0][rest_n]->layout(arg_weights))) return false;
+      if (packed && rest_m &&
+          !lib.memory_desc_equal(tile->layout(arg_weights), plan.run[0][rest_n]->layout(arg_weights)))
+        return false;
       plan.run[rest_m][rest_n] = std::move(tile);
     }
     if (!packed) continue;
@@ -130,11 +140,14 @@ bool compile_tiles(MatmulPlan& plan, const Product& p, bool packed) {
     const std::array<int64_t, 2> dims{p.k, n}, strides{p.b_row, p.b_col};
     const Layout b(dims, p.dtype, strides);
     PrimitiveDesc desc = nullptr;
-    if (!b.get() || lib.reorder_primitive_desc_create(&desc, b.get(), lib.engine, reader.layout(arg_weights), lib.engine, lib.attr) != success)
+    if (!b.get() || lib.reorder_primitive_desc_create(&desc, b.get(), lib.engine, reader.layout(arg_weights),
+                                                      lib.engine, lib.attr) != success)
       return false;
     plan.pack[rest_n] = std::make_unique<Primitive>(desc, std::initializer_list<int>{arg_src, arg_dst});
     if (!plan.pack[rest_n]->ok()) return false;
-    plan.packed_bytes = std::max(plan.packed_bytes, static_cast<size_t>(round_up(static_cast<int64_t>(reader.bytes(arg_weights)), 64)));
+    plan.packed_bytes =
+        std::max(plan.packed_bytes,
+                 static_cast<size_t>(round_up(static_cast<int64_t>(reader.bytes(arg_weights)), 64)));
   }
   return true;
 }
@@ -142,15 +155,18 @@ bool compile_tiles(MatmulPlan& plan, const Product& p, bool packed) {
 std::unique_ptr<Plan> make_plan(const Product& p) {
   auto plan = std::make_unique<MatmulPlan>();
   const int64_t work = p.m * p.n * p.k;
-  const int64_t least = p.dtype == DType::bfloat16 ? int64_t{8} << 20 : int64_t{2} << 20;  // multiply-adds that pay for a task
-  // Measured: the library's own layout of b pays for its conversion when neither operand is transposed and several tiles share
-  // it, and tiles may then be lower. Wide tiles come first; columns are split only for want of rows.
+  const int64_t least =
+      p.dtype == DType::bfloat16 ? int64_t{8} << 20 : int64_t{2} << 20;  // multiply-adds that pay for a task
+  // Measured: the library's own layout of b pays for its conversion when neither operand is transposed and
+  // several tiles share it, and tiles may then be lower. Wide tiles come first; columns are split only for
+  // want of rows.
   const bool packed = p.dtype != DType::float16 && p.a_col == 1 && p.b_col == 1 && p.m >= 256;
   const int64_t wanted = std::clamp<int64_t>(work / least, 1, max_tiles), low = packed ? 128 : 256;
   plan->tile_m = std::min(p.m, round_up(ceil_div(p.m, std::clamp<int64_t>(p.m / low, 1, wanted)), 32));
   plan->tiles_m = ceil_div(p.m, plan->tile_m);
   const int64_t split_n = std::max(ceil_div(p.n, 2048), std::min(wanted, int64_t{8}) / plan->tiles_m);
-  plan->tile_n = std::min(p.n, round_up(ceil_div(p.n, std::clamp<int64_t>(split_n, 1, std::max<int64_t>(p.n / 192, 1))), 16));
+  plan->tile_n = std::min(
+      p.n, round_up(ceil_div(p.n, std::clamp<int64_t>(split_n, 1, std::max<int64_t>(p.n / 192, 1))), 16));
   plan->tiles_n = ceil_div(p.n, plan->tile_n);
 
   if (plan->tiles_m * plan->tiles_n == 1) {
@@ -177,7 +193,8 @@ void run_chunks(const Product& p, const MatmulPlan& plan, const Pointers& at) {
     for (int64_t chunk = begin; chunk < end; ++chunk) {
       const int64_t first = chunk * plan.chunk;
       const auto& primitive = plan.run[first + plan.chunk > p.batch][0];
-      primitive->run({at.a + first * p.a_step * item, at.b + first * p.b_step * item, at.c + first * p.c_step * item});
+      primitive->run(
+          {at.a + first * p.a_step * item, at.b + first * p.b_step * item, at.c + first * p.c_step * item});
     }
   });
 }
@@ -192,7 +209,8 @@ void run_tiles(const Product& p, const MatmulPlan& plan, const Pointers& at) {
     parallel_for(plan.tiles_n, 1, [&](int64_t begin, int64_t end, int) {
       const OneThread one;
       for (int64_t j = begin; j < end; ++j)
-        plan.pack[(j + 1) * plan.tile_n > p.n]->run({at.b + j * plan.tile_n * p.b_col * item, packed + j * static_cast<int64_t>(plan.packed_bytes)});
+        plan.pack[(j + 1) * plan.tile_n > p.n]->run(
+            {at.b + j * plan.tile_n * p.b_col * item, packed + j * static_cast<int64_t>(plan.packed_bytes)});
     });
   }
   parallel_for(plan.tiles_m * plan.tiles_n, 1, [&](int64_t begin, int64_t end, int) {
@@ -200,8 +218,10 @@ void run_tiles(const Product& p, const MatmulPlan& plan, const Pointers& at) {
     for (int64_t tile = begin; tile < end; ++tile) {
       const int64_t i = tile % plan.tiles_m, j = tile / plan.tiles_m;
       const auto& primitive = plan.run[(i + 1) * plan.tile_m > p.m][(j + 1) * plan.tile_n > p.n];
-      const char* const b = packed ? packed + j * static_cast<int64_t>(plan.packed_bytes) : at.b + j * plan.tile_n * p.b_col * item;
-      primitive->run({at.a + i * plan.tile_m * p.a_row * item, b, at.c + (i * plan.tile_m * p.c_row + j * plan.tile_n) * item});
+      const char* const b = packed ? packed + j * static_cast<int64_t>(plan.packed_bytes)
+                                   : at.b + j * plan.tile_n * p.b_col * item;
+      primitive->run({at.a + i * plan.tile_m * p.a_row * item, b,
+                      at.c + (i * plan.tile_m * p.c_row + j * plan.tile_n) * item});
     }
   });
 }
@@ -225,11 +245,19 @@ bool onednn_matmul(const MatmulDesc& given, const void* a, const void* b, void* 
   }
   tidy(d.m, d.k, d.a_row, d.a_col);
   tidy(d.k, d.n, d.b_row, d.b_col);
-  if (d.c_col != 1 || d.c_row < d.n || !plain(d.m, d.k, d.a_row, d.a_col) || !plain(d.k, d.n, d.b_row, d.b_col)) return false;
+  if (d.c_col != 1 || d.c_row < d.n || !plain(d.m, d.k, d.a_row, d.a_col) ||
+      !plain(d.k, d.n, d.b_row, d.b_col))
+    return false;
   const Product p = arrange(d);
   if (p.batch == 0 || p.outer_count == 0) return true;
 
-  const Key key{0, static_cast<int64_t>(p.dtype), p.m, p.n, p.k, p.a_row, p.a_col, p.b_row, p.b_col, p.c_row, p.batch, p.a_step, p.b_step, p.c_step};
+  const Key key{0,        static_cast<int64_t>(p.dtype),
+                p.m,      p.n,
+                p.k,      p.a_row,
+                p.a_col,  p.b_row,
+                p.b_col,  p.c_row,
+                p.batch,  p.a_step,
+                p.b_step, p.c_step};
   const auto plan = std::static_pointer_cast<MatmulPlan>(cached_plan(key, [&] { return make_plan(p); }));
   if (!plan->ok) return false;
 
@@ -251,7 +279,8 @@ bool onednn_matmul(const MatmulDesc& given, const void* a, const void* b, void* 
       at_b += i * p.outer[x].b;
       at_c += i * p.outer[x].c;
     }
-    const Pointers at{static_cast<const char*>(a) + at_a * item, static_cast<const char*>(b) + at_b * item, static_cast<char*>(c) + at_c * item};
+    const Pointers at{static_cast<const char*>(a) + at_a * item, static_cast<const char*>(b) + at_b * item,
+                      static_cast<char*>(c) + at_c * item};
     if (tiled) run_tiles(p, *plan, at);
     else run_chunks(p, *plan, at);
   };

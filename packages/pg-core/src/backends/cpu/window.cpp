@@ -15,11 +15,14 @@ struct Tap {
   int64_t shift, low, high;
 };
 
-// The tensor as (slices, rows, last axis): slices are the leading axes that have no window, so they are independent.
+// The tensor as (slices, rows, last axis): slices are the leading axes that have no window, so they are
+// independent.
 class Windows {
  public:
   explicit Windows(const WindowDesc& d) : d_(d), last_(static_cast<int>(d.in.size()) - 1) {
-    while (lead_ < last_ && d.size[lead_] == 1 && d.stride[lead_] == 1 && d.low[lead_] == 0 && d.high[lead_] == 0) slices *= d.in[lead_++];
+    while (lead_ < last_ && d.size[lead_] == 1 && d.stride[lead_] == 1 && d.low[lead_] == 0 &&
+           d.high[lead_] == 0)
+      slices *= d.in[lead_++];
     in_stride_.resize(d.in.size(), 1);
     for (int a = last_; a-- > 0;) in_stride_[a] = in_stride_[a + 1] * d.in[a + 1];
     for (int a = lead_; a < last_; ++a) rows *= d.out[a];
@@ -30,7 +33,8 @@ class Windows {
       return;
     }
     for (int64_t k = 0; k < d.size[last_]; ++k) {
-      const int64_t shift = k * d.dilation[last_] - d.low[last_], room = d.in[last_] - 1 - shift, stride = d.stride[last_];
+      const int64_t shift = k * d.dilation[last_] - d.low[last_], room = d.in[last_] - 1 - shift,
+                    stride = d.stride[last_];
       const int64_t low = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
       const int64_t high = room < 0 ? 0 : std::min(width, room / stride + 1);
       if (low < high) taps_.push_back({shift, low, high});
@@ -38,12 +42,13 @@ class Windows {
     step = d.stride[last_];
   }
 
-  int64_t slices = 1, rows = 1, width = 1, step = 1;  // rows of the result in a slice, elements of a row, input step along it
-  int64_t slice_in = 1;                               // input elements of a slice
+  int64_t slices = 1, rows = 1, width = 1,
+          step = 1;      // rows of the result in a slice, elements of a row, input step along it
+  int64_t slice_in = 1;  // input elements of a slice
 
-  /// f(low, high, offset in the slice of the input of output `low`) for every tap of one row, in row-major order of taps.
-  template <class F>
-  void for_each_tap(int64_t row, F&& f) const {
+  /// f(low, high, offset in the slice of the input of output `low`) for every tap of one row, in row-major
+  /// order of taps.
+  template <class F> void for_each_tap(int64_t row, F&& f) const {
     if (taps_.empty()) return;
     const int axes = last_ - lead_;
     Ints at(axes > 0 ? axes : 0), tap(axes > 0 ? axes : 0);
@@ -89,31 +94,34 @@ void reduce(const WindowDesc& d, const T* in, T* out, C start, Combine combine) 
         if (w.step == 1)
           for (int64_t o = low; o < high; ++o) sum[o] = combine(sum[o], static_cast<C>(x[offset + o - low]));
         else
-          for (int64_t o = low; o < high; ++o) sum[o] = combine(sum[o], static_cast<C>(x[offset + (o - low) * w.step]));
+          for (int64_t o = low; o < high; ++o)
+            sum[o] = combine(sum[o], static_cast<C>(x[offset + (o - low) * w.step]));
       });
       for (int64_t o = 0; o < w.width; ++o) out[row * w.width + o] = narrow<T>(sum[o]);
     }
   });
 }
 
-// Runs add(row, ct row, dx of the slice) for every row of every slice in order, with dx in the accumulating type and zero at first.
-template <class T, class AddRow>
-void backward(const Windows& w, const T* ct, T* dx, AddRow add) {
+// Runs add(row, ct row, dx of the slice) for every row of every slice in order, with dx in the accumulating
+// type and zero at first.
+template <class T, class AddRow> void backward(const Windows& w, const T* ct, T* dx, AddRow add) {
   using C = Accumulator<T>;
-  parallel_for(w.slices, std::max<int64_t>(1, (1 << 13) / std::max<int64_t>(w.slice_in, 1)), [&](int64_t begin, int64_t end, int) {
-    const BufferRef memory = allocate_items(w.slice_in, sizeof(C));
-    C* const sum = static_cast<C*>(memory->data);
-    for (int64_t slice = begin; slice < end; ++slice) {
-      std::fill(sum, sum + w.slice_in, C(0));
-      for (int64_t row = 0; row < w.rows; ++row) add(slice, row, ct + (slice * w.rows + row) * w.width, sum);
-      for (int64_t i = 0; i < w.slice_in; ++i) dx[slice * w.slice_in + i] = narrow<T>(sum[i]);
-    }
-  });
+  parallel_for(w.slices, std::max<int64_t>(1, (1 << 13) / std::max<int64_t>(w.slice_in, 1)),
+               [&](int64_t begin, int64_t end, int) {
+                 const BufferRef memory = allocate_items(w.slice_in, sizeof(C));
+                 C* const sum = static_cast<C*>(memory->data);
+                 for (int64_t slice = begin; slice < end; ++slice) {
+                   std::fill(sum, sum + w.slice_in, C(0));
+                   for (int64_t row = 0; row < w.rows; ++row)
+                     add(slice, row, ct + (slice * w.rows + row) * w.width, sum);
+                   for (int64_t i = 0; i < w.slice_in; ++i) dx[slice * w.slice_in + i] = narrow<T>(sum[i]);
+                 }
+               });
 }
 
-// Where in its slice the first maximum (or the first NaN) of each window of one row lies; -1 for a window without elements.
-template <class T>
-class FirstMaxima {
+// Where in its slice the first maximum (or the first NaN) of each window of one row lies; -1 for a window
+// without elements.
+template <class T> class FirstMaxima {
  public:
   using W = Wide<T>;
   FirstMaxima(const Windows& w, const T* x, int64_t row)
@@ -137,13 +145,11 @@ class FirstMaxima {
   BufferRef best_, place_;
 };
 
-template <class W>
-constexpr W lowest() {
+template <class W> constexpr W lowest() {
   if constexpr (std::is_floating_point_v<W>) return -std::numeric_limits<W>::infinity();
   else return std::numeric_limits<W>::lowest();
 }
-template <class W>
-constexpr W highest() {
+template <class W> constexpr W highest() {
   if constexpr (std::is_floating_point_v<W>) return std::numeric_limits<W>::infinity();
   else return std::numeric_limits<W>::max();
 }
@@ -158,9 +164,11 @@ void reduce_window(Window op, const WindowDesc& d, const void* in, void* out) {
     const T* const x = static_cast<const T*>(in);
     T* const y = static_cast<T*>(out);
     switch (op) {
-      case Window::sum: return reduce<T, C>(d, x, y, C(0), [](C a, C b) { return C(a + b); });
-      case Window::max: return reduce<T, W>(d, x, y, lowest<W>(), [](W a, W b) { return a > b || a != a ? a : b; });
-      case Window::min: return reduce<T, W>(d, x, y, highest<W>(), [](W a, W b) { return a < b || a != a ? a : b; });
+    case Window::sum: return reduce<T, C>(d, x, y, C(0), [](C a, C b) { return C(a + b); });
+    case Window::max:
+      return reduce<T, W>(d, x, y, lowest<W>(), [](W a, W b) { return a > b || a != a ? a : b; });
+    case Window::min:
+      return reduce<T, W>(d, x, y, highest<W>(), [](W a, W b) { return a < b || a != a ? a : b; });
     }
   });
 }
@@ -170,11 +178,13 @@ void window_sum_grad(const WindowDesc& d, const void* ct, void* dx) {
     using T = decltype(zero);
     using C = Accumulator<T>;
     const Windows w(d);
-    backward(w, static_cast<const T*>(ct), static_cast<T*>(dx), [&](int64_t, int64_t row, const T* ct_row, C* sum) {
-      w.for_each_tap(row, [&](int64_t low, int64_t high, int64_t offset) {
-        for (int64_t o = low; o < high; ++o) sum[offset + (o - low) * w.step] += static_cast<C>(ct_row[o]);
-      });
-    });
+    backward(w, static_cast<const T*>(ct), static_cast<T*>(dx),
+             [&](int64_t, int64_t row, const T* ct_row, C* sum) {
+               w.for_each_tap(row, [&](int64_t low, int64_t high, int64_t offset) {
+                 for (int64_t o = low; o < high; ++o)
+                   sum[offset + (o - low) * w.step] += static_cast<C>(ct_row[o]);
+               });
+             });
   });
 }
 
@@ -184,11 +194,12 @@ void window_max_grad(const WindowDesc& d, const void* in, const void* ct, void* 
     using C = Accumulator<T>;
     const Windows w(d);
     const T* const x = static_cast<const T*>(in);
-    backward(w, static_cast<const T*>(ct), static_cast<T*>(dx), [&](int64_t slice, int64_t row, const T* ct_row, C* sum) {
-      const FirstMaxima<T> maxima(w, x + slice * w.slice_in, row);
-      for (int64_t o = 0; o < w.width; ++o)
-        if (maxima.place(o) >= 0) sum[maxima.place(o)] += static_cast<C>(ct_row[o]);
-    });
+    backward(w, static_cast<const T*>(ct), static_cast<T*>(dx),
+             [&](int64_t slice, int64_t row, const T* ct_row, C* sum) {
+               const FirstMaxima<T> maxima(w, x + slice * w.slice_in, row);
+               for (int64_t o = 0; o < w.width; ++o)
+                 if (maxima.place(o) >= 0) sum[maxima.place(o)] += static_cast<C>(ct_row[o]);
+             });
   });
 }
 
@@ -198,13 +209,15 @@ void window_max_pick(const WindowDesc& d, const void* in, const void* t, void* o
     const Windows w(d);
     const T *const x = static_cast<const T*>(in), *const values = static_cast<const T*>(t);
     T* const y = static_cast<T*>(out);
-    parallel_for(w.slices * w.rows, std::max<int64_t>(1, (1 << 12) / std::max<int64_t>(w.width, 1)), [&](int64_t begin, int64_t end, int) {
-      for (int64_t row = begin; row < end; ++row) {
-        const int64_t slice = row / w.rows * w.slice_in;
-        const FirstMaxima<T> maxima(w, x + slice, row % w.rows);
-        for (int64_t o = 0; o < w.width; ++o) y[row * w.width + o] = maxima.place(o) >= 0 ? values[slice + maxima.place(o)] : T(0);
-      }
-    });
+    parallel_for(w.slices * w.rows, std::max<int64_t>(1, (1 << 12) / std::max<int64_t>(w.width, 1)),
+                 [&](int64_t begin, int64_t end, int) {
+                   for (int64_t row = begin; row < end; ++row) {
+                     const int64_t slice = row / w.rows * w.slice_in;
+                     const FirstMaxima<T> maxima(w, x + slice, row % w.rows);
+                     for (int64_t o = 0; o < w.width; ++o)
+                       y[row * w.width + o] = maxima.place(o) >= 0 ? values[slice + maxima.place(o)] : T(0);
+                   }
+                 });
   });
 }
 
