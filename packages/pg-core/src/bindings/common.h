@@ -116,6 +116,7 @@ void bind_ops(py::module_& m);
 void bind_interop(py::module_& m);
 void bind_dlpack(py::module_& m);
 void bind_traces(py::module_& m);
+void bind_jit(py::module_& m);
 void bind_debug(py::module_& m);
 
 /// Installs the hooks that tell nodes where they were made; code below `package_path` is ours.

@@ -75,5 +75,6 @@ PYBIND11_MODULE(_core, m) {
   bind_interop(m);
   bind_dlpack(m);
   bind_traces(m);
+  bind_jit(m);
   bind_debug(m);
 }

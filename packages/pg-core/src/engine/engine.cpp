@@ -92,15 +92,6 @@ uint64_t number_bytes(const Node& node) {
   return out;
 }
 
-[[noreturn]] void fail_index(const Graph& graph, const BadIndex& bad, Location where) {
-  const std::string place = describe_location && where.code ? describe_location(where) : "";
-  const std::string called = place.empty() ? "" : " (called at " + place + ")";
-  if (!bad.text.empty()) fail(ErrorKind::index, bad.text + called);
-  fail(ErrorKind::index, concat(graph[bad.record].op->name, called, ": index ", bad.index,
-                                " is out of range for an axis of ", bad.extent, " entries; allowed are 0 to ", bad.extent - 1,
-                                ", or choose mode 'clip' or 'drop'"));
-}
-
 void compute(ThreadState& state, std::span<Node* const> roots) {
   Scratch scratch(state);
   Cut& c = *scratch.cut;
@@ -200,6 +191,15 @@ void compute(ThreadState& state, std::span<Node* const> roots) {
 }
 
 }  // namespace
+
+void fail_index(const Graph& graph, const BadIndex& bad, Location where) {
+  const std::string place = describe_location && where.code ? describe_location(where) : "";
+  const std::string called = place.empty() ? "" : " (called at " + place + ")";
+  if (!bad.text.empty()) fail(ErrorKind::index, bad.text + called);
+  fail(ErrorKind::index, concat(graph[bad.record].op->name, called, ": index ", bad.index,
+                                " is out of range for an axis of ", bad.extent, " entries; allowed are 0 to ", bad.extent - 1,
+                                ", or choose mode 'clip' or 'drop'"));
+}
 
 void evaluate(std::span<Node* const> roots) {
   for (Node* root : roots)

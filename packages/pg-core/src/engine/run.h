@@ -37,6 +37,9 @@ struct Input {
 /// knows the line; the outputs are then not to be used.
 BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<Buffer*, 4>& outputs);
 
+/// Raises the IndexError for it, naming the line.
+[[noreturn]] void fail_index(const Graph& graph, const BadIndex& bad, Location where);
+
 /// Drops what `run` returned, after a failure.
 void release(SmallVector<Buffer*, 4>& outputs);
 
