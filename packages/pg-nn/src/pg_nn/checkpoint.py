@@ -160,13 +160,15 @@ def load_checkpoint(path: str | os.PathLike[str], parts: Mapping[str, Stateful])
 
 
 def _little_endian(tensor: Tensor) -> bytes:
+    if tensor.dtype == pg.dt.bfloat16:
+        # The upper half of the float32 of the same value; NumPy has no bfloat16.
+        return (tensor.astype(pg.dt.float32).numpy().view(np.uint32) >> 16).astype("<u2").tobytes()
     array = np.ascontiguousarray(tensor.numpy())
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def _from_bytes(data: bytes, name: str, shape: list[int]) -> Tensor:
     if name == "bfloat16":
-        # Two bytes of a bfloat16 are the upper half of a float32, so this is exact.
         bits = np.frombuffer(data, "<u2").astype(np.uint32) << 16
         return pg.Tensor(bits.view(np.float32).reshape(shape)).astype(pg.dt.bfloat16).eval()
     return pg.Tensor(np.frombuffer(data, np.dtype(name).newbyteorder("<")).astype(name).reshape(shape))

@@ -218,13 +218,23 @@ class StatefulModule:
         return self.train(False)
 
     def to(self, target: Any) -> Self:
-        """Move parameters and buffers to a device, or cast the floating ones to a dtype, in place."""
+        """Move parameters and buffers to a device, or cast the floating ones to a dtype.
+
+        The module holds new tensors afterwards, so make optimizers after this. If one tensor cannot be moved,
+        none is.
+
+        >>> import pequegrad as pg, pg_nn as nn
+        >>> nn.Linear(2, 1).to(pg.dt.float64).weight.dtype
+        float64
+        """
         is_dtype = isinstance(target, pg.dt.DType)
+        moved: dict[int, Tensor] = {}
         for handle in [*self.parameters(), *self.buffers()]:
-            if not is_dtype:
-                handle.assign(handle.to(target))
-            elif handle.dtype.is_floating:
-                handle.assign(handle.astype(target))
+            if not is_dtype or handle.dtype.is_floating:
+                moved[id(handle)] = handle.to(target).eval()
+        for module in self.modules():
+            for registry in (module._parameters, module._buffers):
+                registry.update({k: moved[id(v)] for k, v in registry.items() if id(v) in moved})
         return self
 
     # --- walking --------------------------------------------------------------------------------------------
