@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,15 +22,20 @@ _VALUES = (bool, int, float, complex, str, bytes, type(None), np.generic)
 _MANY = 10_000  # leaves; a larger container is watched by identity and length
 
 
-class _Guard(NamedTuple):
+class Guard(NamedTuple):
+    """One fact that a program relies on."""
+
     what: str
     read: Callable[[], Any]
     same: Callable[[Any], bool]
 
 
-def of(function: Callable[..., Any]) -> Callable[[], str | None] | None:
-    """A function that says why the traced program no longer fits, or None when there is nothing to watch."""
-    guards = list(_collect(function, set()))
+def of(function: Callable[..., Any], met: Sequence[Guard] = ()) -> Callable[[], str | None] | None:
+    """A function that says why the traced program no longer fits, or None when there is nothing to watch.
+
+    ``met`` are the guards that code announced while it was traced.
+    """
+    guards = [*_collect(function, set()), *met]
     if not guards:
         return None
 
@@ -46,7 +52,21 @@ def of(function: Callable[..., Any]) -> Callable[[], str | None] | None:
     return changed
 
 
-def _collect(f: Any, seen: set[int]) -> Iterator[_Guard]:
+def of_attribute(obj: Any, attribute: str, value: Any) -> Guard:
+    """The guard that an attribute keeps its value. It does not keep the object alive."""
+    try:
+        find = weakref.ref(obj)
+    except TypeError:  # such as a tuple: no weak references
+        find = functools.partial(lambda kept: kept, obj)
+
+    def read() -> Any:
+        found = find()
+        return value if found is None else getattr(found, attribute)
+
+    return Guard(f"{type(obj).__name__}.{attribute}", read, functools.partial(_same_number, value))
+
+
+def _collect(f: Any, seen: set[int]) -> Iterator[Guard]:
     if id(f) in seen:
         return
     seen.add(id(f))
@@ -102,15 +122,15 @@ def _is_library(f: types.FunctionType) -> bool:
     return (f.__module__ or "").partition(".")[0] in ("pequegrad", "numpy", "math", "functools", "itertools")
 
 
-def _of_value(value: Any, what: str, read: Callable[[], Any], seen: set[int]) -> Iterator[_Guard]:
+def _of_value(value: Any, what: str, read: Callable[[], Any], seen: set[int]) -> Iterator[Guard]:
     if isinstance(value, _VALUES):
-        yield _Guard(what, read, functools.partial(_same_number, value))
+        yield Guard(what, read, functools.partial(_same_number, value))
     elif isinstance(value, Tensor):
-        yield _Guard(what, read, functools.partial(_is, value))
+        yield Guard(what, read, functools.partial(_is, value))
     elif isinstance(value, (types.FunctionType, types.MethodType, functools.partial)) or hasattr(
         value, "__wrapped__"
     ):
-        yield _Guard(what, read, functools.partial(_is_or_equal, value))
+        yield Guard(what, read, functools.partial(_is_or_equal, value))
         yield from _collect(value, seen)
     elif (
         not isinstance(value, (type, types.ModuleType))
@@ -118,14 +138,14 @@ def _of_value(value: Any, what: str, read: Callable[[], Any], seen: set[int]) ->
     ):
         leaves, tree = pytree.flatten(value)
         if len(leaves) > _MANY:
-            yield _Guard(what, read, functools.partial(_same_length, value, len(leaves)))
+            yield Guard(what, read, functools.partial(_same_length, value, len(leaves)))
         else:
-            yield _Guard(what, read, functools.partial(_same_tree, leaves, tree))
+            yield Guard(what, read, functools.partial(_same_tree, leaves, tree))
             for leaf in leaves:
                 if isinstance(leaf, types.FunctionType):
                     yield from _collect(leaf, seen)
     elif isinstance(getattr(value, "training", None), bool):
-        yield _Guard(
+        yield Guard(
             f"the training flag of {what}",
             lambda: read().training,
             functools.partial(_same_number, value.training),

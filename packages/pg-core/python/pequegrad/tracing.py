@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -75,6 +76,40 @@ def make_trace(f: Callable[..., Any]) -> Callable[..., GraphTrace]:
             return GraphTrace(arguments.params, outs, pytree.structure((args, kwargs)), out_tree)
 
     return traced
+
+
+class _OpenJit(threading.local):
+    """The guards that the trace in progress in this thread has met, or None outside of jit."""
+
+    met: dict[tuple[int, str], tuple[Any, guards.Guard]] | None = None
+
+
+_open_jit = _OpenJit()
+
+
+def guard(obj: Any, attribute: str, value: Any) -> None:
+    """Tell the jit trace in progress that it relies on an attribute having a value; a change retraces.
+
+    For configuration that a library reads while a function is traced, such as the training mode of a module.
+    Does nothing outside of jit.
+
+    >>> import types
+    >>> from pequegrad.tracing import guard
+    >>> settings = types.SimpleNamespace(scale=2.0)
+    >>> def read_scale():
+    ...     guard(settings, "scale", settings.scale)
+    ...     return settings.scale
+    >>> f = pg.jit(lambda x: x * read_scale())
+    >>> f(pg.ones(())).item()
+    2.0
+    >>> settings.scale = 3.0
+    >>> f(pg.ones(())).item()
+    3.0
+    """
+    met = _open_jit.met
+    if met is not None and (id(obj), attribute) not in met:
+        # The object is kept until the trace ends, so that its id stays its own.
+        met[id(obj), attribute] = (obj, guards.of_attribute(obj, attribute, value))
 
 
 class _Arguments:
@@ -218,8 +253,15 @@ class Options:
             in_spec, new_args, new_kwargs = arguments.replace(args, kwargs)
             self._note(jitted, in_spec)
             results = _Results()
-            out_spec = results.walk(self.function(*new_args, **new_kwargs))
-            watched = guards.of(self.function)
+            outer, _open_jit.met = _open_jit.met, {}
+            try:
+                out_spec = results.walk(self.function(*new_args, **new_kwargs))
+                met = _open_jit.met
+            finally:
+                _open_jit.met = outer
+            if outer is not None:  # the outer program contains this one, and relies on the same
+                outer.update(met)
+            watched = guards.of(self.function, [found for _, found in met.values()])
             return _core.JitEntry(open_trace, in_spec, arguments.params, results.outs, out_spec, watched)
 
     def _note(self, jitted: _core.JitFunction, in_spec: Any) -> None:
