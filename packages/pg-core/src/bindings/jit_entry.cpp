@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "engine/engine.h"
+#include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"
 
@@ -91,14 +92,17 @@ py::list texts(const JitEntry& entry, bool kernels) {
 
 }  // namespace
 
-JitEntry::JitEntry(Trace& trace, py::handle in_spec, const py::sequence& params, const py::sequence& outs, py::handle out_spec, py::object guards)
-    : result_(parse_spec(out_spec)), guards_(std::move(guards)) {
-  Spec both = parse_spec(in_spec);
+JitEntry::JitEntry(Trace& trace, py::object in_spec, const py::sequence& params, const py::sequence& outs, py::handle out_spec, py::object guards)
+    : in_spec_(std::move(in_spec)), result_(parse_spec(out_spec)), guards_(std::move(guards)) {
+  Spec both = parse_spec(in_spec_);
   require(both.children.size() == 2, ErrorKind::internal, "an argument spec is the pair (args, kwargs)");
   positional_ = std::move(both.children[0]);
   named_ = std::move(both.children[1]);
 
   std::vector<NodeRef> from = own_nodes(params), to = own_nodes(outs);
+  // A float argument travels as a weak float64 so that nothing is lost on its way to a float64 tensor; alone it is the default float.
+  for (NodeRef& node : to)
+    if (node->weak && node->dtype == DType::float64) node = astype(node, DType::float32);
   for (const NodeRef& p : from) numbers_.push_back(p->aval());
   for (Capture& c : trace.captures()) {
     if (c.param) {
@@ -200,8 +204,13 @@ void bind_jit_entry(py::module_& m) {
       .def("__repr__", [](const GraphTrace& g) { return to_string(g.graph); });
 
   py::class_<JitEntry>(m, "JitEntry", "One traced program of a jitted function.")
-      .def(py::init<Trace&, py::handle, const py::sequence&, const py::sequence&, py::handle, py::object>(), py::arg("trace"), py::arg("in_spec"),
+      .def(py::init<Trace&, py::object, const py::sequence&, const py::sequence&, py::handle, py::object>(), py::arg("trace"), py::arg("in_spec"),
            py::arg("params"), py::arg("outs"), py::arg("out_spec"), py::arg("guards") = py::none())
+      .def_property_readonly("in_spec", &JitEntry::in_spec, "The spec of the arguments.")
+      .def("changed", [](const JitEntry& e) -> py::object {
+        const std::string reason = e.changed();
+        return reason.empty() ? py::none() : py::object(py::str(reason));
+      }, "Why a call with fitting arguments would be traced again, or None.")
       .def_property_readonly("graph", [](const JitEntry& e) { return GraphTrace{e.traced()}; })
       .def_property_readonly("kernels", [](const JitEntry& e) { return texts(e, true); }, "The text of every kernel.")
       .def_property_readonly("library_calls", [](const JitEntry& e) { return texts(e, false); }, "One line per library call.")

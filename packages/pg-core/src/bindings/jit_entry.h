@@ -27,7 +27,7 @@ struct Leaf {
 
 class JitEntry {
  public:
-  JitEntry(Trace& trace, py::handle in_spec, const py::sequence& params, const py::sequence& outs, py::handle out_spec, py::object guards);
+  JitEntry(Trace& trace, py::object in_spec, const py::sequence& params, const py::sequence& outs, py::handle out_spec, py::object guards);
 
   /// Do these arguments fit? Collects the leaves. Runs user code (== of static values, flatten functions), so it may raise.
   bool match(PyObject* const* args, size_t count, PyObject* names, std::vector<Leaf>& leaves, std::vector<py::object>& kept) const;
@@ -35,6 +35,7 @@ class JitEntry {
   std::string changed() const;
   py::object run(std::span<const Leaf> leaves) const;
 
+  py::object in_spec() const { return in_spec_; }
   const engine::Executable& executable() const { return *executable_; }
   const Graph& traced() const { return traced_; }
   size_t captured() const { return captured_.size(); }
@@ -45,6 +46,7 @@ class JitEntry {
     py::object handle;
     Aval aval;
   };
+  py::object in_spec_;
   Spec positional_, named_, result_;
   std::vector<Aval> numbers_;                           // per argument leaf: the type a number is brought to
   std::vector<Captured> captured_;                      // read through their handles at every call

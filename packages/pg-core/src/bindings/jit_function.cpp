@@ -137,7 +137,8 @@ PyObject* clear_method(PyObject* self, PyObject*) {
 PyObject* get_entries(PyObject* self, void*) {
   return guarded([&] {
     py::list out;
-    for (const Slot& slot : *as_jit(self)->entries) out.append(slot.object);
+    const std::vector<Slot>& entries = *as_jit(self)->entries;
+    for (size_t i = entries.size(); i-- > 0;) out.append(entries[i].object);
     return out.release().ptr();
   });
 }
@@ -159,7 +160,7 @@ void bind_jit(py::module_& m) {
       {nullptr, nullptr, 0, nullptr},
   };
   static PyGetSetDef attributes[] = {
-      {"entries", get_entries, nullptr, "The programs, most recently used first.", nullptr},
+      {"entries", get_entries, nullptr, "The programs, most recently used last.", nullptr},
       {"function", get_function, nullptr, "The Python function.", nullptr},
       {"retrace_reason", get_reason, nullptr, "Why the last call that traced did so.", nullptr},
       {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},

@@ -64,7 +64,12 @@ struct Matcher {
   bool match(const Spec& spec, PyObject* object) {
     switch (spec.kind) {
       case Spec::Kind::tensor: {
-        if (!is_tensor(object)) return false;
+        if (!is_tensor(object)) {  // an array, which becomes a tensor at every call
+          py::object converted = convert_foreign(object);
+          if (!is_tensor(converted.ptr())) return false;
+          object = converted.ptr();
+          kept.push_back(std::move(converted));
+        }
         Node* node = as_tensor(object)->node;
         if (!same_aval(*node, spec.aval)) return false;
         leaves.push_back({node, {}});
