@@ -35,7 +35,7 @@ def from_python(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     if hasattr(data, "__dlpack__") and not isinstance(data, np.ndarray) and not isinstance(data, np.generic):
         made = from_foreign(data)
     else:
-        made = _from_array(data)
+        made = _from_array(data, exact=wanted is not None)
     if wanted is not None:
         made = _core.astype(made, wanted.code)
     return made if place == (0, 0) else _core.to_device(made, place)
@@ -64,7 +64,8 @@ def from_foreign(data: Any) -> Tensor:
 _HAS_COPY = False  # DLPack goes through NumPy, whose array is then copied
 
 
-def _from_array(data: Any) -> Tensor:
+def _from_array(data: Any, exact: bool = False) -> Tensor:
+    """Python floats become float32, or keep all their digits if `exact`, for a conversion that follows."""
     if isinstance(data, (np.ndarray, np.generic)):
         array = np.asarray(data)
     elif isinstance(data, (list, tuple, range)) and _holds_tensors(data):
@@ -76,7 +77,7 @@ def _from_array(data: Any) -> Tensor:
             raise ShapeError(
                 f"cannot make a tensor of a ragged nested list ({error}); every row must have one length"
             ) from None
-        if array.dtype == np.float64 and not hasattr(data, "__array__"):
+        if array.dtype == np.float64 and not hasattr(data, "__array__") and not exact:
             array = array.astype(np.float32)  # Python floats are float32
         elif array.dtype.kind in "iu" and not hasattr(data, "__array__"):
             array = array.astype(np.int64 if array.dtype.kind == "i" else array.dtype)
