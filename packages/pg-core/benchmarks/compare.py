@@ -188,6 +188,9 @@ def measure(
     results: dict[str, dict[str, Any]] = {}
     workers = {p: Worker(WORKERS[p], threads) for p in peers} if any(n in TIMED for n in names) else {}
     known = {p: w.ask(do="names") for p, w in workers.items()}
+    for peer, answer in known.items():
+        if isinstance(answer, dict):
+            print(f"compare: {peer} cannot be measured: {answer['error']}", file=sys.stderr)
     for name in names:
         row = results[name] = {}
         if name in FRESH:
