@@ -128,14 +128,14 @@ def training(name: str, net: Callable[..., pg.Tensor], optimizer: str = "sgd") -
     """One jitted training step; the parameters change every time, and so do the buffers of the batch."""
 
     def momentum_step(p: list[pg.Tensor], m: list[pg.Tensor], x: pg.Tensor, y: pg.Tensor) -> Any:
-        loss, g = pg.value_and_grad(net)(p, x, y)
+        loss, (g,) = pg.value_and_grad(net)(p, x, y)
         m = [0.9 * a + b for a, b in zip(m, g)]
         return [a - 0.01 * b for a, b in zip(p, m)], m, loss
 
     def adam_step(p: list[pg.Tensor], state: Any, x: pg.Tensor, y: pg.Tensor) -> Any:
         m, v, t = state
         t = t + 1
-        loss, g = pg.value_and_grad(net)(p, x, y)
+        loss, (g,) = pg.value_and_grad(net)(p, x, y)
         m = [0.9 * a + 0.1 * b for a, b in zip(m, g)]
         v = [0.999 * a + 0.001 * b * b for a, b in zip(v, g)]
         c1, c2 = 1 - pg.power(0.9, t), 1 - pg.power(0.999, t)
