@@ -22,13 +22,16 @@ struct LoadHalf {
   }
 };
 struct LoadBFloat {
-  PG_INLINE Val<float> operator()(Val<uint16_t> h) const { return {__builtin_bit_cast(float, static_cast<uint32_t>(h.v) << 16)}; }
+  PG_INLINE Val<float> operator()(Val<uint16_t> h) const {
+    return {__builtin_bit_cast(float, static_cast<uint32_t>(h.v) << 16)};
+  }
 };
 
 struct StoreHalf {
   PG_INLINE Val<uint16_t> operator()(Val<float> x) const {
     const uint32_t all = __builtin_bit_cast(uint32_t, x.v), magnitude = all & 0x7fffffffu;
-    const float low = __builtin_bit_cast(float, magnitude) + 0.5f;  // subnormal halves: addition rounds to multiples of 2^-24
+    const float low = __builtin_bit_cast(float, magnitude) +
+                      0.5f;  // subnormal halves: addition rounds to multiples of 2^-24
     const uint32_t normal = (magnitude + 0xfffu + ((magnitude >> 13) & 1u) - 0x38000000u) >> 13;
     uint32_t r = magnitude < 0x38800000u ? __builtin_bit_cast(uint32_t, low) - 0x3f000000u : normal;
     r = magnitude >= 0x477ff000u ? 0x7c00u : r;
@@ -44,8 +47,7 @@ struct StoreBFloat {
   }
 };
 
-template <class ForHalf, class ForBFloat, class From>
-BlockFn choose(DType dtype) {
+template <class ForHalf, class ForBFloat, class From> BlockFn choose(DType dtype) {
   if (dtype == DType::float16) return Clones<Map<ForHalf, From>>::pick();
   if (dtype == DType::bfloat16) return Clones<Map<ForBFloat, From>>::pick();
   return nullptr;

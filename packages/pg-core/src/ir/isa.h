@@ -6,8 +6,9 @@
 #if defined(__x86_64__) && !defined(PG_GENERIC)
 #define PG_CLONES 1
 #define PG_TARGET_AVX2 __attribute__((target("avx2,fma,bmi,bmi2,f16c")))
-#define PG_TARGET_AVX512 \
-  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,fma,bmi,bmi2,f16c,prefer-vector-width=512")))
+#define PG_TARGET_AVX512                                                                                     \
+  __attribute__((                                                                                            \
+      target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,fma,bmi,bmi2,f16c,prefer-vector-width=512")))
 #else
 #define PG_CLONES 0
 #endif

@@ -1,10 +1,11 @@
 #pragma once
 // Elementary functions, written once over the vocabulary of scalar.h and native.h.
 //
-// float32: straight-line arithmetic on add, mul, fma, div, select and bits, without tables or branches, so that every dialect
-// and instruction set computes the same bits and loops vectorise; errors stay below 1 ulp (tests/accuracy.py). Coefficients come
-// from a minimax fit (Lawson's reweighted least squares) with each low coefficient rounded first. Functions without such a form
-// compute in float64 through the C library and round once. float64: the C library.
+// float32: straight-line arithmetic on add, mul, fma, div, select and bits, without tables or branches, so
+// that every dialect and instruction set computes the same bits and loops vectorise; errors stay below 1 ulp
+// (tests/accuracy.py). Coefficients come from a minimax fit (Lawson's reweighted least squares) with each low
+// coefficient rounded first. Functions without such a form compute in float64 through the C library and round
+// once. float64: the C library.
 
 #include <limits>
 #include <numbers>
@@ -17,83 +18,75 @@ namespace detail {
 
 inline constexpr float inf = std::numeric_limits<float>::infinity();
 inline constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-inline constexpr float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits
+inline constexpr float magic =
+    12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits
 inline constexpr int magic_bits = 0x4B400000;
-inline constexpr float ln2_high = 0.693145752f, ln2_low = 1.42860677e-6f;  // the high part times an exponent is exact
+inline constexpr float ln2_high = 0.693145752f,
+                       ln2_low = 1.42860677e-6f;  // the high part times an exponent is exact
 
 /// c0 + c1 x + c2 x^2 + ... by Horner's rule.
-template <class X, class... C>
-PG_INLINE X poly(X x, float c0, C... rest) {
+template <class X, class... C> PG_INLINE X poly(X x, float c0, C... rest) {
   if constexpr (sizeof...(rest) == 0) return like(x, c0);
   else return fma(poly(x, rest...), x, c0);
 }
 
-template <class I>
-PG_INLINE auto power_of_two(I n) { return from_bits((n + 127) << 23); }
+template <class I> PG_INLINE auto power_of_two(I n) { return from_bits((n + 127) << 23); }
 /// x * 2^n for |n| <= 250 with one rounding (the first product is exact).
-template <class X, class I>
-PG_INLINE X scale(X x, I n) {
+template <class X, class I> PG_INLINE X scale(X x, I n) {
   const I half = n >> 1;
   return x * power_of_two(half) * power_of_two(n - half);
 }
-template <class X>
-PG_INLINE X with_sign_of(X r, X x) {
+template <class X> PG_INLINE X with_sign_of(X r, X x) {
   const auto b = bits(x);
   return from_bits((bits(r) & ~lowest_like(b)) | (b & lowest_like(b)));
 }
 
 /// e^x = 2^n (1 + head + tail), |x - n ln 2| <= ln(2) / 2.
-template <class X, class I>
-struct ExpParts {
+template <class X, class I> struct ExpParts {
   X head, tail;
   I n;
 };
-template <class X>
-PG_INLINE auto exp_parts(X x) {
+template <class X> PG_INLINE auto exp_parts(X x) {
   const X t = fma(x, 1.442695f, magic), n = t - magic;
-  const X h = fma(n, -ln2_high, x);  // exact
+  const X h = fma(n, -ln2_high, x);                                // exact
   const X r = fma(n, -ln2_low, h), low = fma(n, -ln2_low, h - r);  // low: what r lost in rounding
   const X q = fma(r * r, poly(r, 0.5f, 0.16666515f, 0.041666374f, 0.008369394f, 0.0013943254f), low);
   const X head = q + r;
   const auto integer = bits(t) - magic_bits;
   return ExpParts<X, std::remove_const_t<decltype(integer)>>{head, (r - head) + q, integer};
 }
-template <class X>
-PG_INLINE X clamp_exponent(X x, float low, float high) {  // keeps NaN
+template <class X> PG_INLINE X clamp_exponent(X x, float low, float high) {  // keeps NaN
   const X y = select(x > high, high, x);
   return select(y < low, low, y);
 }
-template <class X>
-PG_INLINE X exp_single(X x) {
+template <class X> PG_INLINE X exp_single(X x) {
   const auto e = exp_parts(clamp_exponent(x, -104.0f, 89.0f));
   return scale(e.head + 1.0f, e.n);  // one rounding, also where it overflows or is subnormal
 }
 
 /// x = 2^e (1 + f) with 2/3 <= 1 + f < 4/3, and log(1 + f) = f + g.
-template <class X>
-struct LogParts {
+template <class X> struct LogParts {
   X f, g, e;
 };
-template <class X>
-PG_INLINE LogParts<X> log_parts(X x) {
+template <class X> PG_INLINE LogParts<X> log_parts(X x) {
   const auto tiny = x < 1.17549435e-38f;
   const X y = select(tiny, x * 8388608.0f, x);
   const auto b = bits(y), e = (b - 0x3F2AAAAB) >> 23;
   const X f = from_bits(b - (e << 23)) - 1.0f, s = f * f;
-  const X h = fma(f, poly(f, 0.33333218f, -0.24999672f, 0.20010443f, -0.16686226f, 0.14003497f, -0.121044904f, 0.14002734f,
-                          -0.13238198f),
+  const X h = fma(f,
+                  poly(f, 0.33333218f, -0.24999672f, 0.20010443f, -0.16686226f, 0.14003497f, -0.121044904f,
+                       0.14002734f, -0.13238198f),
                   -0.5f);
   return {f, s * h, convert<float>(e) + select(tiny, -23.0f, like(x, 0.0f))};
 }
-template <class X>
-PG_INLINE X log_ends(X x, X r) {  // x: zero, negative, infinite, NaN
+template <class X> PG_INLINE X log_ends(X x, X r) {  // x: zero, negative, infinite, NaN
   r = select(x < inf, r, x);
   r = select(x < 0.0f, nan, r);
   return select(x == 0.0f, -inf, r);
 }
-/// e * unit + log(1 + f) * (c_high + c_low) with every rounding error but the last carried along, so that powers of the base give integers.
-template <class X>
-PG_INLINE X log_base(X x, float unit_high, float unit_low, float c_high, float c_low) {
+/// e * unit + log(1 + f) * (c_high + c_low) with every rounding error but the last carried along, so that
+/// powers of the base give integers.
+template <class X> PG_INLINE X log_base(X x, float unit_high, float unit_low, float c_high, float c_low) {
   const auto [f, g, e] = log_parts(x);
   const X y = f + g, y_low = (f - y) + g;
   const X p = y * c_high, p_low = fma(y, c_high, -p);
@@ -103,8 +96,7 @@ PG_INLINE X log_base(X x, float unit_high, float unit_low, float c_high, float c
 }
 
 /// sin(x + shift * pi / 2) for |x| < 2^15: three parts of pi/2 and a remainder in two terms.
-template <class X>
-PG_INLINE X sine(X x, int shift) {
+template <class X> PG_INLINE X sine(X x, int shift) {
   const X t = fma(x, 0.636619772f, magic), n = t - magic;
   const auto q = bits(t) + shift;
   const X h = fma(n, -1.57079601f, x), p = n * 3.13916473e-7f, r = h - p;  // h is exact
@@ -113,28 +105,29 @@ PG_INLINE X sine(X x, int shift) {
   const X sin = r + fma(s * r, poly(s, -0.16666667f, 0.008333379f, -0.00019852974f, 2.8306288e-06f), low);
   const X w = fma(s, -0.5f, 1.0f), rest = fma(s, -0.5f, 1.0f - w);  // 1 - s/2 and its rounding error
   const X cos = w + fma(s * s, poly(s, 0.041666646f, -0.0013887301f, 2.4430665e-05f), rest - r * low);
-  const X y = select((q & 1) == 1, cos, sin);
-  return from_bits(bits(y) ^ ((q & 2) << 30));
+  const auto odd = -(q & 1);  // all bits or none; GCC 12 does not vectorise a condition on the lowest bit
+  return from_bits(((bits(cos) & odd) | (bits(sin) & ~odd)) ^ ((q & 2) << 30));
 }
 
-template <Libm f, class X, class... Args>
-PG_INLINE X through_double(X x, Args... args) {
+template <Libm f, class X, class... Args> PG_INLINE X through_double(X x, Args... args) {
   return by_width(
-      x, [](auto... v) { return convert<float>(libm<f>(convert<double>(v)...)); }, [](auto... v) { return libm<f>(v...); }, args...);
+      x, [](auto... v) { return convert<float>(libm<f>(convert<double>(v)...)); },
+      [](auto... v) { return libm<f>(v...); }, args...);
 }
 
 }  // namespace detail
 
-// ---- signs, order ------------------------------------------------------------------------------------------------------
+// ---- signs, order
+// ------------------------------------------------------------------------------------------------------
 
-template <class X>
-PG_INLINE auto signbit(X x) { const auto b = bits(x); return b < 0; }
-template <class X>
-PG_INLINE X copysign(X x, X y) { return detail::with_sign_of(x, y); }
+template <class X> PG_INLINE auto signbit(X x) {
+  const auto b = bits(x);
+  return b < 0;
+}
+template <class X> PG_INLINE X copysign(X x, X y) { return detail::with_sign_of(x, y); }
 
 /// NaN from either side is kept; +0 is greater than -0.
-template <class X>
-PG_INLINE X maximum(X x, X y) {
+template <class X> PG_INLINE X maximum(X x, X y) {
   return by_kind(
       x,
       [](auto a, auto b) {
@@ -142,12 +135,12 @@ PG_INLINE X maximum(X x, X y) {
         return select(a == b, from_bits(bits(a) & bits(b)), ordered);
       },
       [](auto a, auto b) {
-        return by_bool(a, [](auto p, auto q) { return p | q; }, [](auto p, auto q) { return select(q < p, p, q); }, b);
+        return by_bool(
+            a, [](auto p, auto q) { return p | q; }, [](auto p, auto q) { return select(q < p, p, q); }, b);
       },
       y);
 }
-template <class X>
-PG_INLINE X minimum(X x, X y) {
+template <class X> PG_INLINE X minimum(X x, X y) {
   return by_kind(
       x,
       [](auto a, auto b) {
@@ -155,52 +148,59 @@ PG_INLINE X minimum(X x, X y) {
         return select(a == b, from_bits(bits(a) | bits(b)), ordered);
       },
       [](auto a, auto b) {
-        return by_bool(a, [](auto p, auto q) { return p & q; }, [](auto p, auto q) { return select(p < q, p, q); }, b);
+        return by_bool(
+            a, [](auto p, auto q) { return p & q; }, [](auto p, auto q) { return select(p < q, p, q); }, b);
       },
       y);
 }
 
-// ---- exponentials ------------------------------------------------------------------------------------------------------
+/// 1 / sqrt(x).
+template <class X> PG_INLINE X rsqrt(X x) {
+  const X root = sqrt(x), r = 1 / root;
+  // Newton's correction by what both roundings left over; not where that is 0 * inf.
+  const X left = fma(-root, r, like(x, 1)) - fma(-root, root, x) * r * r * 0.5;
+  return select((x > 0) & (r > 0), fma(r, left, r), r);
+}
 
-template <class X>
-PG_INLINE X exp(X x) {
+// ---- exponentials
+// ------------------------------------------------------------------------------------------------------
+
+template <class X> PG_INLINE X exp(X x) {
   return by_width(x, [](auto v) { return detail::exp_single(v); }, [](auto v) { return libm<Libm::exp>(v); });
 }
 
-template <class X>
-PG_INLINE X exp2(X x) {
+template <class X> PG_INLINE X exp2(X x) {
   return by_width(
       x,
       [](auto v) {
         const auto y = detail::clamp_exponent(v, -151.0f, 129.0f);
         const auto t = y + detail::magic, r = y - (t - detail::magic);
-        const auto p = detail::poly(r, 0.2402265f, 0.05550411f, 0.009618078f, 0.0013333414f, 0.00015456072f, 1.5319327e-05f);
+        const auto p = detail::poly(r, 0.2402265f, 0.05550411f, 0.009618078f, 0.0013333414f, 0.00015456072f,
+                                    1.5319327e-05f);
         return detail::scale(fma(r, 0.6931472f, r * r * p) + 1.0f, bits(t) - detail::magic_bits);
       },
       [](auto v) { return libm<Libm::exp2>(v); });
 }
 
-template <class X>
-PG_INLINE X expm1(X x) {
+template <class X> PG_INLINE X expm1(X x) {
   return by_width(
       x,
       [](auto v) {
-        // 2^n (1 + s) - 1 = (2^n - 1) + 2^n s; the first term is exact for |n| < 25, beyond that exp or -1 is right.
-        const auto y = detail::clamp_exponent(v, -18.0f, 18.0f);
-        const auto e = detail::exp_parts(y);
-        const auto unit = detail::power_of_two(e.n), whole = unit - 1.0f, part = unit * e.head;
-        const auto sum = whole + part;  // |whole| >= |part|, or n = 0 and whole = 0, except n = -1 where the sum is exact enough
-        const auto low = (whole - sum) + part;
+        // 2^n (1 + s) - 1 = (2^n - 1) + 2^n s; far out exp or -1 is right.
+        const auto e = detail::exp_parts(detail::clamp_exponent(v, -18.0f, 21.0f));
+        const auto unit = detail::power_of_two(e.n), whole = unit - 1.0f, lost = (unit - whole) - 1.0f;
+        const auto part = unit * e.head, sum = whole + part;
+        const auto low =
+            ((whole - sum) + part) + lost;  // exact where it matters: |whole| >= |part|, or both are small
         auto r = sum + (low + unit * e.tail);
-        r = select(v > 17.5f, detail::exp_single(v), r);
+        r = select(v > 20.0f, detail::exp_single(v), r);
         r = select(v < -17.5f, -1.0f, r);
         return select(v == 0.0f, v, r);  // keeps -0
       },
       [](auto v) { return libm<Libm::expm1>(v); });
 }
 
-template <class X>
-PG_INLINE X log(X x) {
+template <class X> PG_INLINE X log(X x) {
   return by_width(
       x,
       [](auto v) {
@@ -209,18 +209,17 @@ PG_INLINE X log(X x) {
       },
       [](auto v) { return libm<Libm::log>(v); });
 }
-template <class X>
-PG_INLINE X log2(X x) {
-  return by_width(x, [](auto v) { return detail::log_base(v, 1.0f, 0.0f, 1.442695f, 1.925963e-08f); },
-                  [](auto v) { return libm<Libm::log2>(v); });
+template <class X> PG_INLINE X log2(X x) {
+  return by_width(
+      x, [](auto v) { return detail::log_base(v, 1.0f, 0.0f, 1.442695f, 1.925963e-08f); },
+      [](auto v) { return libm<Libm::log2>(v); });
 }
-template <class X>
-PG_INLINE X log10(X x) {
-  return by_width(x, [](auto v) { return detail::log_base(v, 0.3010254f, 4.605039e-06f, 0.4342945f, -1.010305e-08f); },
-                  [](auto v) { return libm<Libm::log10>(v); });
+template <class X> PG_INLINE X log10(X x) {
+  return by_width(
+      x, [](auto v) { return detail::log_base(v, 0.3010254f, 4.605039e-06f, 0.4342945f, -1.010305e-08f); },
+      [](auto v) { return libm<Libm::log10>(v); });
 }
-template <class X>
-PG_INLINE X log1p(X x) {
+template <class X> PG_INLINE X log1p(X x) {
   return by_width(
       x,
       [](auto v) {
@@ -239,13 +238,13 @@ PG_INLINE X log1p(X x) {
 }
 
 /// 1 / (1 + e^-x), through e^-|x| so that nothing overflows and the small tail keeps its digits.
-template <class X>
-PG_INLINE X sigmoid(X x) {
+template <class X> PG_INLINE X sigmoid(X x) {
   return by_width(
       x,
       [](auto v) {
         const auto e = detail::exp_parts(detail::clamp_exponent(-abs(v), -104.0f, 0.0f));
-        const auto high = e.head + 1.0f, low = ((1.0f - high) + e.head) + e.tail;  // e^-|x| = 2^n (high + low)
+        const auto high = e.head + 1.0f,
+                   low = ((1.0f - high) + e.head) + e.tail;  // e^-|x| = 2^n (high + low)
         const auto scaled = detail::scale(high, e.n), bottom = scaled + 1.0f;
         const auto bottom_low = ((1.0f - bottom) + scaled) + detail::scale(low, e.n);
         const auto negative = v < 0.0f;
@@ -261,15 +260,14 @@ PG_INLINE X sigmoid(X x) {
       });
 }
 
-template <class X>
-PG_INLINE X tanh(X x) {
+template <class X> PG_INLINE X tanh(X x) {
   return by_width(
       x,
       [](auto v) {
         const auto a = abs(v), s = v * v;
         const auto small = fma(s * a,
-                               detail::poly(s, -0.33333328f, 0.13333173f, -0.053950466f, 0.021772876f, -0.008566914f, 0.0030420958f,
-                                            -0.0008168582f, 0.00011497453f),
+                               detail::poly(s, -0.33333328f, 0.13333173f, -0.053950466f, 0.021772876f,
+                                            -0.008566914f, 0.0030420958f, -0.0008168582f, 0.00011497453f),
                                a);
         const auto large = 1.0f - 2.0f / (detail::exp_single(a + a) + 1.0f);
         return detail::with_sign_of(select(a < 1.0f, small, large), v);
@@ -277,50 +275,49 @@ PG_INLINE X tanh(X x) {
       [](auto v) { return libm<Libm::tanh>(v); });
 }
 
-template <class X>
-PG_INLINE X erf(X x) {
+template <class X> PG_INLINE X erf(X x) {
   return by_width(
       x,
       [](auto v) {
         const auto a = abs(v), s = v * v;
-        const auto small = fma(
-            detail::poly(s, 0.12837917f, -0.3761263f, 0.11283624f, -0.026855584f, 0.005191926f, -0.0008043434f, 7.9672696e-05f), v, v);
+        const auto small = fma(detail::poly(s, 0.12837917f, -0.3761263f, 0.11283624f, -0.026855584f,
+                                            0.005191926f, -0.0008043434f, 7.9672696e-05f),
+                               v, v);
         const auto t = select(a > 4.0f, 4.0f, a);
-        const auto log_rest = t * detail::poly(t, -1.1285449f, -0.6356564f, -0.10520308f, 0.022612128f, -0.0028923322f, 3.605779e-05f,
-                                               4.8207865e-05f, -5.151752e-06f);
+        const auto log_rest = t * detail::poly(t, -1.1285449f, -0.6356564f, -0.10520308f, 0.022612128f,
+                                               -0.0028923322f, 3.605779e-05f, 4.8207865e-05f, -5.151752e-06f);
         const auto large = 1.0f - detail::exp_single(log_rest);
         return select(a < 0.92f, small, detail::with_sign_of(large, v));
       },
       [](auto v) { return libm<Libm::erf>(v); });
 }
 
-// ---- trigonometry ------------------------------------------------------------------------------------------------------
+// ---- trigonometry
+// ------------------------------------------------------------------------------------------------------
 
-/// sin and cos of float32 have a straight-line form below 2^15 and take the C library beyond: block loops ask once per chunk.
-template <class X>
-PG_INLINE auto beyond_sine(X x) { return abs(x) >= 32768.0f; }
+/// sin and cos of float32 have a straight-line form below 2^15 and take the C library beyond: block loops ask
+/// once per chunk.
+template <class X> PG_INLINE auto beyond_sine(X x) { return abs(x) >= 32768.0f; }
 struct Sine {
-  template <class X>
-  static PG_INLINE X fast(X x) {
-    return by_width(x, [](auto v) { return select(v == 0.0f, v, detail::sine(v, 0)); }, [](auto v) { return libm<Libm::sin>(v); });
+  template <class X> static PG_INLINE X fast(X x) {
+    return by_width(
+        x, [](auto v) { return select(v == 0.0f, v, detail::sine(v, 0)); },
+        [](auto v) { return libm<Libm::sin>(v); });
   }
-  template <class X>
-  static PG_INLINE X slow(X x) { return detail::through_double<Libm::sin>(x); }
+  template <class X> static PG_INLINE X slow(X x) { return detail::through_double<Libm::sin>(x); }
 };
 struct Cosine {
-  template <class X>
-  static PG_INLINE X fast(X x) {
+  template <class X> static PG_INLINE X fast(X x) {
     return by_width(x, [](auto v) { return detail::sine(v, 1); }, [](auto v) { return libm<Libm::cos>(v); });
   }
-  template <class X>
-  static PG_INLINE X slow(X x) { return detail::through_double<Libm::cos>(x); }
+  template <class X> static PG_INLINE X slow(X x) { return detail::through_double<Libm::cos>(x); }
 };
 
-// ---- integers, division ------------------------------------------------------------------------------------------------
+// ---- integers, division
+// ------------------------------------------------------------------------------------------------
 
 /// x^n by repeated squaring, wrapping; a negative power of an integer is 0 except for 1 and -1.
-template <class X>
-PG_INLINE X integer_power(X x, X n) {
+template <class X> PG_INLINE X integer_power(X x, X n) {
   X base = x, result = like(x, 1);
   for (int bit = 0; bit < width_of(x); ++bit) {
     result = select(((n >> bit) & 1) == 1, result * base, result);
@@ -336,16 +333,15 @@ PG_INLINE X integer_power(X x, X n) {
 }
 
 /// Does the truncated division leave something on the other side of zero than the divisor?
-template <class X>
-PG_INLINE auto crosses(X left, X y) { return (left != 0) & ((left < 0) ^ (y < 0)); }
+template <class X> PG_INLINE auto crosses(X left, X y) { return (left != 0) & ((left < 0) ^ (y < 0)); }
 
 /// Quotient rounded down, as Python's //.
-template <class X>
-PG_INLINE X floor_divide(X x, X y) {
+template <class X> PG_INLINE X floor_divide(X x, X y) {
   return by_kind(
       x,
       [](auto a, auto b) {
-        // What fmod leaves makes the quotient an integer up to rounding; Python's corner cases follow from that.
+        // What fmod leaves makes the quotient an integer up to rounding; Python's corner cases follow from
+        // that.
         const auto left = libm<Libm::fmod>(a, b), d = (a - left) / b;
         const auto q = select(crosses(left, b), d - 1, d), down = floor(q);
         const auto near = select(q - down > 0.5, down + 1, down);
@@ -354,15 +350,15 @@ PG_INLINE X floor_divide(X x, X y) {
       },
       [](auto a, auto b) {
         return by_sign(
-            a, [](auto s, auto t) { return select(crosses(rest(s, t), t), quotient(s, t) - 1, quotient(s, t)); },
+            a,
+            [](auto s, auto t) { return select(crosses(rest(s, t), t), quotient(s, t) - 1, quotient(s, t)); },
             [](auto s, auto t) { return quotient(s, t); }, b);
       },
       y);
 }
 
 /// x - y * floor_divide(x, y), with the sign of y, as Python's %.
-template <class X>
-PG_INLINE X remainder(X x, X y) {
+template <class X> PG_INLINE X remainder(X x, X y) {
   return by_kind(
       x,
       [](auto a, auto b) {
@@ -378,15 +374,15 @@ PG_INLINE X remainder(X x, X y) {
 }
 
 /// Remainder of the truncated division, with the sign of x, as C's.
-template <class X>
-PG_INLINE X fmod(X x, X y) {
-  return by_kind(x, [](auto a, auto b) { return libm<Libm::fmod>(a, b); }, [](auto a, auto b) { return rest(a, b); }, y);
+template <class X> PG_INLINE X fmod(X x, X y) {
+  return by_kind(
+      x, [](auto a, auto b) { return libm<Libm::fmod>(a, b); }, [](auto a, auto b) { return rest(a, b); }, y);
 }
 
-template <class X>
-PG_INLINE X pow(X x, X y) {
-  return by_kind(x, [](auto a, auto b) { return detail::through_double<Libm::pow>(a, b); },
-                 [](auto a, auto b) { return integer_power(a, b); }, y);
+template <class X> PG_INLINE X pow(X x, X y) {
+  return by_kind(
+      x, [](auto a, auto b) { return detail::through_double<Libm::pow>(a, b); },
+      [](auto a, auto b) { return integer_power(a, b); }, y);
 }
 
 }  // namespace pg::ir

@@ -1,7 +1,8 @@
 #pragma once
-// The vocabulary of scalar.h over native types. Val<T> wraps a number so that C++'s own rules do not leak in: no promotion of
-// small integers to int, no undefined overflow, shift, division or float-to-integer conversion, no float * double.
-// Everything is always_inline: the instruction set is that of the loop it is inlined into.
+// The vocabulary of scalar.h over native types. Val<T> wraps a number so that C++'s own rules do not leak in:
+// no promotion of small integers to int, no undefined overflow, shift, division or float-to-integer
+// conversion, no float * double. Everything is always_inline: the instruction set is that of the loop it is
+// inlined into.
 
 #include <cmath>
 #include <limits>
@@ -11,29 +12,25 @@
 
 namespace pg::ir {
 
-template <class T>
-struct Val {
+template <class T> struct Val {
   using type = T;
   T v;
 };
 
-template <class T>
-using unsigned_of = std::make_unsigned_t<T>;
-template <class T>
-inline constexpr bool is_integer = std::is_integral_v<T> && !std::is_same_v<T, bool>;
+template <class T> using unsigned_of = std::make_unsigned_t<T>;
+template <class T> inline constexpr bool is_integer = std::is_integral_v<T> && !std::is_same_v<T, bool>;
 
-template <class T, Number N>
-PG_INLINE Val<T> like(Val<T>, N value) { return {static_cast<T>(value)}; }
+template <class T, Number N> PG_INLINE Val<T> like(Val<T>, N value) { return {static_cast<T>(value)}; }
 
 /// Integer arithmetic in unsigned int or wider, so that nothing overflows, then wrapped.
-template <class T>
-using Wide = std::conditional_t<sizeof(T) < 4, uint32_t, unsigned_of<std::conditional_t<is_integer<T>, T, int64_t>>>;
+template <class T> using Wide =
+    std::conditional_t<sizeof(T) < 4, uint32_t, unsigned_of<std::conditional_t<is_integer<T>, T, int64_t>>>;
 
-#define PG_ARITHMETIC(op)                                                                                   \
-  template <class T>                                                                                        \
-  PG_INLINE Val<T> operator op(Val<T> a, Val<T> b) {                                                        \
-    if constexpr (is_integer<T>) return {static_cast<T>(static_cast<Wide<T>>(a.v) op static_cast<Wide<T>>(b.v))}; \
-    else return {static_cast<T>(a.v op b.v)};                                                               \
+#define PG_ARITHMETIC(op)                                                                                    \
+  template <class T> PG_INLINE Val<T> operator op(Val<T> a, Val<T> b) {                                      \
+    if constexpr (is_integer<T>)                                                                             \
+      return {static_cast<T>(static_cast<Wide<T>>(a.v) op static_cast<Wide<T>>(b.v))};                       \
+    else return {static_cast<T>(a.v op b.v)};                                                                \
   }
 PG_ARITHMETIC(+)
 PG_ARITHMETIC(-)
@@ -45,7 +42,9 @@ PG_ARITHMETIC(^)
 
 template <class T>
   requires std::is_floating_point_v<T>
-PG_INLINE Val<T> operator/(Val<T> a, Val<T> b) { return {a.v / b.v}; }
+PG_INLINE Val<T> operator/(Val<T> a, Val<T> b) {
+  return {a.v / b.v};
+}
 
 template <class T>
   requires is_integer<T>
@@ -64,37 +63,31 @@ PG_INLINE Val<T> rest(Val<T> a, Val<T> b) {
   return {static_cast<T>(a.v % b.v)};
 }
 
-template <class T>
-PG_INLINE Val<T> operator-(Val<T> a) {
+template <class T> PG_INLINE Val<T> operator-(Val<T> a) {
   if constexpr (is_integer<T>) return {static_cast<T>(Wide<T>{0} - static_cast<Wide<T>>(a.v))};
   else return {-a.v};
 }
-template <class T>
-PG_INLINE Val<T> operator~(Val<T> a) {
+template <class T> PG_INLINE Val<T> operator~(Val<T> a) {
   if constexpr (std::is_same_v<T, bool>) return {!a.v};
   else return {static_cast<T>(~a.v)};
 }
-template <class T>
-PG_INLINE Val<T> operator<<(Val<T> a, Val<T> b) {
+template <class T> PG_INLINE Val<T> operator<<(Val<T> a, Val<T> b) {
   constexpr unsigned_of<T> width = sizeof(T) * 8;
   const auto amount = static_cast<unsigned_of<T>>(b.v);
   const auto moved = static_cast<T>(static_cast<Wide<T>>(a.v) << (amount & (width - 1)));
   return {amount < width ? moved : T{0}};
 }
-template <class T>
-PG_INLINE Val<T> operator>>(Val<T> a, Val<T> b) {
+template <class T> PG_INLINE Val<T> operator>>(Val<T> a, Val<T> b) {
   constexpr unsigned_of<T> width = sizeof(T) * 8;
   const auto amount = static_cast<unsigned_of<T>>(b.v);
   if constexpr (std::is_signed_v<T>) {
     const unsigned_of<T> most = width - 1;
     return {static_cast<T>(a.v >> (amount < width ? amount : most))};
-  }
-  else return {amount < width ? static_cast<T>(a.v >> (amount & (width - 1))) : T{0}};
+  } else return {amount < width ? static_cast<T>(a.v >> (amount & (width - 1))) : T{0}};
 }
 
-#define PG_COMPARISON(op)   \
-  template <class T>        \
-  PG_INLINE Val<bool> operator op(Val<T> a, Val<T> b) { return {a.v op b.v}; }
+#define PG_COMPARISON(op)                                                                                    \
+  template <class T> PG_INLINE Val<bool> operator op(Val<T> a, Val<T> b) { return {a.v op b.v}; }
 PG_COMPARISON(==)
 PG_COMPARISON(!=)
 PG_COMPARISON(<)
@@ -103,11 +96,13 @@ PG_COMPARISON(>)
 PG_COMPARISON(>=)
 #undef PG_COMPARISON
 
-#define PG_WITH_NUMBER(op)                                                            \
-  template <class T, Number N>                                                        \
-  PG_INLINE auto operator op(Val<T> a, N b) { return a op Val<T>{static_cast<T>(b)}; } \
-  template <class T, Number N>                                                        \
-  PG_INLINE auto operator op(N a, Val<T> b) { return Val<T>{static_cast<T>(a)} op b; }
+#define PG_WITH_NUMBER(op)                                                                                   \
+  template <class T, Number N> PG_INLINE auto operator op(Val<T> a, N b) {                                   \
+    return a op Val<T>{static_cast<T>(b)};                                                                   \
+  }                                                                                                          \
+  template <class T, Number N> PG_INLINE auto operator op(N a, Val<T> b) {                                   \
+    return Val<T>{static_cast<T>(a)} op b;                                                                   \
+  }
 PG_WITH_NUMBER(+)
 PG_WITH_NUMBER(-)
 PG_WITH_NUMBER(*)
@@ -126,23 +121,23 @@ PG_WITH_NUMBER(>=)
 #undef PG_WITH_NUMBER
 
 PG_INLINE Val<float> fma(Val<float> a, Val<float> b, Val<float> c) { return {__builtin_fmaf(a.v, b.v, c.v)}; }
-PG_INLINE Val<double> fma(Val<double> a, Val<double> b, Val<double> c) { return {__builtin_fma(a.v, b.v, c.v)}; }
-template <class T, Number N>
-PG_INLINE Val<T> fma(Val<T> a, N b, Val<T> c) { return fma(a, like(a, b), c); }
-template <class T, Number N>
-PG_INLINE Val<T> fma(Val<T> a, Val<T> b, N c) { return fma(a, b, like(a, c)); }
-template <class T, Number N, Number M>
-PG_INLINE Val<T> fma(Val<T> a, N b, M c) { return fma(a, like(a, b), like(a, c)); }
+PG_INLINE Val<double> fma(Val<double> a, Val<double> b, Val<double> c) {
+  return {__builtin_fma(a.v, b.v, c.v)};
+}
+template <class T, Number N> PG_INLINE Val<T> fma(Val<T> a, N b, Val<T> c) { return fma(a, like(a, b), c); }
+template <class T, Number N> PG_INLINE Val<T> fma(Val<T> a, Val<T> b, N c) { return fma(a, b, like(a, c)); }
+template <class T, Number N, Number M> PG_INLINE Val<T> fma(Val<T> a, N b, M c) {
+  return fma(a, like(a, b), like(a, c));
+}
 
-template <class T>
-PG_INLINE Val<T> abs(Val<T> x) {
+template <class T> PG_INLINE Val<T> abs(Val<T> x) {
   if constexpr (std::is_same_v<T, float>) return {__builtin_fabsf(x.v)};
   else if constexpr (std::is_same_v<T, double>) return {__builtin_fabs(x.v)};
   else if constexpr (std::is_unsigned_v<T>) return x;
   else return {x.v < 0 ? (-x).v : x.v};
 }
-#define PG_ROUNDING(name)                                                    \
-  PG_INLINE Val<float> name(Val<float> x) { return {__builtin_##name##f(x.v)}; } \
+#define PG_ROUNDING(name)                                                                                    \
+  PG_INLINE Val<float> name(Val<float> x) { return {__builtin_##name##f(x.v)}; }                             \
   PG_INLINE Val<double> name(Val<double> x) { return {__builtin_##name(x.v)}; }
 PG_ROUNDING(floor)
 PG_ROUNDING(ceil)
@@ -151,17 +146,20 @@ PG_ROUNDING(rint)
 PG_ROUNDING(sqrt)
 #undef PG_ROUNDING
 
-template <class T>
-PG_INLINE Val<T> select(Val<bool> condition, Val<T> x, Val<T> y) { return {condition.v ? x.v : y.v}; }
-template <class T>
-PG_INLINE Val<T> select_rare(Val<bool> condition, Val<T> x, Val<T> y) { return {condition.v ? x.v : y.v}; }
-template <class T, Number N>
-PG_INLINE Val<T> select(Val<bool> condition, Val<T> x, N y) { return select(condition, x, like(x, y)); }
-template <class T, Number N>
-PG_INLINE Val<T> select(Val<bool> condition, N x, Val<T> y) { return select(condition, like(y, x), y); }
+template <class T> PG_INLINE Val<T> select(Val<bool> condition, Val<T> x, Val<T> y) {
+  return {condition.v ? x.v : y.v};
+}
+template <class T> PG_INLINE Val<T> select_rare(Val<bool> condition, Val<T> x, Val<T> y) {
+  return {condition.v ? x.v : y.v};
+}
+template <class T, Number N> PG_INLINE Val<T> select(Val<bool> condition, Val<T> x, N y) {
+  return select(condition, x, like(x, y));
+}
+template <class T, Number N> PG_INLINE Val<T> select(Val<bool> condition, N x, Val<T> y) {
+  return select(condition, like(y, x), y);
+}
 
-template <class To, class T>
-PG_INLINE Val<To> bitcast(Val<T> x) {
+template <class To, class T> PG_INLINE Val<To> bitcast(Val<T> x) {
   static_assert(sizeof(To) == sizeof(T));
   return {__builtin_bit_cast(To, x.v)};
 }
@@ -169,14 +167,15 @@ PG_INLINE Val<int32_t> bits(Val<float> x) { return bitcast<int32_t>(x); }
 PG_INLINE Val<int64_t> bits(Val<double> x) { return bitcast<int64_t>(x); }
 PG_INLINE Val<float> from_bits(Val<int32_t> x) { return bitcast<float>(x); }
 PG_INLINE Val<double> from_bits(Val<int64_t> x) { return bitcast<double>(x); }
-template <class T>
-PG_INLINE Val<T> lowest_like(Val<T>) { return {std::numeric_limits<T>::min()}; }
+template <class T> PG_INLINE Val<T> lowest_like(Val<T>) { return {std::numeric_limits<T>::min()}; }
 
-// ---- conversions -------------------------------------------------------------------------------------------------------
+// ---- conversions
+// -------------------------------------------------------------------------------------------------------
 
 /// float32 rounded to the nearest float16 (a float32 again); the bits of a NaN stay.
 PG_INLINE Val<float> round_to_half(Val<float> x) {
-  const uint32_t all = __builtin_bit_cast(uint32_t, x.v), sign = all & 0x80000000u, magnitude = all & 0x7fffffffu;
+  const uint32_t all = __builtin_bit_cast(uint32_t, x.v), sign = all & 0x80000000u,
+                 magnitude = all & 0x7fffffffu;
   const uint32_t normal = (magnitude + 0xfffu + ((magnitude >> 13) & 1u)) & 0xffffe000u;
   // Subnormal halves are multiples of 2^-24, the spacing of floats at 0.5: addition rounds there.
   const float low = (__builtin_bit_cast(float, magnitude) + 0.5f) - 0.5f;
@@ -191,7 +190,8 @@ PG_INLINE Val<float> round_to_bfloat(Val<float> x) {
   return {__builtin_bit_cast(float, (all & 0x7fffffffu) > 0x7f800000u ? all : rounded)};
 }
 
-/// To float32, towards the odd neighbour when inexact: a later rounding to 16 bits is then as if there had been only one.
+/// To float32, towards the odd neighbour when inexact: a later rounding to 16 bits is then as if there had
+/// been only one.
 PG_INLINE Val<float> to_float_odd(Val<double> x) {
   const float f = static_cast<float>(x.v);
   const uint32_t raw = __builtin_bit_cast(uint32_t, f);
@@ -200,8 +200,7 @@ PG_INLINE Val<float> to_float_odd(Val<double> x) {
   return {__builtin_bit_cast(float, step ? other : raw)};
 }
 
-template <class To, class T>
-PG_INLINE auto convert(Val<T> x);
+template <class To, class T> PG_INLINE auto convert(Val<T> x);
 
 template <class T>
 PG_INLINE Val<float> to_float_sticky(Val<T> x) {  // exact enough for one rounding to 16 bits
@@ -218,18 +217,17 @@ PG_INLINE Val<float> to_float_sticky(Val<T> x) {  // exact enough for one roundi
   }
 }
 
-template <class To, class T>
-PG_INLINE Val<To> saturate(Val<T> x) {  // float -> integer
+template <class To, class T> PG_INLINE Val<To> saturate(Val<T> x) {  // float -> integer
   constexpr T low = static_cast<T>(std::numeric_limits<To>::min());
-  constexpr T past = T{2} * static_cast<T>(To{1} << (std::numeric_limits<To>::digits - 1));  // 2^digits, exactly
+  constexpr T past =
+      T{2} * static_cast<T>(To{1} << (std::numeric_limits<To>::digits - 1));  // 2^digits, exactly
   const bool inside = x.v >= low && x.v < past;
   const To inner = static_cast<To>(inside ? x.v : T{0});
   const To high = x.v >= past ? std::numeric_limits<To>::max() : inner;
   return {x.v < low ? std::numeric_limits<To>::min() : high};
 }
 
-template <class To, class T>
-PG_INLINE auto convert(Val<T> x) {
+template <class To, class T> PG_INLINE auto convert(Val<T> x) {
   if constexpr (std::is_same_v<To, Half>) return round_to_half(to_float_sticky(x));
   else if constexpr (std::is_same_v<To, BFloat>) return round_to_bfloat(to_float_sticky(x));
   else if constexpr (std::is_same_v<To, bool>) return Val<bool>{x.v != T{0}};
@@ -237,10 +235,10 @@ PG_INLINE auto convert(Val<T> x) {
   else return Val<To>{static_cast<To>(x.v)};
 }
 
-// ---- C library ---------------------------------------------------------------------------------------------------------
+// ---- C library
+// ---------------------------------------------------------------------------------------------------------
 
-template <Libm f>
-PG_INLINE Val<double> libm(Val<double> x) {
+template <Libm f> PG_INLINE Val<double> libm(Val<double> x) {
   if constexpr (f == Libm::exp) return {std::exp(x.v)};
   else if constexpr (f == Libm::exp2) return {std::exp2(x.v)};
   else if constexpr (f == Libm::expm1) return {std::expm1(x.v)};
@@ -266,8 +264,7 @@ PG_INLINE Val<double> libm(Val<double> x) {
     return {std::erfc(x.v)};
   }
 }
-template <Libm f>
-PG_INLINE Val<double> libm(Val<double> x, Val<double> y) {
+template <Libm f> PG_INLINE Val<double> libm(Val<double> x, Val<double> y) {
   if constexpr (f == Libm::pow) return {std::pow(x.v, y.v)};
   else if constexpr (f == Libm::atan2) return {std::atan2(x.v, y.v)};
   else {
@@ -275,13 +272,13 @@ PG_INLINE Val<double> libm(Val<double> x, Val<double> y) {
     return {std::fmod(x.v, y.v)};
   }
 }
-template <Libm f>
-PG_INLINE Val<float> libm(Val<float> x, Val<float> y) {
+template <Libm f> PG_INLINE Val<float> libm(Val<float> x, Val<float> y) {
   static_assert(f == Libm::fmod);
   return {std::fmod(x.v, y.v)};
 }
 
-// ---- choices by type: only the branch taken is compiled ----------------------------------------------------------------
+// ---- choices by type: only the branch taken is compiled
+// ----------------------------------------------------------------
 
 template <class T, class OnFloat, class OnInt, class... Rest>
 PG_INLINE auto by_kind(Val<T> x, OnFloat on_float, OnInt on_int, Rest... rest) {
@@ -303,7 +300,6 @@ PG_INLINE auto by_bool(Val<T> x, OnBool on_bool, OnOther on_other, Rest... rest)
   if constexpr (std::is_same_v<T, bool>) return on_bool(x, rest...);
   else return on_other(x, rest...);
 }
-template <class T>
-constexpr int width_of(Val<T>) { return sizeof(T) * 8; }
+template <class T> constexpr int width_of(Val<T>) { return sizeof(T) * 8; }
 
 }  // namespace pg::ir

@@ -10,13 +10,15 @@
 namespace pg::ir {
 namespace {
 
-constexpr std::string_view names[] = {"input", "literal", "add",     "sub",        "mul",         "div",    "quotient",  "rest",
-                                      "fma",   "neg",     "abs",     "floor",      "ceil",        "trunc",  "rint",      "sqrt",
-                                      "and",   "or",      "xor",     "not",        "shift_left",  "shift_right", "equal", "not_equal",
-                                      "less",  "less_equal", "select", "select_rare", "convert", "bitcast", "libm"};
+constexpr std::string_view names[] = {
+    "input", "literal",    "add",    "sub",         "mul",        "div",         "quotient", "rest",
+    "fma",   "neg",        "abs",    "floor",       "ceil",       "trunc",       "rint",     "sqrt",
+    "and",   "or",         "xor",    "not",         "shift_left", "shift_right", "equal",    "not_equal",
+    "less",  "less_equal", "select", "select_rare", "convert",    "bitcast",     "libm"};
 
 uint64_t hash_of(const Value& v) {
-  uint64_t h = hash_mix(static_cast<uint64_t>(v.op) << 16 | static_cast<uint64_t>(v.dtype) << 8 | v.arity, static_cast<uint64_t>(v.bits));
+  uint64_t h = hash_mix(static_cast<uint64_t>(v.op) << 16 | static_cast<uint64_t>(v.dtype) << 8 | v.arity,
+                        static_cast<uint64_t>(v.bits));
   for (const int32_t arg : v.args) h = hash_mix(h, static_cast<uint64_t>(static_cast<int64_t>(arg)));
   return h;
 }
@@ -146,7 +148,9 @@ Sym select_rare(Sym condition, Sym x, Sym y) {
   return x.builder->value(ScalarOp::select_rare, x.dtype, {condition, x, y});
 }
 
-Sym convert(Sym x, DType dtype) { return x.dtype == dtype ? x : x.builder->value(ScalarOp::convert, dtype, {x}); }
+Sym convert(Sym x, DType dtype) {
+  return x.dtype == dtype ? x : x.builder->value(ScalarOp::convert, dtype, {x});
+}
 
 Sym bitcast(Sym x, DType dtype) {
   PG_INVARIANT(size_of(x.dtype) == size_of(dtype), "scalar IR: bitcast changes the width");

@@ -1,8 +1,9 @@
 #pragma once
 // The scalar IR: straight-line typed arithmetic that an elementwise op states once.
 //
-// A record's generic lambda runs over this vocabulary: with Sym it builds values here (printing, LLVM IR, CUDA C), with
-// Val<T> (native.h) it becomes machine code in the block loops. Both must mean the same to the last bit (tests/cpp/test_scalar.cpp).
+// A record's generic lambda runs over this vocabulary: with Sym it builds values here (printing, LLVM IR,
+// CUDA C), with Val<T> (native.h) it becomes machine code in the block loops. Both must mean the same to the
+// last bit (tests/cpp/test_scalar.cpp).
 
 #include <cstdint>
 #include <span>
@@ -24,30 +25,48 @@ struct Sym {
   DType dtype = DType::float32;
 };
 
-/// Builds the op's arithmetic over symbolic operands. Operands of float16 and bfloat16 are accepted: they are computed in
-/// float32 and the result is converted back.
+/// Builds the op's arithmetic over symbolic operands. Operands of float16 and bfloat16 are accepted: they are
+/// computed in float32 and the result is converted back.
 using Emit = Sym (*)(std::span<const Sym> in, std::span<const int64_t> attrs);
 
-/// Meaning of the operations. Operands have the result's dtype unless said otherwise. Integers are two's complement and wrap;
-/// floats follow IEEE 754 with one rounding (to nearest even) each, subnormals kept. No operation is undefined for any value.
+/// Meaning of the operations. Operands have the result's dtype unless said otherwise. Integers are two's
+/// complement and wrap; floats follow IEEE 754 with one rounding (to nearest even) each, subnormals kept. No
+/// operation is undefined for any value.
 enum class ScalarOp : uint8_t {
-  input,     // bits: position of the operand
-  literal,   // bits: the value; floats of every width as double bits, integers sign- or zero-extended, bool 0 or 1
-  add, sub, mul,
+  input,    // bits: position of the operand
+  literal,  // bits: the value; floats of every width as double bits, integers sign- or zero-extended, bool 0
+            // or 1
+  add,
+  sub,
+  mul,
   div,       // floats only
   quotient,  // integers: truncating; x / 0 = 0, minimum / -1 wraps
   rest,      // integers: sign of the dividend; x rest 0 = 0, minimum rest -1 = 0
   fma,       // floats: x * y + z rounded once
-  neg, abs,  // floats: the sign bit alone; integers wrap
-  floor, ceil, trunc, rint, sqrt,              // floats; rint rounds half to even
-  bit_and, bit_or, bit_xor, bit_not,           // integers and bool
-  shift_left, shift_right,                     // integers; an amount outside 0 .. width-1 gives 0 (shift_right of signed: the sign)
-  equal, not_equal, less, less_equal,          // bool result; false with NaN except not_equal
+  neg,
+  abs,  // floats: the sign bit alone; integers wrap
+  floor,
+  ceil,
+  trunc,
+  rint,
+  sqrt,  // floats; rint rounds half to even
+  bit_and,
+  bit_or,
+  bit_xor,
+  bit_not,  // integers and bool
+  shift_left,
+  shift_right,  // integers; an amount outside 0 .. width-1 gives 0 (shift_right of signed: the sign)
+  equal,
+  not_equal,
+  less,
+  less_equal,   // bool result; false with NaN except not_equal
   select,       // (bool, x, y)
-  select_rare,  // the same; the condition is seldom true and x costly: a dialect may compute x only where a lane needs it
-  convert,      // any to any: integers wrap; float to integer truncates, saturates, NaN gives 0; to bool: x != 0; to float: one rounding
-  bitcast,      // same width
-  libm          // bits: Libm
+  select_rare,  // the same; the condition is seldom true and x costly: a dialect may compute x only where a
+                // lane needs it
+  convert,  // any to any: integers wrap; float to integer truncates, saturates, NaN gives 0; to bool: x != 0;
+            // to float: one rounding
+  bitcast,  // same width
+  libm      // bits: Libm
 };
 std::string_view name_of(ScalarOp op);
 
@@ -78,12 +97,12 @@ class Builder {
   int64_t inputs_ = 0;
 };
 
-// ---- the vocabulary ----------------------------------------------------------------------------------------------------
+// ---- the vocabulary
+// ----------------------------------------------------------------------------------------------------
 
 Sym literal_like(Sym x, double value);   // rounded to x's dtype
 Sym literal_like(Sym x, int64_t value);  // wrapped to x's dtype
-template <Number N>
-Sym like(Sym x, N value) {
+template <Number N> Sym like(Sym x, N value) {
   if constexpr (std::is_floating_point_v<N>) return literal_like(x, static_cast<double>(value));
   else return literal_like(x, static_cast<int64_t>(value));
 }
@@ -123,18 +142,13 @@ Sym bits(Sym x);         // float -> signed integer of its width
 Sym from_bits(Sym x);    // back
 Sym lowest_like(Sym x);  // the smallest value of a signed integer dtype: its sign bit
 
-template <class To>
-Sym convert(Sym x) { return convert(x, dtype_of<To>); }
-template <class To>
-Sym bitcast(Sym x) { return bitcast(x, dtype_of<To>); }
-template <Libm f, class... Args>
-Sym libm(Sym x, Args... rest) { return libm(f, {x, rest...}); }
+template <class To> Sym convert(Sym x) { return convert(x, dtype_of<To>); }
+template <class To> Sym bitcast(Sym x) { return bitcast(x, dtype_of<To>); }
+template <Libm f, class... Args> Sym libm(Sym x, Args... rest) { return libm(f, {x, rest...}); }
 
-#define PG_WITH_NUMBER(op)                                        \
-  template <Number N>                                             \
-  Sym operator op(Sym a, N b) { return a op like(a, b); }         \
-  template <Number N>                                             \
-  Sym operator op(N a, Sym b) { return like(b, a) op b; }
+#define PG_WITH_NUMBER(op)                                                                                   \
+  template <Number N> Sym operator op(Sym a, N b) { return a op like(a, b); }                                \
+  template <Number N> Sym operator op(N a, Sym b) { return like(b, a) op b; }
 PG_WITH_NUMBER(+)
 PG_WITH_NUMBER(-)
 PG_WITH_NUMBER(*)
@@ -151,16 +165,11 @@ PG_WITH_NUMBER(<=)
 PG_WITH_NUMBER(>)
 PG_WITH_NUMBER(>=)
 #undef PG_WITH_NUMBER
-template <Number N>
-Sym select(Sym condition, Sym x, N y) { return select(condition, x, like(x, y)); }
-template <Number N>
-Sym select(Sym condition, N x, Sym y) { return select(condition, like(y, x), y); }
-template <Number N>
-Sym fma(Sym a, N b, Sym c) { return fma(a, like(a, b), c); }
-template <Number N>
-Sym fma(Sym a, Sym b, N c) { return fma(a, b, like(a, c)); }
-template <Number N, Number M>
-Sym fma(Sym a, N b, M c) { return fma(a, like(a, b), like(a, c)); }
+template <Number N> Sym select(Sym condition, Sym x, N y) { return select(condition, x, like(x, y)); }
+template <Number N> Sym select(Sym condition, N x, Sym y) { return select(condition, like(y, x), y); }
+template <Number N> Sym fma(Sym a, N b, Sym c) { return fma(a, like(a, b), c); }
+template <Number N> Sym fma(Sym a, Sym b, N c) { return fma(a, b, like(a, c)); }
+template <Number N, Number M> Sym fma(Sym a, N b, M c) { return fma(a, like(a, b), like(a, c)); }
 
 /// Arithmetic that differs by kind of dtype; with native types only the branch taken is compiled (so the
 /// branches must get what they use as arguments: by_kind(x, on_float, on_int, y) calls on_float(x, y)).

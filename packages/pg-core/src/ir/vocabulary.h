@@ -15,8 +15,7 @@ namespace pg::ir {
 struct Half {};
 struct BFloat {};
 
-template <class T>
-inline constexpr DType dtype_of = DType::bool_;
+template <class T> inline constexpr DType dtype_of = DType::bool_;
 template <> inline constexpr DType dtype_of<int8_t> = DType::int8;
 template <> inline constexpr DType dtype_of<int16_t> = DType::int16;
 template <> inline constexpr DType dtype_of<int32_t> = DType::int32;
@@ -33,14 +32,37 @@ template <> inline constexpr DType dtype_of<double> = DType::float64;
 template <class N>
 concept Number = std::is_arithmetic_v<N>;
 
-/// Functions that are not spelled out in the IR: a dialect must supply every one for float64 (and fmod for float32 too), with
-/// the C library's special values. float32 versions of the others compute in float64 and round once.
+/// Functions that are not spelled out in the IR: a dialect must supply every one for float64 (and fmod for
+/// float32 too), with the C library's special values. float32 versions of the others compute in float64 and
+/// round once.
 enum class Libm : uint8_t {
-  exp, exp2, expm1, log, log2, log10, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, erf, erfc,
-  pow, atan2, fmod
+  exp,
+  exp2,
+  expm1,
+  log,
+  log2,
+  log10,
+  log1p,
+  sin,
+  cos,
+  tan,
+  asin,
+  acos,
+  atan,
+  sinh,
+  cosh,
+  tanh,
+  asinh,
+  acosh,
+  atanh,
+  erf,
+  erfc,
+  pow,
+  atan2,
+  fmod
 };
-inline constexpr std::string_view libm_names[] = {"exp",  "exp2", "expm1", "log",  "log2", "log10", "log1p", "sin",
-                                                  "cos",  "tan",  "asin",  "acos", "atan", "sinh",  "cosh",  "tanh",
-                                                  "asinh", "acosh", "atanh", "erf", "erfc", "pow",  "atan2", "fmod"};
+inline constexpr std::string_view libm_names[] = {
+    "exp",  "exp2", "expm1", "log",  "log2",  "log10", "log1p", "sin", "cos",  "tan", "asin",  "acos",
+    "atan", "sinh", "cosh",  "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "pow", "atan2", "fmod"};
 
 }  // namespace pg::ir

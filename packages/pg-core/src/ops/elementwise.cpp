@@ -11,7 +11,8 @@ namespace detail {
 void check_shapes(const char* name, std::span<const Aval> in) {
   for (const Aval& other : in.subspan(1)) {
     require(other.shape == in[0].shape, ErrorKind::shape, [&] {
-      return concat(name, ": the operands have shapes ", to_string(in[0].shape), " and ", to_string(other.shape),
+      return concat(name, ": the operands have shapes ", to_string(in[0].shape), " and ",
+                    to_string(other.shape),
                     ", but the op takes equal ones; broadcast them to one shape first");
     });
     require(other.device == in[0].device, ErrorKind::device, [&] {
@@ -36,20 +37,21 @@ Aval infer_same(const char* name, uint32_t accepts, bool predicate, std::span<co
     std::vector<std::string_view> names;
     for (int i = 0; i < dtype_count; ++i)
       if (accepts >> i & 1u) names.push_back(name_of(static_cast<DType>(i)));
-    return concat(name, ": not defined for ", name_of(in[0].dtype), "; convert with astype() to one of ", join(names));
+    return concat(name, ": not defined for ", name_of(in[0].dtype), "; convert with astype() to one of ",
+                  join(names));
   });
   return {in[0].shape, predicate ? DType::bool_ : in[0].dtype, !predicate && all_weak(in), in[0].device};
 }
 
-Op op_of(const Spec& spec, int arity) {
+Op op_of(const char* name, const char* doc, int arity, std::vector<Fact> facts, const Extras& extras) {
   Op op;
-  op.name = spec.name;
-  op.doc = spec.doc;
+  op.name = name;
+  op.doc = doc;
   op.arity = arity;
-  op.facts = spec.facts;
-  op.joint = spec.joint;
-  op.transpose = spec.transpose;
-  op.simplify = spec.simplify;
+  op.facts = std::move(facts);
+  op.joint = extras.joint;
+  op.transpose = extras.transpose;
+  op.simplify = extras.simplify;
   return op;
 }
 

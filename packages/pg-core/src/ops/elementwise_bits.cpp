@@ -4,41 +4,36 @@
 
 namespace pg {
 
-const Op& not_op = elementwise<1>(bits_and_bools, [](auto x) { return ~x; },
-                                  {.name = "not",
-                                   .doc = "Logical not of bools, every bit of integers inverted.",
-                                   .facts = {no_derivative()},
-                                   .simplify = [](std::span<const NodeRef> x, const Attrs&) {
-                                     return structural::pending(x[0], not_op) ? x[0]->input(0) : NodeRef();
-                                   }});
-const Op& and_op = elementwise<2>(bits_and_bools, [](auto x, auto y) { return x & y; },
-                                  {.name = "and", .doc = "x & y of bools or bits.", .facts = {no_derivative(), no_derivative()}});
-const Op& or_op = elementwise<2>(bits_and_bools, [](auto x, auto y) { return x | y; },
-                                 {.name = "or", .doc = "x | y of bools or bits.", .facts = {no_derivative(), no_derivative()}});
-const Op& xor_op = elementwise<2>(bits_and_bools, [](auto x, auto y) { return x ^ y; },
-                                  {.name = "xor", .doc = "x ^ y of bools or bits.", .facts = {no_derivative(), no_derivative()}});
-const Op& shift_left_op = elementwise<2>(sign_free_ints, [](auto x, auto y) { return x << y; },
-                                         {.name = "shift_left",
-                                          .doc = "x << y; 0 when y is negative or at least the width of the dtype.",
-                                          .facts = {no_derivative(), no_derivative()}});
+const Op& not_op = elementwise<1>("not", "Logical not of bools, every bit of integers inverted.",
+                                  bits_and_bools, [](auto x) { return ~x; }, {no_derivative()},
+                                  {.simplify = [](std::span<const NodeRef> x, const Attrs&) {
+                                    return structural::pending(x[0], not_op) ? x[0]->input(0) : NodeRef();
+                                  }});
+const Op& and_op = elementwise<2>("and", "x & y of bools or bits.", bits_and_bools,
+                                  [](auto x, auto y) { return x & y; }, {no_derivative(), no_derivative()});
+const Op& or_op = elementwise<2>("or", "x | y of bools or bits.", bits_and_bools,
+                                 [](auto x, auto y) { return x | y; }, {no_derivative(), no_derivative()});
+const Op& xor_op = elementwise<2>("xor", "x ^ y of bools or bits.", bits_and_bools,
+                                  [](auto x, auto y) { return x ^ y; }, {no_derivative(), no_derivative()});
+const Op& shift_left_op =
+    elementwise<2>("shift_left", "x << y; 0 when y is negative or at least the width of the dtype.",
+                   sign_free_ints, [](auto x, auto y) { return x << y; }, {no_derivative(), no_derivative()});
 const Op& shift_right_op =
-    elementwise<2>(ints, [](auto x, auto y) { return x >> y; },
-                   {.name = "shift_right",
-                    .doc = "x >> y, arithmetic for signed integers; the sign when y is negative or at least the width of the dtype.",
-                    .facts = {no_derivative(), no_derivative()}});
+    elementwise<2>("shift_right",
+                   "x >> y, arithmetic for signed integers; the sign when y "
+                   "is negative or at least the width of the dtype.",
+                   ints, [](auto x, auto y) { return x >> y; }, {no_derivative(), no_derivative()});
 
-// ---- threefry: Threefry-2x32 with 20 rounds (Salmon et al. 2011). (k0, k1) is the key, (c0, c1) the counter.
+// ---- threefry: Threefry-2x32 with 20 rounds (Salmon et al. 2011). (k0, k1) is the key, (c0, c1) the
+// counter.
 namespace {
 
 enum class Word { first, second, mixed };
 
-template <class X>
-PG_INLINE X rotate(X x, int by) { return (x << by) | (x >> (32 - by)); }
+template <class X> PG_INLINE X rotate(X x, int by) { return (x << by) | (x >> (32 - by)); }
 
-template <Word word>
-struct Threefry {
-  template <class X>
-  PG_INLINE X operator()(X k0, X k1, X c0, X c1) const {
+template <Word word> struct Threefry {
+  template <class X> PG_INLINE X operator()(X k0, X k1, X c0, X c1) const {
     constexpr int rotations[2][4] = {{13, 15, 26, 6}, {17, 29, 16, 24}};
     const X keys[3] = {k0, k1, k0 ^ k1 ^ 0x1BD11BDAu};
     X a = c0 + k0, b = c1 + k1;
@@ -54,25 +49,27 @@ struct Threefry {
   }
 };
 
-template <Word word>
-ir::Sym emit_word(std::span<const ir::Sym> in) { return Threefry<word>{}(in[0], in[1], in[2], in[3]); }
+template <Word word> ir::Sym emit_word(std::span<const ir::Sym> in) {
+  return Threefry<word>{}(in[0], in[1], in[2], in[3]);
+}
 
 ir::Sym emit_threefry(std::span<const ir::Sym> in, std::span<const int64_t> attrs) {
   switch (static_cast<Word>(attrs[0])) {
-    case Word::first: return emit_word<Word::first>(in);
-    case Word::second: return emit_word<Word::second>(in);
-    default: return emit_word<Word::mixed>(in);
+  case Word::first: return emit_word<Word::first>(in);
+  case Word::second: return emit_word<Word::second>(in);
+  default: return emit_word<Word::mixed>(in);
   }
 }
 
-template <Word word>
-ir::BlockFn word_loop() { return ir::Clones<ir::Map<Threefry<word>, uint32_t, uint32_t, uint32_t, uint32_t>>::pick(); }
+template <Word word> ir::BlockFn word_loop() {
+  return ir::Clones<ir::Map<Threefry<word>, uint32_t, uint32_t, uint32_t, uint32_t>>::pick();
+}
 
 ir::BlockFn block_threefry(std::span<const DType>, DType, std::span<const int64_t> attrs) {
   switch (static_cast<Word>(attrs[0])) {
-    case Word::first: return word_loop<Word::first>();
-    case Word::second: return word_loop<Word::second>();
-    default: return word_loop<Word::mixed>();
+  case Word::first: return word_loop<Word::first>();
+  case Word::second: return word_loop<Word::second>();
+  default: return word_loop<Word::mixed>();
   }
 }
 
@@ -86,7 +83,8 @@ Aval infer_threefry(std::span<const Aval> in, const Attrs& attrs) {
 const Op& define_threefry() {
   Op op;
   op.name = "threefry";
-  op.doc = "Random bits: the counter (c0, c1) enciphered by the key (k0, k1); one word of the result, or both mixed by xor.";
+  op.doc = "Random bits: the counter (c0, c1) enciphered by the key (k0, k1); one word of the result, or "
+           "both mixed by xor.";
   op.arity = 4;
   op.infer = infer_threefry;
   op.lower = Elementwise{emit_threefry, block_threefry};

@@ -5,50 +5,54 @@
 
 namespace pg {
 
-const Op& equal_op = elementwise<2>(sign_free_everything, [](auto x, auto y) { return x == y; },
-                                    {.name = "equal", .doc = "x == y.", .facts = {no_derivative(), no_derivative()}});
-const Op& not_equal_op = elementwise<2>(sign_free_everything, [](auto x, auto y) { return x != y; },
-                                        {.name = "not_equal", .doc = "x != y.", .facts = {no_derivative(), no_derivative()}});
-const Op& less_op = elementwise<2>(everything, [](auto x, auto y) { return x < y; },
-                                   {.name = "less", .doc = "x < y.", .facts = {no_derivative(), no_derivative()}});
-const Op& less_equal_op = elementwise<2>(everything, [](auto x, auto y) { return x <= y; },
-                                         {.name = "less_equal", .doc = "x <= y.", .facts = {no_derivative(), no_derivative()}});
+const Op& equal_op =
+    elementwise<2>("equal", "x == y.", sign_free_everything, [](auto x, auto y) { return x == y; },
+                   {no_derivative(), no_derivative()});
+const Op& not_equal_op =
+    elementwise<2>("not_equal", "x != y.", sign_free_everything, [](auto x, auto y) { return x != y; },
+                   {no_derivative(), no_derivative()});
+const Op& less_op = elementwise<2>("less", "x < y.", everything, [](auto x, auto y) { return x < y; },
+                                   {no_derivative(), no_derivative()});
+const Op& less_equal_op =
+    elementwise<2>("less_equal", "x <= y.", everything, [](auto x, auto y) { return x <= y; },
+                   {no_derivative(), no_derivative()});
 
-const Op& isnan_op = elementwise<1>(floats, [](auto x) { return x != x; },
-                                    {.name = "isnan", .doc = "Is x NaN?", .facts = {no_derivative()}});
-const Op& isinf_op = elementwise<1>(floats, [](auto x) { return abs(x) == ir::detail::inf; },
-                                    {.name = "isinf", .doc = "Is x an infinity?", .facts = {no_derivative()}});
-const Op& isfinite_op = elementwise<1>(floats, [](auto x) { return abs(x) < ir::detail::inf; },
-                                       {.name = "isfinite", .doc = "Is x neither infinite nor NaN?", .facts = {no_derivative()}});
-const Op& signbit_op = elementwise<1>(floats, [](auto x) { return signbit(x); },
-                                      {.name = "signbit", .doc = "Is the sign bit set (also of -0 and NaN)?", .facts = {no_derivative()}});
+const Op& isnan_op =
+    elementwise<1>("isnan", "Is x NaN?", floats, [](auto x) { return x != x; }, {no_derivative()});
+const Op& isinf_op = elementwise<1>("isinf", "Is x an infinity?", floats,
+                                    [](auto x) { return abs(x) == ir::detail::inf; }, {no_derivative()});
+const Op& isfinite_op = elementwise<1>("isfinite", "Is x neither infinite nor NaN?", floats,
+                                       [](auto x) { return abs(x) < ir::detail::inf; }, {no_derivative()});
+const Op& signbit_op = elementwise<1>("signbit", "Is the sign bit set (also of -0 and NaN)?", floats,
+                                      [](auto x) { return signbit(x); }, {no_derivative()});
 
 // ---- where: (bool, T, T). Only bits move, so one loop per width does.
 namespace {
 
 struct Choose {
-  template <class C, class X>
-  PG_INLINE X operator()(C c, X x, X y) const { return select(c, x, y); }
+  template <class C, class X> PG_INLINE X operator()(C c, X x, X y) const { return select(c, x, y); }
 };
 
-template <class T>
-ir::BlockFn choose_loop() { return ir::Clones<ir::Map<Choose, bool, T, T>>::pick(); }
+template <class T> ir::BlockFn choose_loop() { return ir::Clones<ir::Map<Choose, bool, T, T>>::pick(); }
 
-ir::Sym emit_where(std::span<const ir::Sym> in, std::span<const int64_t>) { return ir::select(in[0], in[1], in[2]); }
+ir::Sym emit_where(std::span<const ir::Sym> in, std::span<const int64_t>) {
+  return ir::select(in[0], in[1], in[2]);
+}
 
 ir::BlockFn block_where(std::span<const DType> in, DType, std::span<const int64_t>) {
   switch (size_of(compute_type(in[1]))) {
-    case 1: return choose_loop<uint8_t>();
-    case 2: return choose_loop<uint16_t>();
-    case 4: return choose_loop<uint32_t>();
-    default: return choose_loop<uint64_t>();
+  case 1: return choose_loop<uint8_t>();
+  case 2: return choose_loop<uint16_t>();
+  case 4: return choose_loop<uint32_t>();
+  default: return choose_loop<uint64_t>();
   }
 }
 
 Aval infer_where(std::span<const Aval> in, const Attrs&) {
   detail::check_shapes("where", in);
   require(is_bool(in[0].dtype), ErrorKind::dtype, [&] {
-    return concat("where: the condition is ", name_of(in[0].dtype), ", but it must be bool; compare it, as in x != 0");
+    return concat("where: the condition is ", name_of(in[0].dtype),
+                  ", but it must be bool; compare it, as in x != 0");
   });
   require(in[1].dtype == in[2].dtype, ErrorKind::dtype, [&] {
     return concat("where: the branches are ", name_of(in[1].dtype), " and ", name_of(in[2].dtype),

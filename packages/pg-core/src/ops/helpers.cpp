@@ -18,9 +18,15 @@ NodeRef operator-(double a, const NodeRef& b) { return fill_like(a, b) - b; }
 NodeRef operator*(const NodeRef& a, double b) { return a * fill_like(b, a); }
 NodeRef operator*(double a, const NodeRef& b) { return b * fill_like(a, b); }
 
-NodeRef where(const NodeRef& condition, const NodeRef& x, const NodeRef& y) { return make(where_op, {condition, x, y}); }
-NodeRef where(const NodeRef& condition, double x, const NodeRef& y) { return where(condition, fill_like(x, y), y); }
-NodeRef where(const NodeRef& condition, const NodeRef& x, double y) { return where(condition, x, fill_like(y, x)); }
+NodeRef where(const NodeRef& condition, const NodeRef& x, const NodeRef& y) {
+  return make(where_op, {condition, x, y});
+}
+NodeRef where(const NodeRef& condition, double x, const NodeRef& y) {
+  return where(condition, fill_like(x, y), y);
+}
+NodeRef where(const NodeRef& condition, const NodeRef& x, double y) {
+  return where(condition, x, fill_like(y, x));
+}
 NodeRef astype(const NodeRef& x, DType dtype) { return make(astype_op, {x}, {static_cast<int64_t>(dtype)}); }
 
 }  // namespace pg
