@@ -38,7 +38,10 @@ inline double elementwise(const Node& node, const std::vector<double>& x) {
   const auto store = [](double value, DType dtype, char* to) {
     if (is_bool(dtype)) *to = value != 0;
     else if (dtype == DType::float64) std::memcpy(to, &value, 8);
-    else {
+    else if (is_float(dtype)) {
+      const float single = static_cast<float>(value);  // also the register of 16-bit floats
+      std::memcpy(to, &single, 4);
+    } else {
       const int64_t whole = static_cast<int64_t>(value);
       std::memcpy(to, &whole, 8);
     }
@@ -58,10 +61,13 @@ inline double elementwise(const Node& node, const std::vector<double>& x) {
   loop(result, in, 1);
   if (is_bool(node.dtype)) return result[0];
   double number;
+  float single;
   int64_t whole;
   std::memcpy(&number, result, 8);
+  std::memcpy(&single, result, 4);
   std::memcpy(&whole, result, 8);
-  return is_float(node.dtype) ? number : static_cast<double>(whole);
+  if (node.dtype == DType::float64) return number;
+  return is_float(node.dtype) ? single : static_cast<double>(whole);
 }
 
 inline Value view(const View& lower, const Node& node, const std::vector<Value>& x) {
