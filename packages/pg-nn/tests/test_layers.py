@@ -124,6 +124,7 @@ CASES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")  # torch's, about its own speed
 @pytest.mark.parametrize("jit", [False, True], ids=["eager", "jit"])
 @pytest.mark.parametrize("name", CASES)
 def test_layer_equals_torch(name, jit):
@@ -236,7 +237,7 @@ def test_dropout_gradient_uses_the_same_mask():
         (lambda: nn.Embedding(3, 2, padding_idx=3), nn.errors.ModuleError, "padding_idx 3"),
         (lambda: nn.Dropout(1.5), nn.errors.ModuleError, "between 0 and 1"),
         (lambda: nn.Flatten(3)(pg.ones((2, 2))), pg.errors.ShapeError, "start_dim 3"),
-        (lambda: nn.GELU("fast")(pg.ones((2,))), ValueError, '"none" or "tanh"'),
+        (lambda: nn.GELU("fast")(pg.ones((2,))), ValueError, "'none' or 'tanh'"),
     ],
 )
 def test_mistakes_raise(run, error, message):
