@@ -5,6 +5,7 @@
 #include <chrono>
 #include <random>
 
+#include "engine/engine.h"
 #include "reference.h"
 #include "transforms/api.h"
 
@@ -66,6 +67,19 @@ double inner(const std::vector<Value>& a, const std::vector<Value>& b) {
 }
 std::vector<double> numbers(const NodeRef& x) { return reference::evaluate({x})[0].data; }
 
+/// The engine computes what the slow evaluator computes. Last use of these nodes: they are values afterwards.
+void engine_agrees(const Nodes& nodes, const std::vector<Value>& expected) {
+  std::vector<Node*> roots;
+  for (const NodeRef& node : nodes) roots.push_back(node.get());
+  engine::evaluate(roots);
+  for (size_t k = 0; k < nodes.size(); ++k)
+    for (size_t i = 0; i < expected[k].data.size(); ++i) {
+      const double found = static_cast<const double*>(nodes[k]->buffer.load()->data)[i],
+                   wanted = expected[k].data[i];
+      CHECK_NEAR(found, wanted, 1e-12 * (1 + std::abs(wanted)));
+    }
+}
+
 /// Checks f at these inputs, then its gradient, `order` times in all.
 void laws(const char* name, const Function& f, const Nodes& inputs, int order = 3) {
   const int failures = check_failures;
@@ -73,7 +87,8 @@ void laws(const char* name, const Function& f, const Nodes& inputs, int order = 
   for (const NodeRef& x : inputs) tangents.push_back(random_like(*x));
   const Derivative forward = push(f, inputs, tangents);
   for (const NodeRef& y : forward.primals) cts.push_back(random_like(*y));
-  const std::vector<Value> rate = reference::evaluate(filled(forward.tangents, forward.primals));
+  const Nodes tangents_out = filled(forward.tangents, forward.primals);
+  const std::vector<Value> rate = reference::evaluate(tangents_out);
 
   const double step = 1e-5;
   std::vector<std::vector<Value>> moved;
@@ -94,9 +109,12 @@ void laws(const char* name, const Function& f, const Nodes& inputs, int order = 
     }
 
   const Nodes pulled = filled(pull(linearized(f, inputs), cts), inputs);
+  const std::vector<Value> back = reference::evaluate(pulled);
   const double left = inner(reference::evaluate(cts), rate),
-               right = inner(reference::evaluate(pulled), reference::evaluate(tangents));
+               right = inner(back, reference::evaluate(tangents));
   CHECK_NEAR(left, right, 1e-9 * (1 + std::abs(left)));
+  engine_agrees(tangents_out, rate);
+  engine_agrees(pulled, back);
   if (check_failures != failures) std::fprintf(stderr, "  in %s, order left %d\n", name, order);
   if (order > 1) laws(name, gradient_of(f, cts), inputs, order - 1);
 }
