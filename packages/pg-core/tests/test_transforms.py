@@ -136,6 +136,46 @@ def test_a_stand_in_that_leaks_is_its_value():
     assert (leaked[1] + leaked[0]).item() == 9.0
 
 
+def test_rebinding_an_argument_is_part_of_the_function():
+    def moved(x):
+        x += 1.0
+        return (x * x).sum()
+
+    def written(x):
+        x[0] = 5.0
+        return (x * x).sum()
+
+    x = vector(2, 3)
+    value, gradient = pg.value_and_grad(moved, 0)(x)
+    assert (value.item(), gradient.tolist()) == (25, [6, 8])
+    value, gradient = pg.value_and_grad(written, 0)(x)
+    assert (value.item(), gradient.tolist()) == (34, [0, 6])
+    value, tangent = pg.jvp(written, return_outs=True)(x, vector(1, 1))
+    assert (value.item(), tangent.item()) == (34, 6)
+    assert x.tolist() == [2, 3]
+
+
+def test_writing_to_a_part_differentiates():
+    def f(x):
+        y = x * 1.0
+        y[0] = x[1] * 2
+        y[::-1] = y * x
+        return (y * y).sum()
+
+    assert pg.grad(f)(vector(2, 3)).tolist() == [144, 204]  # of x1^4 + 4 x0^2 x1^2
+
+
+def test_nesting_with_jit():
+    def f(x):
+        return (pg.tanh(x) * x).sum()
+
+    x = vector(0.3, 0.7)
+    first, second = pg.grad(f)(x).tolist(), pg.jvp(pg.grad(f))(x, x).tolist()
+    for g in (pg.jit(pg.grad(f)), pg.grad(pg.jit(f)), pg.jit(pg.grad(pg.jit(f)))):
+        assert g(x).tolist() == pytest.approx(first, rel=1e-14)
+        assert pg.jvp(g)(x, x).tolist() == pytest.approx(second, rel=1e-14)
+
+
 # ---- conventions
 
 

@@ -104,8 +104,9 @@ def _call(
 ) -> _Traced:
     flat = inputs.flat()
     stand_ins = [trace.alias(x) for x in flat]
+    given = [trace.alias(x) for x in stand_ins]  # the function's own handles: it may rebind them (x += 1)
     replaced = list(args)
-    for position, tree in zip(inputs.positions, inputs.group(stand_ins), strict=True):
+    for position, tree in zip(inputs.positions, inputs.group(given), strict=True):
         replaced[position] = tree
     result = f(*replaced, **kwargs)
     aux = None
