@@ -264,3 +264,46 @@ def test_a_module_in_forward_under_jit_follows_the_training_flag():
     np.testing.assert_array_equal(f(x).numpy(), np.ones(1000))
     net.train()
     assert int((f(x) == 0).sum().item()) > 300
+
+
+def test_a_model_in_a_closure_is_compared_only_after_a_change(monkeypatch):
+    net = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5)).eval()
+    f = pg.jit(lambda x: net(x))
+    x = pg.ones((1, 2))
+    f(x)
+    compared = []
+    equal = nn._module_tree.Structure.__eq__
+    monkeypatch.setattr(nn._module_tree.Structure, "__eq__", lambda a, b: compared.append(1) or equal(a, b))
+    f(x)
+    assert not compared
+    nn.Linear(1, 1)  # some change, though not to this model
+    f(x)
+    assert compared
+    compared.clear()
+    f(x)
+    assert not compared
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda net: setattr(net[0], "weight", nn.Parameter(pg.ones((1, 1)))),
+        lambda net: net.__setitem__(1, nn.Tanh()),
+        lambda net: net.append(nn.Tanh()),
+        lambda net: setattr(net[1], "approximate", "tanh"),
+        lambda net: net.train(),
+        lambda net: net[0].weight.assign(pg.ones((1, 1))),
+    ],
+)
+def test_changes_of_a_model_reach_a_jitted_function(change):
+    net = nn.Sequential(nn.Linear(1, 1), nn.GELU(), nn.Dropout(0.999999), nn.Linear(1, 1)).eval()
+    f = pg.jit(lambda x: net(x))
+    x = pg.full((1, 1), 1.0)
+    net.load_state_dict({**net.state_dict(), "0.weight": [[2.0]], "0.bias": [0.0]})
+    before = f(x).item()
+    change(net)
+    pg.random.manual_seed(0)
+    after = f(x).item()
+    pg.random.manual_seed(0)
+    assert after == pytest.approx(net(x).item(), rel=1e-6)
+    assert after != before

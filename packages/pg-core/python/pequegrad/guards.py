@@ -55,7 +55,7 @@ def of(function: Callable[..., Any], met: Sequence[Guard] = ()) -> Callable[[], 
 def of_attribute(obj: Any, attribute: str, value: Any) -> Guard:
     """The guard that an attribute keeps its value. It does not keep the object alive."""
     try:
-        find = weakref.ref(obj)
+        find: Callable[[], Any] = weakref.ref(obj)
     except TypeError:  # such as a tuple: no weak references
         find = functools.partial(lambda kept: kept, obj)
 
@@ -140,7 +140,9 @@ def _of_value(value: Any, what: str, read: Callable[[], Any], seen: set[int]) ->
         if len(leaves) > _MANY:
             yield Guard(what, read, functools.partial(_same_length, value, len(leaves)))
         else:
-            yield Guard(what, read, functools.partial(_same_tree, leaves, tree))
+            same = functools.partial(_same_tree, leaves, tree)
+            version = getattr(type(value), "__pytree_version__", None)
+            yield Guard(what, read, same if version is None else _Versioned(value, version, same))
             for leaf in leaves:
                 if isinstance(leaf, types.FunctionType):
                     yield from _collect(leaf, seen)
@@ -150,6 +152,27 @@ def _of_value(value: Any, what: str, read: Callable[[], Any], seen: set[int]) ->
             lambda: read().training,
             functools.partial(_same_number, value.training),
         )
+
+
+class _Versioned:
+    """Compares a container that counts its changes only after there were any.
+
+    ``__pytree_version__()``, a static method of its class, gives an object that is another one after each
+    change of what any instance's leaves and structure are.
+    """
+
+    def __init__(self, value: Any, version: Callable[[], Any], same: Callable[[Any], bool]) -> None:
+        self._find, self._version, self._same = weakref.ref(value), version, same
+        self._seen = version()
+
+    def __call__(self, new: Any) -> bool:
+        version = self._version()
+        if version is self._seen and new is self._find():
+            return True
+        same = self._same(new)
+        if same and new is self._find():
+            self._seen = version
+        return same
 
 
 def _same_number(old: Any, new: Any) -> bool:

@@ -132,7 +132,7 @@ class ModuleDict(StatefulModule):
         self.register_module(name, module)
 
     def __delitem__(self, name: str) -> None:
-        del self._modules[name]
+        delattr(self, name)
 
     def __contains__(self, name: object) -> bool:
         return name in self._modules

@@ -72,6 +72,11 @@ class StatefulModule:
         module.__dict__.update(_parameters={}, _buffers={}, _modules={}, _transient=set(), _training=True)
         return module
 
+    @staticmethod
+    def __pytree_version__() -> object:
+        """Another object after any module was changed; jit compares models anew only then."""
+        return _version
+
     def __init__(self) -> None:
         pass
 
@@ -93,6 +98,12 @@ class StatefulModule:
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}", name=name, obj=self)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            self._set(name, value)
+        finally:
+            _changed()
+
+    def _set(self, name: str, value: Any) -> None:
         own = self.__dict__
         if isinstance(value, Parameter):
             self.register_parameter(name, value.tensor)
@@ -119,12 +130,13 @@ class StatefulModule:
 
     def __delattr__(self, name: str) -> None:
         own = self.__dict__
-        for registry in (own["_parameters"], own["_buffers"], own["_modules"]):
+        for registry in (own["_parameters"], own["_buffers"], own["_modules"], own):
             if name in registry:
                 del registry[name]
                 own["_transient"].discard(name)
+                _changed()
                 return
-        super().__delattr__(name)
+        super().__delattr__(name)  # raises
 
     def __dir__(self) -> list[str]:
         own = self.__dict__
@@ -159,6 +171,7 @@ class StatefulModule:
             )
         self._claim(name, "_parameters")
         self._parameters[name] = tensor
+        _changed()
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Register a tensor that is not trained; `persistent=False` also keeps it out of state_dict."""
@@ -169,6 +182,7 @@ class StatefulModule:
         self._claim(name, "_buffers")
         self._buffers[name] = tensor
         (self._transient.discard if persistent else self._transient.add)(name)
+        _changed()
 
     def register_module(self, name: str, module: StatefulModule | None) -> None:
         """Register a submodule."""
@@ -178,6 +192,7 @@ class StatefulModule:
             )
         self._claim(name, "_modules")
         self._modules[name] = module
+        _changed()
 
     # --- computing ------------------------------------------------------------------------------------------
 
@@ -197,7 +212,9 @@ class StatefulModule:
 
     @training.setter
     def training(self, mode: bool) -> None:
-        self.__dict__["_training"] = bool(mode)
+        if self.__dict__["_training"] is not bool(mode):
+            self.__dict__["_training"] = bool(mode)
+            _changed()
 
     def train(self, mode: bool = True) -> Self:
         """Put this module and every submodule into training mode, or into evaluation mode if `mode` is False.
@@ -235,6 +252,7 @@ class StatefulModule:
         for module in self.modules():
             for registry in (module._parameters, module._buffers):
                 registry.update({k: moved[id(v)] for k, v in registry.items() if id(v) in moved})
+        _changed()
         return self
 
     # --- walking --------------------------------------------------------------------------------------------
@@ -369,6 +387,14 @@ class StatefulModule:
             return f"{type(self).__name__}({extra})"
         body = "".join(f"  {line}\n" for line in ([extra] if extra else []) + lines)
         return f"{type(self).__name__}(\n{body})"
+
+
+_version = object()
+
+
+def _changed() -> None:
+    global _version
+    _version = object()
 
 
 def _indented(text: str) -> str:
