@@ -16,6 +16,7 @@ static_assert(ours::tag_any == dnnl_format_tag_any && ours::scratchpad_user == d
 static_assert(ours::forward_training == dnnl_forward_training &&
               ours::forward_inference == dnnl_forward_inference);
 static_assert(ours::convolution_direct == dnnl_convolution_direct);
+static_assert(ours::query_impl_info == dnnl_query_impl_info_str);
 static_assert(ours::query_scratchpad_md == dnnl_query_scratchpad_md &&
               ours::query_exec_arg_md == dnnl_query_exec_arg_md);
 static_assert(ours::arg_src == DNNL_ARG_SRC && ours::arg_dst == DNNL_ARG_DST &&

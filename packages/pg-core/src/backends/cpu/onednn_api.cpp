@@ -196,6 +196,12 @@ Primitive::~Primitive() {
   if (desc_) table.primitive_desc_destroy(desc_);
 }
 
+bool Primitive::is_reference() const {
+  const char* name = nullptr;
+  return table.primitive_desc_query(desc_, query_impl_info, 0, &name) == success &&
+         std::string_view(name).starts_with("ref");
+}
+
 ConstMemoryDesc Primitive::layout(int arg) const {
   return table.primitive_desc_query_md(desc_, query_exec_arg_md, arg);
 }

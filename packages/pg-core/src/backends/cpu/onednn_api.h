@@ -40,7 +40,7 @@ constexpr int tag_any = 1;
 constexpr int scratchpad_user = 1;
 constexpr int forward_training = 64, forward_inference = 96;
 constexpr int convolution_direct = 1;
-constexpr int query_scratchpad_md = 136, query_exec_arg_md = 255;
+constexpr int query_impl_info = 8, query_scratchpad_md = 136, query_exec_arg_md = 255;
 constexpr int arg_src = 1, arg_dst = 17, arg_weights = 33, arg_scratchpad = 80;
 constexpr int arg_diff_src = 129, arg_diff_dst = 145, arg_diff_weights = 161;
 
@@ -62,6 +62,7 @@ struct Api {
   X(memory_set_data_handle, Status (*)(Memory, void* handle))                                                \
   X(primitive_attr_create, Status (*)(Attr*))                                                                \
   X(primitive_attr_set_scratchpad_mode, Status (*)(Attr, int mode))                                          \
+  X(primitive_desc_query, Status (*)(PrimitiveDesc, int what, int index, void* result))                      \
   X(primitive_desc_query_md, ConstMemoryDesc (*)(PrimitiveDesc, int what, int index))                        \
   X(primitive_desc_destroy, Status (*)(PrimitiveDesc))                                                       \
   X(primitive_create, Status (*)(PrimitiveHandle*, PrimitiveDesc))                                           \
@@ -129,6 +130,8 @@ class Primitive {
   Primitive& operator=(const Primitive&) = delete;
 
   bool ok() const { return handle_ != nullptr; }
+  /// The library has only its reference loops for this case, which are slower than our own kernels by far.
+  bool is_reference() const;
   ConstMemoryDesc layout(int arg) const;
   size_t bytes(int arg) const;
   void run(std::initializer_list<const void*> pointers);

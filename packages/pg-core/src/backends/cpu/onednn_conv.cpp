@@ -84,6 +84,8 @@ bool connect(Side& side, const Primitive& primitive, int arg, const Layout& plai
   return side.reorder->ok();
 }
 
+bool usable(const Primitive& primitive) { return primitive.ok() && !primitive.is_reference(); }
+
 bool compile_piece(Piece& piece, Kind kind, const ConvDesc& d, int64_t n) {
   const Api& lib = *api();
   const Shapes s(d, n);
@@ -108,7 +110,7 @@ bool compile_piece(Piece& piece, Kind kind, const ConvDesc& d, int64_t n) {
   if (kind == Kind::forward) {
     piece.run =
         std::make_unique<Primitive>(forward, std::initializer_list<int>{arg_src, arg_weights, arg_dst});
-    return piece.run->ok() && connect(piece.first, *piece.run, arg_src, x, true) &&
+    return usable(*piece.run) && connect(piece.first, *piece.run, arg_src, x, true) &&
            connect(piece.second, *piece.run, arg_weights, w, true) &&
            connect(piece.result, *piece.run, arg_dst, y, false);
   }
@@ -124,13 +126,13 @@ bool compile_piece(Piece& piece, Kind kind, const ConvDesc& d, int64_t n) {
   if (input) {
     piece.run = std::make_unique<Primitive>(
         desc, std::initializer_list<int>{arg_diff_dst, arg_weights, arg_diff_src});
-    return piece.run->ok() && connect(piece.first, *piece.run, arg_diff_dst, y, true) &&
+    return usable(*piece.run) && connect(piece.first, *piece.run, arg_diff_dst, y, true) &&
            connect(piece.second, *piece.run, arg_weights, w, true) &&
            connect(piece.result, *piece.run, arg_diff_src, x, false);
   }
   piece.run =
       std::make_unique<Primitive>(desc, std::initializer_list<int>{arg_src, arg_diff_dst, arg_diff_weights});
-  return piece.run->ok() && connect(piece.first, *piece.run, arg_src, x, true) &&
+  return usable(*piece.run) && connect(piece.first, *piece.run, arg_src, x, true) &&
          connect(piece.second, *piece.run, arg_diff_dst, y, true) &&
          connect(piece.result, *piece.run, arg_diff_weights, w, false);
 }

@@ -101,7 +101,7 @@ std::unique_ptr<Primitive> compile_tile(const Product& p, int64_t batch, int64_t
     return nullptr;
   auto primitive =
       std::make_unique<Primitive>(desc, std::initializer_list<int>{arg_src, arg_weights, arg_dst});
-  return primitive->ok() ? std::move(primitive) : nullptr;
+  return primitive->ok() && !primitive->is_reference() ? std::move(primitive) : nullptr;
 }
 
 struct MatmulPlan : Plan {
