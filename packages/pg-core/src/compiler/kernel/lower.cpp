@@ -55,7 +55,7 @@ class Scheduler {
     const std::vector<Id>& reductions = group_.reductions();
     if (reductions.empty()) {
       if (roots_.size() == 1 && !group_.is_input(roots_[0].node) && group_[roots_[0].node].op->as<Concat>()) return pieces();
-      return map({group_.shape(roots_[0].node), {}}, roots_);
+      return maps();
     }
     const Graph::Record& first = group_[reductions[0]];
     Domain domain{group_.shape(first.inputs[0]), Ints(first.attrs.begin(), first.attrs.end())};
@@ -77,6 +77,21 @@ class Scheduler {
   // ---- maps ------------------------------------------------------------------------------------------------------------
 
   void nothing() { kernel_.phases.push_back({ir::axis("point", 0), {}, "nothing to compute"}); }
+
+  /// One phase for the outputs of each shape (as a rule there is one).
+  void maps() {
+    std::vector<Root> left = roots_;
+    while (!left.empty()) {
+      const Shape shape = group_.shape(left[0].node);
+      std::vector<Root> now;
+      std::erase_if(left, [&](const Root& r) {
+        const bool same = count_of(group_.shape(r.node)) == count_of(shape);
+        if (same) now.push_back(r);
+        return same;
+      });
+      map({shape, {}}, now);
+    }
+  }
 
   /// Every operand of a concat goes to its part of the result.
   void pieces() {
