@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import threading
 import warnings
 
@@ -167,3 +168,32 @@ def test_backward_teaches():
     layer = nn.Linear(1, 1)
     with pytest.raises(pg.errors.PequegradError, match="value_and_grad"):
         layer(pg.ones((1, 1))).sum().backward()
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_training_leaves_nothing_behind(jit):
+    def train():
+        model = net()
+        optimizer = nn.AdamW(model)
+        y = pg.Tensor([0, 1, 2, 0, 1])
+
+        def step(x):
+            loss, grads = nn.value_and_grad(model, lambda x: nn.cross_entropy(model(x), y))(x)
+            optimizer.step(grads)
+            return loss
+
+        run = pg.jit(step) if jit else step
+        alive = []
+        for _ in range(4):
+            run(pg.Tensor(X)).eval()
+            gc.collect()
+            alive.append((pg.debug.live_nodes(), pg.debug.live_buffers()))
+        assert alive[1] == alive[-1]
+
+    pg.random.normal().eval()  # the thread's generator
+    gc.collect()
+    before = pg.debug.live_nodes(), pg.debug.live_buffers()
+    train()
+    gc.collect()
+    pg.random.normal().eval()
+    assert (pg.debug.live_nodes(), pg.debug.live_buffers()) == before

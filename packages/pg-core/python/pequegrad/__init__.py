@@ -246,6 +246,7 @@ from .errors import (
     TraceError,
     UnsupportedError,
 )
+from .evaluate import eval
 from .jit import jit
 from .random import manual_seed, rand, randn
 from .tracing import GraphTrace, make_trace

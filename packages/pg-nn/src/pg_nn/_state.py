@@ -19,6 +19,13 @@ def snapshot(tensor: Tensor) -> Tensor:
     return copy.copy(tensor)
 
 
+def compute(*trees: Any) -> None:
+    """Compute all tensors of the pytrees in one program, as eager code expects; nothing to do under jit."""
+    leaves = [leaf for leaf in pg.pytree.leaves(trees) if isinstance(leaf, Tensor)]
+    if not any(leaf.is_abstract for leaf in leaves):
+        pg.eval(leaves)
+
+
 def describe(tensor: Tensor) -> str:
     """Dtype and shape, as in `float32(2, 3)`."""
     return f"{tensor.dtype}{tuple(tensor.shape)}"

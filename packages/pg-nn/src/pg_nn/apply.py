@@ -12,7 +12,7 @@ from pequegrad import Tensor
 from pequegrad.errors import ArgumentError
 
 from ._scope import replaced, resolve
-from ._state import describe, snapshot
+from ._state import compute, describe, snapshot
 from .errors import StateDictError, describe_mismatch
 from .module import StatefulModule
 
@@ -111,6 +111,8 @@ def value_and_grad(
 
         params = {name: resolve(handle) for name, handle in handles.items()}
         (loss, (aux, fresh)), (grads,) = pg.value_and_grad(loss_of, wrt=[0], has_aux=True)(params)
+        # Together, because loss and gradients share the forward pass.
+        compute(loss, aux, fresh, grads)
         for name, handle in buffers.items():
             resolve(handle).assign(fresh[name])
         return ((loss, aux) if has_aux else loss), grads

@@ -39,8 +39,8 @@ class TensorDataset(Dataset):
 
     >>> import numpy as np, pg_nn as nn
     >>> data = nn.TensorDataset(np.arange(6.0).reshape(3, 2), np.arange(3))
-    >>> len(data), data[1]
-    (3, (array([2., 3.]), np.int64(1)))
+    >>> len(data), data[1][0]
+    (3, array([2., 3.]))
     """
 
     def __init__(self, *columns: Any) -> None:

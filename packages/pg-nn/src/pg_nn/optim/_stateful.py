@@ -8,7 +8,7 @@ from typing import Any
 import pequegrad as pg
 from pequegrad import Tensor
 
-from .._state import load_tensors, snapshot
+from .._state import compute, load_tensors, snapshot
 from ..errors import OptimizerError
 from ..module import StatefulModule
 from ._state import Functional, State, scalar
@@ -57,6 +57,7 @@ class Optimizer:
             grads = {name: grads[name] for name in self._params}
         state, params = self._functional(self._params, grads, self.state)
         results = [*pg.pytree.flatten(state)[0], *params.values()]
+        compute(results)
         handles = [*pg.pytree.flatten(self.state)[0], *self._params.values()]
         for handle, value in zip(handles, results, strict=True):
             handle.assign(value)
