@@ -108,7 +108,7 @@ def _torch(f: Callable[..., Any]) -> Callable[..., Any]:
     def reference(*args: Any, **kwargs: Any) -> Any:
         import torch
 
-        made = [torch.from_numpy(np.ascontiguousarray(a)) if isinstance(a, np.ndarray) else a for a in args]
+        made = [torch.from_numpy(np.array(a, order="C")) if isinstance(a, np.ndarray) else a for a in args]
         out = f(torch, *made, **kwargs)
         return out.numpy() if isinstance(out, torch.Tensor) else [o.numpy() for o in out]
 

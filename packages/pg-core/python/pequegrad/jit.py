@@ -121,11 +121,10 @@ def _explain(self: _core.JitFunction, *args: Any, **kwargs: Any) -> Explanation:
     options: Options = self.options
     before = options.traces
     self(*args, **kwargs)
-    return Explanation(options, self.entries[-1], options.traces > before)
+    return Explanation(options, self.entries[0], options.traces > before)
 
 
-if hasattr(_core, "JitFunction"):
-    _core.JitFunction.explain = _explain
+_core.JitFunction.explain = _explain
 
 jit = Jit()
 jit.__doc__ = """Compile a function: trace it once per kind of arguments, then run the program.

@@ -243,6 +243,7 @@ class Options:
         self.static_argnums = dict.fromkeys(static_argnums, "")
         self.static_argnames = set(static_argnames)
         self.retrace_reason: str | None = None
+        self._newest: Any = None  # the spec of the last trace
         self.traces = 0
 
     def miss(
@@ -267,13 +268,10 @@ class Options:
 
     def _note(self, jitted: _core.JitFunction, in_spec: Any) -> None:
         self.traces += 1
-        entries = jitted.entries
-        self.retrace_reason = None
-        if entries:
-            newest = entries[-1]
-            self.retrace_reason = (
-                difference(newest.in_spec, in_spec) or newest.changed() or "the entry was dropped"
-            )
+        why = jitted.retrace_reason if self._newest is not None else None
+        if why and self._newest is not None:  # a guard says what changed; else the arguments do
+            why = difference(self._newest, in_spec) or why
+        self.retrace_reason, self._newest = why, in_spec
         if self.traces == _WARN_AFTER + 1:
             name = getattr(self.function, "__qualname__", "the function")
             warnings.warn(
