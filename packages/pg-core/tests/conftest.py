@@ -16,7 +16,9 @@ SLICES = 8
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "nightly: exhaustive; a normal run takes a slice that changes from day to day")
+    config.addinivalue_line(
+        "markers", "nightly: exhaustive; a normal run takes a slice that changes from day to day"
+    )
     config.addinivalue_line("markers", "keeps_alive: the test leaves tensors alive on purpose")
 
 
@@ -33,7 +35,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         # By content, not by hash(): the same day takes the same slice in every process.
         exhaustive = item.get_closest_marker("nightly") is not None
-        (left_out if exhaustive and zlib.crc32(item.nodeid.rpartition("/")[2].encode()) % SLICES != today else kept).append(item)
+        (
+            left_out
+            if exhaustive and zlib.crc32(item.nodeid.rpartition("/")[2].encode()) % SLICES != today
+            else kept
+        ).append(item)
     if left_out:
         items[:] = kept
         config.hook.pytest_deselected(items=left_out)
@@ -81,5 +87,3 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     outcome = yield
     if call.when == "call" and call.excinfo is not None:
         item.stash[FAILED] = True
-
-

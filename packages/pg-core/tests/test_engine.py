@@ -223,5 +223,7 @@ def test_contractions_of_any_labels() -> None:
         out = text.split("->")[1]
         a, b = rng.random(a_shape), rng.random(b_shape)
         labels = [ord(c) - 97 for c in left + right + out]
-        got = _core.apply("dot_general", (pg.Tensor(a), pg.Tensor(b)), (len(left), len(right), len(out), *labels))
+        got = _core.apply(
+            "dot_general", (pg.Tensor(a), pg.Tensor(b)), (len(left), len(right), len(out), *labels)
+        )
         np.testing.assert_allclose(got.numpy(), np.einsum(text, a, b), rtol=1e-12, err_msg=text)

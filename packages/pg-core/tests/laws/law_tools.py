@@ -114,7 +114,11 @@ def assert_close(got: Any, want: np.ndarray, dtype: str, times: float = 1.0, wha
     tolerance = TOLERANCE[got.dtype.name] * times
     scale = float(np.max(np.abs(want[np.isfinite(want)]), initial=0.0)) or 1.0
     np.testing.assert_allclose(
-        values.astype(np.float64), want.astype(np.float64), rtol=tolerance, atol=tolerance * min(scale, 1.0) * 0.5, err_msg=what
+        values.astype(np.float64),
+        want.astype(np.float64),
+        rtol=tolerance,
+        atol=tolerance * min(scale, 1.0) * 0.5,
+        err_msg=what,
     )
 
 

@@ -32,7 +32,7 @@ def closed(row: Row, sample: Sample) -> tuple[Any, list[np.ndarray]]:
             given[p] = v
         return [y for y in flat(row.function(*given, **sample.kwargs)) if y.dtype == "float64"]
 
-    return f, [np.ascontiguousarray(args[p], dtype=np.float64) for p in positions]
+    return f, [np.array(args[p], np.float64, order="C") for p in positions]
 
 
 def directions(arrays: list[np.ndarray], seed: int) -> list[np.ndarray]:
@@ -54,7 +54,13 @@ def differences(f: Any, at: list[np.ndarray], along: list[np.ndarray], h: float 
 def close(got: list[Any], want: list[np.ndarray], tolerance: float, what: str) -> None:
     for g, w in zip(got, want, strict=True):
         scale = max(1.0, float(np.max(np.abs(w), initial=0.0)))
-        np.testing.assert_allclose(g.numpy() if isinstance(g, pg.Tensor) else g, w, rtol=tolerance, atol=tolerance * scale, err_msg=what)
+        np.testing.assert_allclose(
+            g.numpy() if isinstance(g, pg.Tensor) else g,
+            w,
+            rtol=tolerance,
+            atol=tolerance * scale,
+            err_msg=what,
+        )
 
 
 @pytest.mark.parametrize(("row", "sample"), CASES)

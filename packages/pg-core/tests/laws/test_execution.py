@@ -12,7 +12,13 @@ from op_samples import ROWS, Row, Sample
 import pequegrad as pg
 
 CASES = [
-    pytest.param(row, sample, dtype, id=f"{row.name}-{number}.{i}-{dtype}", marks=[pytest.mark.nightly] if i or j else [])
+    pytest.param(
+        row,
+        sample,
+        dtype,
+        id=f"{row.name}-{number}.{i}-{dtype}",
+        marks=[pytest.mark.nightly] if i or j else [],
+    )
     for number, row in enumerate(ROWS)
     for j, dtype in enumerate(row.dtypes[:3])
     for i, sample in enumerate(row.samples)
@@ -23,7 +29,11 @@ NEEDS_VALUES = {"nonzero"}
 def split_arguments(row: Row, sample: Sample, dtype: str) -> tuple[Any, list[Any]]:
     """The op as a function of its arrays alone: sizes and axes are no inputs."""
     args = [to_tensor(x, dtype) for x in arguments(row, sample, dtype)]
-    places = [i for i, x in enumerate(args) if isinstance(x, pg.Tensor) or (isinstance(x, list) and x and isinstance(x[0], pg.Tensor))]
+    places = [
+        i
+        for i, x in enumerate(args)
+        if isinstance(x, pg.Tensor) or (isinstance(x, list) and x and isinstance(x[0], pg.Tensor))
+    ]
 
     def f(*arrays: Any) -> Any:
         given = list(args)
@@ -34,7 +44,9 @@ def split_arguments(row: Row, sample: Sample, dtype: str) -> tuple[Any, list[Any
     return f, [args[p] for p in places]
 
 
-@pytest.mark.parametrize(("row", "sample", "dtype"), [c for c in CASES if c.values[0].name not in NEEDS_VALUES])
+@pytest.mark.parametrize(
+    ("row", "sample", "dtype"), [c for c in CASES if c.values[0].name not in NEEDS_VALUES]
+)
 def test_jit_equals_eager(row: Row, sample: Sample, dtype: str) -> None:
     f, arrays = split_arguments(row, sample, dtype)
     jitted = pg.jit(f)

@@ -289,30 +289,31 @@ def _erfinv32(x: Tensor) -> Tensor:
     p = where(central, fill(_CENTRAL[0], x), _TAIL[0])
     for c, t in zip(_CENTRAL[1:], _TAIL[1:], strict=True):
         p = where(central, fill(c, x), t) + p * w
-    return where(_abs(x) == 1.0, x * math.inf, p * x)
+    return where(_abs(x) == 1.0, x.detach() * math.inf, p * x)
 
 
 def _erfinv64(x: Tensor) -> Tensor:
     inside = _abs(x) < 1.0
     u = where(inside, x, 0.0)
-    # The tail needs the distance to 1, which 1 - |x| gives exactly; Newton works on log(erfc) there.
-    tail = _abs(u) > 0.9
-    t = where(tail, 1.0 - _abs(u), 0.5)
-    y = _abs(
-        cast(
-            _erfinv32(
-                cast(elementwise("minimum", elementwise("maximum", u, -1 + 6e-8), 1 - 6e-8), dt.float32)
-            ),
-            dt.float64,
-        )
-    )
-    y = where(tail & (t < 1e-6), sqrt(elementwise("maximum", -log(t * sqrt(-math.pi * log(t))), 0.0)), y)
-    c = 2 / math.sqrt(math.pi)
+    held = u.detach()
+    # The tail needs the distance to 1, which 1 - |x| gives exactly; Newton works on erfc there.
+    tail = _abs(held) > 0.9
+    t = where(tail, 1.0 - _abs(held), 0.5)
+    close = elementwise("minimum", elementwise("maximum", held, -1 + 6e-8), 1 - 6e-8)
+    y = _abs(cast(_erfinv32(cast(close, dt.float32)), dt.float64))
+    far = sqrt(elementwise("maximum", -log(t * sqrt(-math.pi * log(t))), 0.0))
+    y = where(tail & (t < 1e-6), far, y)
     for _ in range(4):
-        error = where(tail, t - erfc(y), erf(y) - _abs(u))
-        step = error / (c * exp(-(y * y)))
+        error = where(tail, t - erfc(y), erf(y) - _abs(held))
+        step = error / (2 / math.sqrt(math.pi) * exp(-(y * y)))
         y = y - step / (1.0 + y * step)
-    return where(inside, copysign(y, u), where(_abs(x) == 1.0, x * math.inf, math.nan))
+    y = copysign(y, held)
+    # Two Newton steps from the solution have its derivatives up to the third; taking their value away again
+    # leaves the value as it is.
+    n = y
+    for _ in range(2):
+        n = n - (erf(n) - u) / (2 / math.sqrt(math.pi) * exp(-(n * n)))
+    return where(inside, y + (n - n.detach()), where(_abs(x) == 1.0, x.detach() * math.inf, math.nan))
 
 
 arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
