@@ -318,10 +318,11 @@ struct Cosine {
 
 /// x^n by repeated squaring, wrapping; a negative power of an integer is 0 except for 1 and -1.
 template <class X> PG_INLINE X integer_power(X x, X n) {
-  X base = x, result = like(x, 1);
-  for (int bit = 0; bit < width_of(x); ++bit) {
-    result = select(((n >> bit) & 1) == 1, result * base, result);
+  X base = x, result = like(x, 1), left = n;
+  for (int bit = 0; bit < width_of(x) && !known_zero(left); ++bit) {
+    result = select((left & 1) == 1, result * base, result);
     base = base * base;
+    left = left >> 1;
   }
   return by_sign(
       x,

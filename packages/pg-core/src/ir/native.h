@@ -300,6 +300,7 @@ PG_INLINE auto by_bool(Val<T> x, OnBool on_bool, OnOther on_other, Rest... rest)
   if constexpr (std::is_same_v<T, bool>) return on_bool(x, rest...);
   else return on_other(x, rest...);
 }
+template <class T> PG_INLINE bool known_zero(Val<T> x) { return x.v == 0; }
 template <class T> constexpr int width_of(Val<T>) { return sizeof(T) * 8; }
 
 }  // namespace pg::ir

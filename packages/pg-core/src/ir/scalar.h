@@ -189,6 +189,8 @@ template <class OnBool, class OnInt, class... Rest>
 Sym by_bool(Sym x, OnBool on_bool, OnInt on_other, Rest... rest) {
   return is_bool(x.dtype) ? on_bool(x, rest...) : on_other(x, rest...);
 }
+/// For leaving loops early: with native types whether x is zero, here never.
+inline bool known_zero(Sym) { return false; }
 inline int width_of(Sym x) { return static_cast<int>(size_of(x.dtype)) * 8; }
 
 }  // namespace pg::ir

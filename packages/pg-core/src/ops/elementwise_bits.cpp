@@ -32,19 +32,33 @@ enum class Word { first, second, mixed };
 
 template <class X> PG_INLINE X rotate(X x, int by) { return (x << by) | (x >> (32 - by)); }
 
+/// One round: a += b, then b is rotated and mixed with a.
+template <int by, class X> PG_INLINE void mix(X& a, X& b) {
+  a = a + b;
+  b = rotate(b, by) ^ a;
+}
+// Written out, since GCC does not unroll the rounds and then cannot vectorise the loop over elements.
+template <class X> PG_INLINE void four_rounds(X& a, X& b) {
+  mix<13>(a, b), mix<15>(a, b), mix<26>(a, b), mix<6>(a, b);
+}
+template <class X> PG_INLINE void four_other_rounds(X& a, X& b) {
+  mix<17>(a, b), mix<29>(a, b), mix<16>(a, b), mix<24>(a, b);
+}
+
 template <Word word> struct Threefry {
   template <class X> PG_INLINE X operator()(X k0, X k1, X c0, X c1) const {
-    constexpr int rotations[2][4] = {{13, 15, 26, 6}, {17, 29, 16, 24}};
-    const X keys[3] = {k0, k1, k0 ^ k1 ^ 0x1BD11BDAu};
+    const X k2 = k0 ^ k1 ^ 0x1BD11BDAu;
     X a = c0 + k0, b = c1 + k1;
-    for (int group = 0; group < 5; ++group) {
-      for (int round = 0; round < 4; ++round) {
-        a = a + b;
-        b = rotate(b, rotations[group % 2][round]) ^ a;
-      }
-      a = a + keys[(group + 1) % 3];
-      b = b + keys[(group + 2) % 3] + (group + 1);
-    }
+    four_rounds(a, b);
+    a = a + k1, b = b + k2 + 1;
+    four_other_rounds(a, b);
+    a = a + k2, b = b + k0 + 2;
+    four_rounds(a, b);
+    a = a + k0, b = b + k1 + 3;
+    four_other_rounds(a, b);
+    a = a + k1, b = b + k2 + 4;
+    four_rounds(a, b);
+    a = a + k2, b = b + k0 + 5;
     return word == Word::first ? a : word == Word::second ? b : a ^ b;
   }
 };
