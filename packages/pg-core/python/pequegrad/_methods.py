@@ -16,7 +16,7 @@ import numpy as np
 from . import _core, dt
 from . import device as _device
 from ._ops import creation, diagonals, elementwise, indexing, linalg, logic, maths, nn, reduce, shape, sorting
-from ._ops.common import as_tensor, cast, operand, to_device
+from ._ops.common import as_tensor_like, cast, operand, to_device
 from .errors import ArgumentError, DTypeError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class TensorMethods:
         >>> x.assign(pg.ones(2)).tolist()
         [1.0, 1.0]
         """
-        v = as_tensor(value)
+        v = as_tensor_like(value, self)
         if v.shape != self.shape:
             v = indexing.fitting(v, self.shape, self)
         if v.dtype is not self.dtype and v.dtype.kind == "f" and self.dtype.kind != "f":

@@ -138,6 +138,20 @@ def as_tensor(x: TensorLike) -> Tensor:
     return _core.number(x, dt.as_dtype(type(x)).code, True, (), _device.default_device().pair)
 
 
+def as_tensor_like(x: TensorLike, like: Tensor) -> Tensor:
+    """A value that will be cast to the dtype of another tensor: Python numbers, also in lists, take a floating
+    dtype at once, so that they are rounded once.
+    """
+    if like.dtype.kind == "f" and not isinstance(x, Tensor):
+        if isinstance(x, (list, tuple)):
+            return from_python(x, like.dtype)
+        x = operand(x)
+        if type(x) in (int, float):
+            check_int(x)
+            return _core.number(x, like.dtype.code, False, (), like.device.pair)
+    return as_tensor(x)
+
+
 def elementwise(op: str, *xs: TensorLike) -> Tensor:
     """A record applied to promoted and broadcast operands."""
     ready = [x if type(x) in _PLAIN else operand(x) for x in xs]

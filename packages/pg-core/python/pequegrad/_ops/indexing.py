@@ -11,7 +11,7 @@ import numpy as np
 from .. import _core, dt
 from .._core import Tensor
 from ..errors import ArgumentError, IndexingError, InvalidValueError, ShapeError, TraceError
-from .common import TensorLike, as_tensor, axis_of, cast, elementwise, iota, reshape_to
+from .common import TensorLike, as_tensor, as_tensor_like, axis_of, cast, elementwise, iota, reshape_to
 from .logic import where
 from .shape import broadcast_shapes, broadcast_to, moveaxis, permute
 
@@ -264,7 +264,7 @@ _RECORDS = {"add": "add", "mul": "mul", "min": "minimum", "max": "maximum"}
 
 def update(x: Tensor, key: Any, value: TensorLike, mode: str) -> Tensor:
     """x with the part named by a key set to, added to, ... a value that broadcasts to that part."""
-    v = as_tensor(value)
+    v = as_tensor_like(value, x)
     if (
         mode == "set"
         and v.dtype.kind == "f"
@@ -368,7 +368,7 @@ class At:
 
     def subtract(self, value: TensorLike) -> Tensor:
         """The tensor with a value subtracted from this part."""
-        return update(self._x, self._key, -as_tensor(value), "add")
+        return update(self._x, self._key, -as_tensor_like(value, self._x), "add")
 
     def multiply(self, value: TensorLike) -> Tensor:
         """The tensor with this part multiplied."""
@@ -378,7 +378,7 @@ class At:
 
     def divide(self, value: TensorLike) -> Tensor:
         """The tensor with this part divided."""
-        return update(self._x, self._key, 1.0 / as_tensor(value), "mul")
+        return update(self._x, self._key, 1.0 / as_tensor_like(value, self._x), "mul")
 
     def min(self, value: TensorLike) -> Tensor:
         """The tensor with this part not above a value."""

@@ -13,7 +13,18 @@ import numpy as np
 from .. import _core, dt
 from .._core import Tensor
 from ..errors import ArgumentError, AxisError, InvalidValueError, ShapeError
-from .common import Axis, TensorLike, as_tensor, axes_of, axis_of, cast, reshape_to, shape_of, spelled
+from .common import (
+    Axis,
+    TensorLike,
+    as_tensor,
+    as_tensor_like,
+    axes_of,
+    axis_of,
+    cast,
+    reshape_to,
+    shape_of,
+    spelled,
+)
 
 
 def _unpacked(first: Any, rest: tuple[Any, ...]) -> Any:
@@ -457,16 +468,14 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
             f"pad: pad_width {pad_width!r} does not give a (before, after) pair for each axis of {x.shape}"
         ) from None
     if mode == "constant":
-        value = constant_values if isinstance(constant_values, Tensor) else as_tensor(constant_values)
+        value = cast(as_tensor_like(constant_values, x), x.dtype)
         if value.ndim:
             raise ShapeError(f"pad: constant_values must be one number, got shape {value.shape}")
         words = [w for pair in widths for w in pair] if x.ndim else []
         low, high = words[0::2], words[1::2]
         if any(d + a + b < 0 for d, a, b in zip(x.shape, low, high, strict=True)):
             raise ShapeError(f"pad: margins {widths} crop more than shape {x.shape} has")
-        return _core.apply(
-            "pad", (x, cast(value, x.dtype)), [w for a, b in zip(low, high, strict=True) for w in (a, b, 0)]
-        )
+        return _core.apply("pad", (x, value), [w for a, b in zip(low, high, strict=True) for w in (a, b, 0)])
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
         raise InvalidValueError(
             f"pad: unknown mode {mode!r}; the modes are constant, edge, reflect, symmetric, wrap"
