@@ -1,14 +1,13 @@
-"""The training snippet of the project's first document, as written there, with its elisions filled and on the CPU."""
+"""The training snippet of the first document, as written there, with its elisions filled and on the CPU."""
 
 from __future__ import annotations
 
 import numpy as np
 import pequegrad as pg
+import pg_nn as nn
 import pytest
 from pequegrad import fngrad
 from pequegrad.tensor import Tensor
-
-import pg_nn as nn
 from pg_nn import SGDState, sgd, transforms
 
 

@@ -167,7 +167,7 @@ class _Arguments:
                 x.shape, x.dtype, x.weak, device
             )
         if kind is float or (isinstance(x, np.floating) and not isinstance(x, np.longdouble)):
-            # float64, so that nothing is lost before it meets a float64 tensor; beside others it counts as float32.
+            # float64, so that nothing is lost before a float64 tensor; beside others it counts as float32.
             return ("float",), self._param((), dt.float64, True, (0, 0))
         if kind is int or isinstance(x, np.integer):
             return ("int",), self._param((), dt.int64, True, (0, 0))
