@@ -152,45 +152,73 @@ def jvp(
 
 # ---- jit
 
+Guard = Callable[[], str | None] | tuple[str, Any, Any, Any, str]
+
 class GraphTrace:
-    """The closed graph between params and outs; prints one line per record."""
+    """The closed graph between params and outs; prints one line per record. Placeholders of captured tensors are inputs too."""
 
     def __init__(self, params: Sequence[Tensor], outs: Sequence[Tensor]) -> None: ...
     @property
     def num_inputs(self) -> int: ...
     @property
     def num_nodes(self) -> int: ...
+    @property
+    def inputs(self) -> list[int]: ...  # positions in records
+    @property
+    def outputs(self) -> list[int]: ...
+    @property
+    def records(self) -> list[tuple[str, list[int], str, str, str]]:
+        """Of every record: op, operands, attributes, type, where it was called."""
+
     def __str__(self) -> str: ...
 
 class JitFunction:
-    """Callable. Matches the arguments against its entries, newest first; on a miss it calls
-    ``miss(jit_function, args, kwargs)``, which must return a JitEntry, stores that and runs it.
+    """Callable. Matches the arguments against its entries, the one used last first; on a miss it calls
+    ``miss(jit_function, args, kwargs)``, which must return a JitEntry, stores that and runs it. The entry used longest
+    ago is dropped when there are more than ``max_entries``.
 
-    It is a descriptor like a function, so that it works as a method.
+    It is a descriptor like a function, so that it works as a method, and keeps attributes. Inside a trace, abstract or
+    not, it calls the Python function, so that it is differentiated and compiled with what surrounds it.
     """
 
     def __init__(self, function: Callable[..., Any], miss: Callable[..., JitEntry], max_entries: int = 64) -> None: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     @property
-    def entries(self) -> list[JitEntry]: ...
+    def function(self) -> Callable[..., Any]: ...
+    @property
+    def max_entries(self) -> int: ...
+    @property
+    def entries(self) -> list[JitEntry]: ...  # the one used last at the end
+    @property
+    def traces(self) -> int: ...  # how often it was traced
+    @property
+    def reasons(self) -> list[str]:
+        """Why it was traced again, oldest first; the last 64."""
+
     def clear(self) -> None: ...
 
 class JitEntry:
     """One traced program.
 
     A *spec* is a nested tuple, walked along the arguments (the pair ``(args, kwargs)``) without building anything:
-      ("tensor", shape, dtype code, weak, device pair)   an input
+      ("tensor", shape, dtype code, weak, device pair)   an input; an array is converted at every call
       ("float",) | ("int",)                              exact Python (or NumPy scalar) number: a rank-0 weak input
       ("static", value)                                  same type and equal; NaN, -0.0 by bits
       ("none",)
       ("tuple", (spec, ...)) | ("list", (spec, ...)) | ("dict", (key, ...), (spec, ...))     exact types
-      ("object", type, flatten, aux, (spec, ...))        flatten(x) -> (children, aux); aux compared with ==
-    Output specs use the same words with ("out", k) for output k of the program and ("object", type, unflatten, aux, ...),
-    unflatten(aux, children) -> object.
+      ("object", type, flatten, aux, (spec, ...))        flatten(x) -> (children, aux); aux compared as static values are
+      ("fields", type, (name, ...), (spec, ...))         attributes of an object of this exact type
+    Keys of a dict are best given in the order of insertion: equal orders need no look-up. Output specs use the same words
+    with ("out", k) for output k of the program, ("object", type, unflatten, aux, ...), unflatten(aux, children) -> object,
+    and ("fields", ...), which sets the attributes of a new object without calling __init__.
 
-    params: abstract tensors in the order in which the walk meets tensors and numbers; outs: traced result leaves. Handles
-    captured by the trace become hidden inputs, rebound captured handles hidden outputs.
-    guards() -> str | None: a reason to retrace, or None; pass None when there is nothing to guard.
+    params: placeholders of the trace in the order in which the walk meets tensors and numbers; outs: traced result leaves.
+    Handles captured by the trace become hidden inputs, rebound captured handles and rebound placeholders hidden outputs:
+    after a call the captured handle, or the tensor passed as that argument, names the new value.
+    guards: what must still hold; each is a function that answers a reason to retrace or None, or a fact
+    (kind, object, key, expected, what) that is checked without Python code: "cell" (the content of a closure cell), "item"
+    (of a dict) or "attr" (of an object or of what a weak reference names). Facts hold for the same object, or for an equal
+    one of the same type; tensors only for the same. ``what`` names the fact in reasons.
     """
 
     def __init__(
@@ -200,11 +228,22 @@ class JitEntry:
         params: Sequence[Tensor],
         outs: Sequence[Tensor],
         out_spec: Any,
-        guards: Callable[[], str | None] | None = None,
+        guards: Guard | Sequence[Guard] | None = None,
     ) -> None: ...
     @property
+    def in_spec(self) -> Any: ...
+    @property
     def graph(self) -> GraphTrace: ...
+    @property
+    def reason(self) -> str | None: ...  # why the function was traced again
+    def changed(self) -> str | None:
+        """Why a call with fitting arguments would be traced again."""
+
     def explain(self) -> str: ...
+    def details(self) -> dict[str, Any]:
+        """What explain() says: "kernels" (dicts of name, source, bytes, flops), "library_calls", "bytes", "flops",
+        "arena_bytes", "temporary_bytes", "compile_seconds", "arguments", "hidden_inputs", "results", "hidden_outputs",
+        "calls", "reason"."""
 
 # ---- watching
 

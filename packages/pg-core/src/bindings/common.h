@@ -86,6 +86,7 @@ struct Number {
   int64_t bits(DType dtype) const;
 };
 std::optional<Number> parse_number(PyObject* object);
+bool is_numpy_scalar(PyObject* object);
 
 /// An operand before promotion.
 struct Operand {

@@ -1,223 +1,452 @@
-#include "bindings/jit_entry.h"
+// One traced program: made from a finished trace, matched, run. The Python type JitEntry.
 
-#include <pybind11/stl.h>
+#include "bindings/jit.h"
+#include <structmember.h>  // after Python.h
 
-#include <cstring>
+#include <unordered_map>
 
+#include "bindings/values.h"
 #include "engine/engine.h"
 #include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"
 
 namespace pg::bindings {
+
+PyTypeObject* jit_entry_type = nullptr;
+
 namespace {
 
-std::vector<NodeRef> own_nodes(const py::sequence& tensors) {
-  std::vector<NodeRef> out;
-  for (py::handle t : tensors) {
-    require(is_tensor(t.ptr()), ErrorKind::type, [&] { return concat("expected a Tensor, got ", Py_TYPE(t.ptr())->tp_name); });
-    out.push_back(NodeRef::share(as_tensor(t.ptr())->node));
-  }
-  return out;
+// ---- from a finished trace
+// -----------------------------------------------------------------------------------------------
+
+Entry::Guard parse_guard(py::handle raw) {
+  if (PyCallable_Check(raw.ptr()))
+    return {Entry::Guard::call, py::reinterpret_borrow<py::object>(raw), {}, {}, {}};
+  const py::tuple t = py::cast<py::tuple>(raw);
+  require(t.size() == 5, ErrorKind::type,
+          "a guard is a function, or a tuple (kind, object, key, expected, what)");
+  const std::string kind = py::cast<std::string>(t[0]);
+  Entry::Guard guard{Entry::Guard::cell, t[1], t[2], t[3], t[4]};
+  if (kind == "cell" && PyCell_Check(guard.object.ptr())) return guard;
+  guard.kind = kind == "item" ? Entry::Guard::item : Entry::Guard::attribute;
+  const bool fits = (kind == "item" && PyDict_Check(guard.object.ptr())) ||
+                    (kind == "attr" && PyUnicode_Check(guard.key.ptr()));
+  require(fits, ErrorKind::type,
+          "a guard watches a \"cell\", an \"item\" of a dict or an \"attr\" of an object");
+  return guard;
 }
 
-py::object build(const Spec& spec, std::span<const NodeRef> outputs) {
-  switch (spec.kind) {
-    case Spec::Kind::output: return wrap_object(outputs[spec.index]);
-    case Spec::Kind::none: return py::none();
-    case Spec::Kind::constant: return spec.value;
-    case Spec::Kind::tuple: {
-      py::tuple out(spec.children.size());
-      for (size_t i = 0; i < spec.children.size(); ++i)
-        PyTuple_SET_ITEM(out.ptr(), static_cast<Py_ssize_t>(i), build(spec.children[i], outputs).release().ptr());
-      return out;
-    }
-    case Spec::Kind::list: {
-      py::list out(spec.children.size());
-      for (size_t i = 0; i < spec.children.size(); ++i)
-        PyList_SET_ITEM(out.ptr(), static_cast<Py_ssize_t>(i), build(spec.children[i], outputs).release().ptr());
-      return out;
-    }
-    case Spec::Kind::dict: {
-      py::dict out;
-      for (size_t i = 0; i < spec.children.size(); ++i)
-        if (PyDict_SetItem(out.ptr(), spec.keys[i].ptr(), build(spec.children[i], outputs).ptr()) < 0) throw_python_error();
-      return out;
-    }
-    case Spec::Kind::object: {
-      py::tuple children(spec.children.size());
-      for (size_t i = 0; i < spec.children.size(); ++i)
-        PyTuple_SET_ITEM(children.ptr(), static_cast<Py_ssize_t>(i), build(spec.children[i], outputs).release().ptr());
-      return spec.function(spec.value, children);
-    }
-    default: break;
-  }
-  fail(ErrorKind::internal, "a result spec holds an argument word");
-}
+/// Collects what the program takes and gives, in order: arguments, captured handles; results, rebound
+/// handles.
+struct Collector {
+  const Trace& trace;
+  std::vector<NodeRef> params, outs;
+  std::vector<Entry::Captured> reads;
+  std::vector<Entry::Write> writes;
+  std::unordered_map<TensorObject*, NodeRef>
+      unread;  // placeholders of handles that the trace met first as results
 
-/// A graph as Python sees it.
-struct GraphTrace {
-  Graph graph;
+  NodeRef argument(py::handle tensor) {
+    require(is_tensor(tensor.ptr()), ErrorKind::type, "params must be tensors");
+    TensorObject* handle = as_tensor(tensor.ptr());
+    const NodeRef param = trace.param_of(handle);
+    require(param != nullptr, ErrorKind::trace, "params must be placeholders of the trace");
+    if (handle->node != param.get())
+      writes.push_back({py::object(), static_cast<uint32_t>(params.size()), 0});
+    params.push_back(param);
+    return param;
+  }
+
+  NodeRef result(py::handle tensor) {
+    require(is_tensor(tensor.ptr()), ErrorKind::type, "outs must be tensors");
+    TensorObject* handle = as_tensor(tensor.ptr());
+    if (handle->trace == trace.id() || handle->node->abstract) return NodeRef::share(handle->node);
+    // A handle from outside: its value at the end of the call.
+    if (const Capture* c = trace.find_capture(handle)) {
+      if (c->written) return trace.open() ? NodeRef::share(handle->node) : c->written;
+      if (c->param) return c->param;
+    }
+    NodeRef& param = unread[handle];
+    if (!param) {
+      const OpenTrace scope(true);
+      param = param_node(handle->node->aval(),
+                         static_cast<int64_t>(1) << 32 | static_cast<int64_t>(reads.size()));
+      read(py::reinterpret_borrow<py::object>(tensor), param);
+    }
+    return param;
+  }
+
+  void read(py::object handle, NodeRef param) {
+    reads.push_back({std::move(handle), param->aval()});
+    params.push_back(std::move(param));
+  }
 };
 
-GraphTrace graph_between(const py::sequence& params, const py::sequence& outs) {
-  const std::vector<NodeRef> from = own_nodes(params), to = own_nodes(outs);
-  uint64_t oldest = 0;
-  for (const NodeRef& p : from) oldest = oldest ? std::min(oldest, p->serial) : p->serial;
-  std::vector<NodeRef> captures;
-  return {flatten(from, to, oldest, captures)};
+std::unique_ptr<Entry> make_entry(const Trace& trace, py::handle in_spec, const py::sequence& params,
+                                  const py::sequence& outs, py::handle out_spec, py::handle guards) {
+  require(trace.id() != 0 && trace.abstract(), ErrorKind::trace,
+          "a JitEntry needs an abstract trace that was entered");
+  Spec in(in_spec, false), out(out_spec, true);
+  Collector c{trace, {}, {}, {}, {}, {}};
+  for (py::handle p : params) c.argument(p);
+  const auto leaf_count = static_cast<uint32_t>(c.params.size());
+  for (const Capture& capture : trace.captures())
+    if (capture.param) c.read(capture.handle, capture.param);
+  for (py::handle o : outs) {
+    NodeRef node = c.result(o);
+    // A float argument travels as a weak float64, so that nothing is lost on its way to a float64 tensor;
+    // alone it is the default float.
+    if (node->weak && node->dtype == DType::float64) {
+      const OpenTrace scope(true);
+      node = astype(node, DType::float32);
+    }
+    c.outs.push_back(std::move(node));
+  }
+  const size_t results = c.outs.size();
+  const bool writes_arguments = !c.writes.empty();
+  for (Entry::Write& write : c.writes) {
+    write.result = static_cast<uint32_t>(c.outs.size());
+    c.outs.push_back(NodeRef::share(as_tensor(py::object(params[write.leaf]).ptr())->node));
+  }
+  for (const Capture& capture : trace.captures()) {
+    if (!capture.written) continue;
+    c.writes.push_back({capture.handle, 0, static_cast<uint32_t>(c.outs.size())});
+    c.outs.push_back(trace.open() ? NodeRef::share(as_tensor(capture.handle.ptr())->node) : capture.written);
+  }
+
+  uint32_t leaf = 0;
+  for (Token& t : in.tokens) {
+    if (t.kind != Token::tensor && t.kind != Token::real && t.kind != Token::integer) continue;
+    require(leaf < leaf_count, ErrorKind::internal, "the input spec has more leaves than params");
+    const Aval type = c.params[leaf++]->aval();
+    if (t.kind != Token::tensor) t.type = type;
+    const bool same = t.type.shape == type.shape && t.type.dtype == type.dtype && t.type.weak == type.weak &&
+                      t.type.device == type.device;
+    require(same && (t.kind == Token::tensor || type.shape.empty()), ErrorKind::internal, [&] {
+      return concat("a param is ", describe_type(type), ", the input spec says ", in.wanted(t));
+    });
+  }
+  require(leaf == leaf_count, ErrorKind::internal, "the input spec has fewer leaves than params");
+  for (const Token& t : out.tokens)
+    require(t.kind != Token::out || t.count < results, ErrorKind::internal,
+            "the output spec names a result that does not exist");
+
+  std::vector<Entry::Guard> watched;
+  if (PyCallable_Check(guards.ptr())) watched.push_back(parse_guard(guards));
+  else if (!guards.is_none())
+    for (py::handle g : py::cast<py::sequence>(guards)) watched.push_back(parse_guard(g));
+  return std::unique_ptr<Entry>(new Entry{.in_words = py::reinterpret_borrow<py::object>(in_spec),
+                                          .in = std::move(in),
+                                          .out = std::move(out),
+                                          .program = engine::JitProgram(c.params, c.outs, trace.start()),
+                                          .reads = std::move(c.reads),
+                                          .writes = std::move(c.writes),
+                                          .leaf_count = leaf_count,
+                                          .writes_arguments = writes_arguments,
+                                          .guards = std::move(watched),
+                                          .reason = {}});
 }
 
-std::string explain(const JitEntry& entry) {
-  const Program& program = entry.executable().program;
-  const Backend& backend = engine::backend_for({});
-  std::string out = concat("program: ", program.inputs, " inputs (", entry.captured(), " captured), ", program.outputs.size(), " outputs (", entry.written(),
-                           " written back), ", program.kernels, " kernels, ", program.calls, " library calls\n");
-  out += concat("compiled in ", program.compile_seconds * 1e3, " ms from ", entry.traced().size(), " records; temporaries ", program.temporary_bytes,
-                " bytes in an arena of ", program.arena_bytes, "\n");
-  int number = 0;
-  for (const ProgramStep& step : program.steps)
-    out += step.kernel ? concat("kernel ", number++, ":\n", kernel_text(program, step, backend)) : concat("call ", number++, ": ", call_text(program, step), "\n");
-  return out;
+// ---- a call
+// --------------------------------------------------------------------------------------------------------------
+
+/// Computes the inputs that are pending, all in one cut.
+void evaluate_pending(Match& match) {
+  std::vector<Node*> pending;
+  for (const Leaf& leaf : match.leaves)
+    if (leaf.node && !leaf.node->evaluated()) pending.push_back(leaf.node);
+  if (pending.empty()) return;
+  match.own();  // other threads may run meanwhile
+  drain_decrefs();
+  engine::evaluate(pending);
 }
 
-py::list texts(const JitEntry& entry, bool kernels) {
-  py::list out;
-  const Program& program = entry.executable().program;
-  for (const ProgramStep& step : program.steps)
-    if ((step.kernel != nullptr) == kernels)
-      out.append(kernels ? kernel_text(program, step, engine::backend_for({})) : call_text(program, step));
-  return out;
+/// A function that rebinds an argument must not see the same handle twice: which of the two would it have
+/// changed?
+void check_distinct(const Entry& entry, const Match& match) {
+  std::unordered_map<TensorObject*, size_t> seen;
+  for (size_t i = 0; i < match.leaves.size(); ++i) {
+    TensorObject* handle = match.leaves[i].handle;
+    if (handle && !seen.emplace(handle, i).second)
+      fail(ErrorKind::trace, "a jitted function changes a tensor in place that it is given twice (or that it "
+                             "also captured); pass different tensors");
+  }
+  for (const Entry::Write& write : entry.writes)
+    require(!write.handle || !seen.contains(as_tensor(write.handle.ptr())) ||
+                seen[as_tensor(write.handle.ptr())] >= entry.leaf_count,
+            ErrorKind::trace,
+            "a jitted function changes a captured tensor in place that it is also given as an argument; pass "
+            "another tensor");
 }
 
 }  // namespace
 
-JitEntry::JitEntry(Trace& trace, py::object in_spec, const py::sequence& params, const py::sequence& outs, py::handle out_spec, py::object guards)
-    : in_spec_(std::move(in_spec)), result_(parse_spec(out_spec)), guards_(std::move(guards)) {
-  Spec both = parse_spec(in_spec_);
-  require(both.children.size() == 2, ErrorKind::internal, "an argument spec is the pair (args, kwargs)");
-  positional_ = std::move(both.children[0]);
-  named_ = std::move(both.children[1]);
-
-  std::vector<NodeRef> from = own_nodes(params), to = own_nodes(outs);
-  // A float argument travels as a weak float64 so that nothing is lost on its way to a float64 tensor; alone it is the default float.
-  for (NodeRef& node : to)
-    if (node->weak && node->dtype == DType::float64) node = astype(node, DType::float32);
-  for (const NodeRef& p : from) numbers_.push_back(p->aval());
-  for (Capture& c : trace.captures()) {
-    if (c.param) {
-      from.push_back(c.param);
-      captured_.push_back({c.handle, c.param->aval()});
+std::string Entry::broken_guard() const {
+  Match scratch;
+  for (const Guard& g : guards) {
+    py::object now;
+    switch (g.kind) {
+    case Guard::cell: now = py::reinterpret_borrow<py::object>(PyCell_GET(g.object.ptr())); break;
+    case Guard::item:
+      now = py::reinterpret_borrow<py::object>(PyDict_GetItemWithError(g.object.ptr(), g.key.ptr()));
+      break;
+    case Guard::attribute: {
+      // A weak reference stands for its object; once that is gone nobody can have changed it.
+      py::object object = g.object;
+      if (PyWeakref_CheckRef(object.ptr())) object = object();
+      if (object.is_none()) continue;
+      now = py::reinterpret_steal<py::object>(PyObject_GetAttr(object.ptr(), g.key.ptr()));
+      if (!now && PyErr_ExceptionMatches(PyExc_AttributeError)) PyErr_Clear();
+      break;
     }
-    if (c.written) {
-      written_.emplace_back(c.handle, to.size());
-      to.push_back(trace.open() ? NodeRef::share(as_tensor(c.handle.ptr())->node) : c.written);
+    case Guard::call: {
+      const py::object answer = g.object();
+      if (answer.is_none()) continue;
+      return py::cast<std::string>(py::str(answer));
     }
+    }
+    if (now.ptr() == g.expected.ptr()) continue;
+    if (!now) {
+      if (PyErr_Occurred()) throw_python_error();
+      return py::cast<std::string>(py::str(g.what)) + " is gone";
+    }
+    const Fit fit = scratch.same(g.expected.ptr(), now.ptr());
+    if (fit == Fit::error) throw_python_error();
+    if (fit == Fit::differs)
+      return concat(py::cast<std::string>(py::str(g.what)), " changed from ",
+                    describe_value(g.expected.ptr()), " to ", describe_value(now.ptr()));
   }
-  traced_ = flatten(from, to, trace.start(), constants_);
-  for (const NodeRef& node : to) outputs_.push_back(node->aval());
-  std::vector<Node*> pending;
-  for (const NodeRef& node : constants_) pending.push_back(node.get());
-  engine::evaluate(pending);
-  executable_ = engine::build(traced_, {});
+  return "";
 }
 
-py::object JitEntry::run(std::span<const Leaf> leaves) const {
-  // Everything the program reads, held while it runs: user code may rebind handles meanwhile.
-  SmallVector<Node*, 32> nodes;
-  SmallVector<Node*, 8> pending;
-  const auto hold = [&](Node* node) {
-    nodes.push_back(node);
-    if (node && !node->evaluated()) pending.push_back(node);
-  };
-  for (const Leaf& leaf : leaves) hold(leaf.node);
-  for (const Captured& c : captured_) hold(as_tensor(c.handle.ptr())->node);
-  for (const NodeRef& c : constants_) nodes.push_back(c.get());
-  for (Node* node : nodes)
-    if (node) node->refs.retain();
-  struct Drop {
-    SmallVector<Node*, 32>& nodes;
-    ~Drop() {
-      for (Node* node : nodes)
-        if (node) NodeRef::adopt(node);
-    }
-  } drop{nodes};
-  if (!pending.empty()) {
-    for (const Node* node : pending)
-      require(!node->abstract, ErrorKind::trace, [&] {
-        return concat("a traced value ", to_string(node->aval()), " is used after its trace ended; return it from the traced function instead");
-      });
-    engine::evaluate(std::span<Node* const>(pending.data(), pending.size()));
+std::string Entry::changed_capture() const {
+  for (const Captured& c : reads) {
+    const Aval type = as_tensor(c.handle.ptr())->node->aval();
+    const bool same = type.shape == c.type.shape && type.dtype == c.type.dtype && type.weak == c.type.weak &&
+                      type.device == c.type.device;
+    if (!same)
+      return concat("a captured tensor changed from ", describe_type(c.type), " to ", describe_type(type));
   }
+  return "";
+}
+
+int Entry::visit(visitproc visit, void* arg) const {
+  if (const int stop = in.visit(visit, arg)) return stop;
+  if (const int stop = out.visit(visit, arg)) return stop;
+  for (const Guard& g : guards) {
+    Py_VISIT(g.object.ptr());
+    Py_VISIT(g.key.ptr());
+    Py_VISIT(g.expected.ptr());
+    Py_VISIT(g.what.ptr());
+  }
+  for (const Captured& c : reads) Py_VISIT(c.handle.ptr());
+  for (const Write& w : writes) Py_VISIT(w.handle.ptr());
+  Py_VISIT(in_words.ptr());
+  return 0;
+}
+
+Fit match_entry(const Entry& entry, Match& match, PyObject* const* args, Py_ssize_t count, PyObject* kwnames,
+                bool guards, std::string* reason) {
+  // Guards first: they may run Python code, and no leaf is held yet.
+  if (guards && !entry.guards.empty()) {
+    std::string broken = entry.broken_guard();
+    if (!broken.empty()) {
+      if (reason) *reason = std::move(broken);
+      return Fit::differs;
+    }
+  }
+  const Fit fit = match.call(entry.in, args, count, kwnames);
+  if (fit == Fit::differs && reason) {
+    const Token& t = *match.failed;
+    const std::string got =
+        match.offender ? describe_value(match.offender.ptr()) : "another number or other names";
+    *reason = concat(entry.in.path(t), " changed from ", entry.in.wanted(t), " to ", got);
+  }
+  if (fit != Fit::fits) return fit;
+  for (const Entry::Captured& c : entry.reads) {
+    TensorObject* handle = as_tensor(c.handle.ptr());
+    if (match.captured(handle, c.type)) continue;
+    if (reason) *reason = entry.changed_capture();
+    return Fit::differs;
+  }
+  return Fit::fits;
+}
+
+PyObject* run_entry(Entry& entry, Match& match, std::mutex& state) {
+  entry.calls.fetch_add(1, std::memory_order_relaxed);
+  std::unique_lock<std::mutex> ordered;
+  if (!entry.writes.empty()) {
+    // Reading and writing captured tensors is one step: two threads must not both continue from the same
+    // state.
+    ordered = std::unique_lock(state, std::try_to_lock);
+    if (!ordered) {
+      match.own();
+      {
+        const engine::WithoutGil released;
+        ordered.lock();
+      }
+      require(
+          match.refresh(), ErrorKind::trace,
+          "another thread changed the type of a tensor that this call of a jitted function changes in place");
+    }
+    check_distinct(entry, match);
+    if (entry.writes_arguments) match.own();
+  }
+  evaluate_pending(match);
 
   SmallVector<engine::Input, 32> inputs;
-  SmallVector<int64_t, 8> numbers(leaves.size(), 0);
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    if (nodes[i]) {
-      Buffer* buffer = nodes[i]->buffer.load(std::memory_order_acquire);
-      inputs.push_back({buffer->data, buffer});
-      continue;
+  for (Leaf& leaf : match.leaves) {
+    Buffer* buffer = leaf.node ? leaf.node->buffer.load(std::memory_order_acquire) : nullptr;
+    inputs.push_back({buffer ? buffer->data : &leaf.bits, buffer});
+  }
+  struct Results {
+    SmallVector<Buffer*, 4> buffers;
+    BufferRef take(size_t i) { return BufferRef::adopt(std::exchange(buffers[i], nullptr)); }
+    ~Results() { engine::release(buffers); }
+  } outputs;
+  entry.program.run(inputs, outputs.buffers);
+
+  const std::span<const Aval> types = entry.program.results();
+  const size_t results = types.size() - entry.writes.size();
+  if (!entry.writes.empty()) {
+    std::vector<NodeRef> written;
+    for (size_t i = results; i < types.size(); ++i) written.push_back(buffer_node(outputs.take(i), types[i]));
+    for (const Entry::Write& write : entry.writes) {
+      TensorObject* handle = write.handle ? as_tensor(write.handle.ptr()) : match.leaves[write.leaf].handle;
+      if (handle)
+        rebind(handle, std::move(written[write.result - results]));  // null: the argument was a number
     }
-    const DType dtype = numbers_[i].dtype;
-    const int64_t bits = leaves[i].number.bits(dtype);
-    if (dtype == DType::float32) {
-      const float value = static_cast<float>(bits_as_double(bits));
-      std::memcpy(&numbers[i], &value, sizeof(value));
-    } else {
-      numbers[i] = bits;  // float64 bits, or a little-endian integer
-    }
-    inputs.push_back({&numbers[i], nullptr});
+    ordered.unlock();
   }
 
-  SmallVector<Buffer*, 4> results;
-  BadIndex bad;
-  const std::span<const engine::Input> given(inputs.data(), inputs.size());
-  if (engine::is_long(*executable_)) {
-    const engine::WithoutGil released;
-    bad = engine::run(*executable_, given, results);
-  } else {
-    bad = engine::run(*executable_, given, results);
+  SmallVector<PyObject*, 32> made;
+  bool failed = false;
+  for (size_t i = 0; i < results && !failed; ++i) {
+    PyObject* tensor = wrap(buffer_node(outputs.take(i), types[i]));
+    failed = !tensor;
+    if (tensor) made.push_back(tensor);
   }
-  if (bad.happened) engine::fail_index(executable_->program.graph, bad, executable_->program.graph[bad.record].where);
-
-  std::vector<NodeRef> outputs;
-  outputs.reserve(results.size());
-  for (size_t i = 0; i < results.size(); ++i) outputs.push_back(buffer_node(BufferRef::adopt(results[i]), outputs_[i]));
-  for (const auto& [handle, index] : written_) rebind(as_tensor(handle.ptr()), outputs[index]);
-  return build(result_, outputs);
+  PyObject* result = failed ? nullptr : build_output(entry.out, made.data());
+  for (PyObject* tensor : made) Py_DECREF(tensor);
+  return result;
 }
 
-void bind_jit_entry(py::module_& m) {
-  py::class_<GraphTrace>(m, "GraphTrace", "A closed graph; prints one line per record.")
-      .def(py::init(&graph_between), py::arg("params"), py::arg("outs"))
-      .def_property_readonly("num_inputs", [](const GraphTrace& g) { return g.graph.inputs.size(); })
-      .def_property_readonly("num_nodes", [](const GraphTrace& g) { return g.graph.size(); })
-      .def_property_readonly("records", [](const GraphTrace& g) {
-        py::list out;
-        for (const Graph::Record& r : g.graph.nodes)
-          out.append(py::make_tuple(r.op->name, std::vector<Id>(r.inputs.begin(), r.inputs.end()), r.attrs.vector(), to_string(r.type), format_location(r.where)));
-        return out;
-      }, "(op, inputs, attributes, type, place) of every record, in order.")
-      .def_property_readonly("inputs", [](const GraphTrace& g) { return g.graph.inputs; })
-      .def_property_readonly("outputs", [](const GraphTrace& g) { return g.graph.outputs; })
-      .def("__str__", [](const GraphTrace& g) { return to_string(g.graph); })
-      .def("__repr__", [](const GraphTrace& g) { return to_string(g.graph); });
+// ---- the type
+// ------------------------------------------------------------------------------------------------------------
 
-  py::class_<JitEntry>(m, "JitEntry", "One traced program of a jitted function.")
-      .def(py::init<Trace&, py::object, const py::sequence&, const py::sequence&, py::handle, py::object>(), py::arg("trace"), py::arg("in_spec"),
-           py::arg("params"), py::arg("outs"), py::arg("out_spec"), py::arg("guards") = py::none())
-      .def_property_readonly("in_spec", &JitEntry::in_spec, "The spec of the arguments.")
-      .def("changed", [](const JitEntry& e) -> py::object {
-        const std::string reason = e.changed();
-        return reason.empty() ? py::none() : py::object(py::str(reason));
-      }, "Why a call with fitting arguments would be traced again, or None.")
-      .def_property_readonly("graph", [](const JitEntry& e) { return GraphTrace{e.traced()}; })
-      .def_property_readonly("kernels", [](const JitEntry& e) { return texts(e, true); }, "The text of every kernel.")
-      .def_property_readonly("library_calls", [](const JitEntry& e) { return texts(e, false); }, "One line per library call.")
-      .def_property_readonly("compile_time", [](const JitEntry& e) { return e.executable().program.compile_seconds; }, "Seconds spent in the compiler.")
-      .def_property_readonly("num_captured", &JitEntry::captured, "Hidden inputs.")
-      .def_property_readonly("num_written", &JitEntry::written, "Hidden outputs.")
-      .def("explain", &explain, "Kernels, library calls and memory of this program, as text.");
+namespace {
+
+JitEntryObject* as_entry(PyObject* self) { return reinterpret_cast<JitEntryObject*>(self); }
+
+Entry& entry_of(PyObject* self) {
+  require(as_entry(self)->entry != nullptr, ErrorKind::value, "this JitEntry holds no program");
+  return *as_entry(self)->entry;
+}
+
+int entry_init(PyObject* self, PyObject* args, PyObject* kwargs) {
+  static const char* names[] = {"trace", "in_spec", "params", "outs", "out_spec", "guards", nullptr};
+  PyObject *trace, *in_spec, *params, *outs, *out_spec, *guards = Py_None;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOO|O:JitEntry", const_cast<char**>(names), &trace,
+                                   &in_spec, &params, &outs, &out_spec, &guards))
+    return -1;
+  return guarded(
+      [&]() -> int {
+        require(as_entry(self)->entry == nullptr, ErrorKind::value, "a JitEntry is made once");
+        const auto list = [](PyObject* sequence) { return py::cast<py::sequence>(py::handle(sequence)); };
+        as_entry(self)->entry = make_entry(py::cast<Trace&>(py::handle(trace)), in_spec, list(params),
+                                           list(outs), out_spec, guards)
+                                    .release();
+        return 0;
+      },
+      -1);
+}
+
+int entry_traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  return as_entry(self)->entry ? as_entry(self)->entry->visit(visit, arg) : 0;
+}
+
+int entry_clear(PyObject* self) {
+  delete std::exchange(as_entry(self)->entry, nullptr);
+  return 0;
+}
+
+void entry_dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  if (as_entry(self)->weakrefs) PyObject_ClearWeakRefs(self);
+  entry_clear(self);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+PyObject* entry_explain(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* { return py::str(explain_entry(entry_of(self))).release().ptr(); });
+}
+PyObject* entry_details_method(PyObject* self, PyObject*) {
+  return guarded([&] { return entry_details(entry_of(self)).release().ptr(); });
+}
+PyObject* entry_graph(PyObject* self, void*) {
+  return guarded([&] { return graph_trace_of(entry_of(self).program.traced()).release().ptr(); });
+}
+PyObject* entry_spec(PyObject* self, void*) {
+  return guarded([&] { return Py_NewRef(entry_of(self).in_words.ptr()); });
+}
+PyObject* entry_changed(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    std::string reason = entry_of(self).broken_guard();
+    if (reason.empty()) reason = entry_of(self).changed_capture();
+    if (reason.empty()) Py_RETURN_NONE;
+    return py::str(reason).release().ptr();
+  });
+}
+PyObject* entry_reason(PyObject* self, void*) {
+  return guarded([&]() -> PyObject* {
+    const std::string& reason = entry_of(self).reason;
+    if (reason.empty()) Py_RETURN_NONE;
+    return py::str(reason).release().ptr();
+  });
+}
+
+}  // namespace
+
+void make_jit_entry_type(py::module_& m) {
+  static PyMethodDef methods[] = {
+      {"explain", entry_explain, METH_NOARGS, "explain()\n--\n\nWhat the program runs, as text."},
+      {"changed", entry_changed, METH_NOARGS,
+       "changed()\n--\n\nWhy a call with fitting arguments would be traced again, or None."},
+      {"details", entry_details_method, METH_NOARGS, "details()\n--\n\nWhat the program runs, as a dict."},
+      {nullptr, nullptr, 0, nullptr},
+  };
+  static PyGetSetDef attributes[] = {
+      {"graph", entry_graph, nullptr, "The graph as it was traced.", nullptr},
+      {"in_spec", entry_spec, nullptr, "The spec of the arguments.", nullptr},
+      {"reason", entry_reason, nullptr, "Why the function was traced again; None the first time.", nullptr},
+      {nullptr, nullptr, nullptr, nullptr, nullptr},
+  };
+  static PyMemberDef members[] = {
+      {"__weaklistoffset__", T_PYSSIZET, offsetof(JitEntryObject, weakrefs), READONLY, nullptr},
+      {nullptr, 0, 0, 0, nullptr},
+  };
+  static PyType_Slot slots[] = {
+      {Py_tp_doc, const_cast<char*>("One traced program and what it fits.")},
+      {Py_tp_new, reinterpret_cast<void*>(PyType_GenericNew)},
+      {Py_tp_init, reinterpret_cast<void*>(entry_init)},
+      {Py_tp_dealloc, reinterpret_cast<void*>(entry_dealloc)},
+      {Py_tp_traverse, reinterpret_cast<void*>(entry_traverse)},
+      {Py_tp_clear, reinterpret_cast<void*>(entry_clear)},
+      {Py_tp_methods, methods},
+      {Py_tp_getset, attributes},
+      {Py_tp_members, members},
+      {0, nullptr},
+  };
+  static PyType_Spec spec = {"pequegrad._core.JitEntry", static_cast<int>(sizeof(JitEntryObject)), 0,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};
+  PyObject* type = PyType_FromSpec(&spec);
+  if (!type) throw_python_error();
+  jit_entry_type = reinterpret_cast<PyTypeObject*>(type);
+  m.attr("JitEntry") = py::handle(type);
 }
 
 }  // namespace pg::bindings

@@ -92,6 +92,8 @@ Number from_bool(bool value) {
 
 }  // namespace
 
+bool is_numpy_scalar(PyObject* object) { return PyType_IsSubtype(Py_TYPE(object), numpy_generic()); }
+
 int64_t Number::bits(DType dtype) const {
   if (is_float(dtype)) return scalar_bits(round_to(real, dtype));
   if (is_bool(dtype)) return is_float(type.dtype) ? real != 0 : integer != 0 || wide;
@@ -107,7 +109,7 @@ std::optional<Number> parse_number(PyObject* object) {
   if (PyBool_Check(object)) return from_bool(object == Py_True);
   if (PyLong_Check(object)) return from_int(object);
   if (PyFloat_Check(object)) return from_double(PyFloat_AS_DOUBLE(object));
-  if (!PyType_IsSubtype(Py_TYPE(object), numpy_generic())) return std::nullopt;
+  if (!is_numpy_scalar(object)) return std::nullopt;
   const py::handle scalar(object);
   const std::string kind = py::cast<std::string>(scalar.attr("dtype").attr("kind"));
   if (kind == "b") return from_bool(PyObject_IsTrue(object) == 1);

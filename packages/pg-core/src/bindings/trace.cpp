@@ -77,6 +77,16 @@ Capture& Trace::capture(TensorObject* handle) {
   return captures_[found->second];
 }
 
+const Capture* Trace::find_capture(TensorObject* handle) const {
+  const auto found = known_.find(handle);
+  return found == known_.end() ? nullptr : &captures_[found->second];
+}
+
+NodeRef Trace::param_of(TensorObject* handle) const {
+  const auto found = params_.find(handle);
+  return found == params_.end() ? NodeRef() : found->second;
+}
+
 NodeRef Trace::read(TensorObject* handle) {
   // A handle made inside names a node of the trace already; one made in an outer jit trace names a placeholder there.
   if (handle->trace == id_ || handle->node->abstract) return NodeRef::share(handle->node);
@@ -140,7 +150,10 @@ void bind_traces(py::module_& m) {
       .def("param", [](Trace& t, py::handle shape, int dtype, bool weak, std::pair<int, int> device) {
         require(t.open() && t.abstract(), ErrorKind::trace, "a placeholder needs an open abstract trace");
         static std::atomic<int64_t> position{0};
-        return param_node(Aval{parse_ints(shape, "shape"), dtype_of_code(dtype), weak, device_of_pair(device)}, position.fetch_add(1));
+        NodeRef node = param_node(Aval{parse_ints(shape, "shape"), dtype_of_code(dtype), weak, device_of_pair(device)}, position.fetch_add(1));
+        py::object handle = wrap_object(node);
+        t.add_param(as_tensor(handle.ptr()), std::move(node));
+        return handle;
       }, py::arg("shape"), py::arg("dtype"), py::arg("weak"), py::arg("device"), "A placeholder without a value.");
 
   py::class_<Pullback>(m, "Pullback", "Maps cotangents of the outputs to cotangents of the inputs; None is zero.")

@@ -28,7 +28,14 @@ class Trace {
   bool abstract() const { return abstract_; }
   uint64_t start() const { return start_; }
   int64_t id() const { return id_; }
-  std::vector<Capture>& captures() { return captures_; }
+  const std::vector<Capture>& captures() const { return captures_; }
+  /// Null for a handle that the trace did not meet.
+  const Capture* find_capture(TensorObject* handle) const;
+
+  /// Notes a placeholder of this trace; the function may rebind its handle.
+  void add_param(TensorObject* handle, NodeRef node) { params_[handle] = std::move(node); }
+  /// What the handle of a placeholder named at first; null for any other handle.
+  NodeRef param_of(TensorObject* handle) const;
 
   NodeRef read(TensorObject* handle);
   void write(TensorObject* handle, NodeRef node);
@@ -43,6 +50,7 @@ class Trace {
   Trace* outer_ = nullptr;
   std::vector<Capture> captures_;
   std::unordered_map<TensorObject*, size_t> known_;
+  std::unordered_map<TensorObject*, NodeRef> params_;
 };
 
 /// The innermost open jit trace of this thread.

@@ -78,20 +78,6 @@ ExecutableRef& program_of(ThreadState& state, const Cut& cut, Device device) {
   return entry = enter_program(std::move(made));
 }
 
-uint64_t number_bytes(const Node& node) {
-  uint64_t out = 0;
-  const int64_t bits = node.attrs[0];
-  const auto put = [&](auto value) { std::memcpy(&out, &value, sizeof(value)); };
-  switch (node.dtype) {
-    case DType::float16: put(float_to_half(static_cast<float>(bits_as_double(bits)))); break;
-    case DType::bfloat16: put(float_to_bfloat16(static_cast<float>(bits_as_double(bits)))); break;
-    case DType::float32: put(static_cast<float>(bits_as_double(bits))); break;
-    case DType::float64: put(bits_as_double(bits)); break;
-    default: std::memcpy(&out, &bits, static_cast<size_t>(size_of(node.dtype))); break;
-  }
-  return out;
-}
-
 void compute(ThreadState& state, std::span<Node* const> roots) {
   Scratch scratch(state);
   Cut& c = *scratch.cut;
@@ -122,7 +108,7 @@ void compute(ThreadState& state, std::span<Node* const> roots) {
       Buffer* buffer = leaf->buffer.load(std::memory_order_acquire);
       if (!buffer) {
         number_places.push_back(static_cast<int64_t>(inputs.size()));
-        numbers.push_back(number_bytes(*leaf));
+        numbers.push_back(memory_of_bits(leaf->attrs[0], leaf->dtype));
       }
       inputs.push_back({buffer ? buffer->data : nullptr, buffer});
     }
@@ -140,27 +126,7 @@ void compute(ThreadState& state, std::span<Node* const> roots) {
   SmallVector<Buffer*, 4> results;
   try {
     const ExecutableRef program = program_of(state, c, outputs[0]->device);
-    BadIndex bad;
-    const std::span<const Input> given(inputs.data(), inputs.size());
-    if (is_long(*program)) {
-      // Other threads may drop what we read meanwhile.
-      for (const Input& input : given)
-        if (input.buffer) input.buffer->refs.retain();
-      const auto drop = [&] {
-        for (const Input& input : given)
-          if (input.buffer) BufferRef::adopt(input.buffer);
-      };
-      try {
-        const WithoutGil released;
-        bad = run(*program, given, results);
-      } catch (...) {
-        drop();
-        throw;
-      }
-      drop();
-    } else {
-      bad = run(*program, given, results);
-    }
+    const BadIndex bad = run_yielding(*program, {inputs.data(), inputs.size()}, results);
     if (bad.happened) {
       const int at = program->program.graph[bad.record].where.offset;
       fail_index(program->program.graph, bad, at >= 0 && static_cast<size_t>(at) < c.order.size() ? c.order[static_cast<size_t>(at)]->where : Location{});
@@ -191,15 +157,6 @@ void compute(ThreadState& state, std::span<Node* const> roots) {
 }
 
 }  // namespace
-
-void fail_index(const Graph& graph, const BadIndex& bad, Location where) {
-  const std::string place = describe_location && where.code ? describe_location(where) : "";
-  const std::string called = place.empty() ? "" : " (called at " + place + ")";
-  if (!bad.text.empty()) fail(ErrorKind::index, bad.text + called);
-  fail(ErrorKind::index, concat(graph[bad.record].op->name, called, ": index ", bad.index,
-                                " is out of range for an axis of ", bad.extent, " entries; allowed are 0 to ", bad.extent - 1,
-                                ", or choose mode 'clip' or 'drop'"));
-}
 
 void evaluate(std::span<Node* const> roots) {
   for (Node* root : roots)

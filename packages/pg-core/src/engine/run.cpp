@@ -132,6 +132,39 @@ BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<
   return bad;
 }
 
+BadIndex run_yielding(Executable& executable, std::span<const Input> inputs, SmallVector<Buffer*, 4>& outputs) {
+  if (!is_long(executable)) return run(executable, inputs, outputs);
+  // Other threads may drop what we read meanwhile.
+  std::vector<BufferRef> held;
+  held.reserve(inputs.size());
+  for (const Input& input : inputs)
+    if (input.buffer) held.push_back(BufferRef::share(input.buffer));
+  const WithoutGil released;
+  return run(executable, inputs, outputs);
+}
+
+void fail_index(const Graph& graph, const BadIndex& bad, Location where) {
+  const std::string place = describe_location && where.code ? describe_location(where) : "";
+  const std::string called = place.empty() ? "" : " (called at " + place + ")";
+  if (!bad.text.empty()) fail(ErrorKind::index, bad.text + called);
+  fail(ErrorKind::index, concat(graph[bad.record].op->name, called, ": index ", bad.index,
+                                " is out of range for an axis of ", bad.extent, " entries; allowed are 0 to ", bad.extent - 1,
+                                ", or choose mode 'clip' or 'drop'"));
+}
+
+uint64_t memory_of_bits(int64_t bits, DType dtype) {
+  uint64_t out = 0;
+  const auto put = [&](auto value) { std::memcpy(&out, &value, sizeof(value)); };
+  switch (dtype) {
+    case DType::float16: put(float_to_half(static_cast<float>(bits_as_double(bits)))); break;
+    case DType::bfloat16: put(float_to_bfloat16(static_cast<float>(bits_as_double(bits)))); break;
+    case DType::float32: put(static_cast<float>(bits_as_double(bits))); break;
+    case DType::float64: put(bits_as_double(bits)); break;
+    default: std::memcpy(&out, &bits, static_cast<size_t>(size_of(dtype))); break;
+  }
+  return out;
+}
+
 Counters run_counters() {
   return {kernel_count.load(), call_count.load(), program_count.load(), build_count.load(), 0};
 }

@@ -37,8 +37,13 @@ struct Input {
 /// knows the line; the outputs are then not to be used.
 BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<Buffer*, 4>& outputs);
 
-/// Raises the IndexError for it, naming the line.
+/// The same; during a long program other Python threads run, and the inputs are kept alive.
+BadIndex run_yielding(Executable& executable, std::span<const Input> inputs, SmallVector<Buffer*, 4>& outputs);
+/// Raises IndexError for a bad index; `where` is the line of the record, as far as it is known.
 [[noreturn]] void fail_index(const Graph& graph, const BadIndex& bad, Location where);
+
+/// The memory of a rank-0 value of a dtype, given its bits as attributes hold them.
+uint64_t memory_of_bits(int64_t bits, DType dtype);
 
 /// Drops what `run` returned, after a failure.
 void release(SmallVector<Buffer*, 4>& outputs);

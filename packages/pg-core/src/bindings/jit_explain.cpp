@@ -1,0 +1,176 @@
+// What tracing and compiling made, for people: GraphTrace, and the details of a traced program.
+
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "bindings/jit.h"
+#include "ops/ops.h"
+#include "support/error.h"
+#include "support/format.h"
+
+namespace pg::bindings {
+namespace {
+
+/// A closed graph, as Python sees it.
+struct GraphTrace {
+  Graph graph;
+};
+
+GraphTrace make_graph_trace(const py::sequence& params, const py::sequence& outs) {
+  const auto nodes_of = [](const py::sequence& tensors) {
+    std::vector<NodeRef> nodes;
+    for (py::handle t : tensors) {
+      require(is_tensor(t.ptr()), ErrorKind::type, "a GraphTrace is made from tensors");
+      nodes.push_back(NodeRef::share(as_tensor(t.ptr())->node));
+    }
+    return nodes;
+  };
+  std::vector<NodeRef> inputs = nodes_of(params);
+  const std::vector<NodeRef> results = nodes_of(outs);
+  // Placeholders of captured handles are inputs too.
+  for (Node* node : reachable(results, 0)) {
+    const bool known =
+        std::any_of(inputs.begin(), inputs.end(), [&](const NodeRef& p) { return p.get() == node; });
+    if (node->op == &param_op && node->attrs[1] >> 32 && !known) inputs.push_back(NodeRef::share(node));
+  }
+  std::vector<NodeRef> values;
+  return {flatten(inputs, results, 0, values)};
+}
+
+std::string shown_attrs(const Graph::Record& r) {
+  if (r.op == &full_op)
+    return is_float(r.type.dtype) ? concat(bits_as_double(r.attrs[0])) : concat(r.attrs[0]);
+  return r.op->show ? r.op->show(r.attrs) : "";
+}
+
+/// One tuple per record, in order.
+py::list records_of(const Graph& graph) {
+  py::list out;
+  for (const Graph::Record& r : graph.nodes)
+    out.append(py::make_tuple(r.op->name, std::vector<Id>(r.inputs.begin(), r.inputs.end()),
+                              r.op == &param_op ? "" : shown_attrs(r), to_string(r.type),
+                              format_location(r.where)));
+  return out;
+}
+
+double elements(const Aval& type) { return static_cast<double>(count_of(type.shape)); }
+
+/// One operation per element computed, or per element reduced.
+double flops_of(const Graph& graph, const Group& group) {
+  double out = 0;
+  for (const Id id : group.nodes) {
+    const Graph::Record& r = graph[id];
+    if (r.op->elementwise()) out += elements(r.type);
+    else if (r.op->as<Reduction>()) out += elements(graph[r.inputs[0]].type);
+  }
+  return out;
+}
+
+std::string name_of(const Graph& graph, const Group& group) {
+  constexpr size_t most = 6;
+  std::vector<std::string> ops;
+  for (const Id id : group.nodes)
+    if (graph[id].op->elementwise() || graph[id].op->as<Reduction>()) ops.push_back(graph[id].op->name);
+  if (ops.empty())
+    for (const Id id : group.nodes) ops.push_back(graph[id].op->name);
+  const size_t more = ops.size() > most ? ops.size() - most : 0;
+  ops.resize(ops.size() - more);
+  return join(ops, "_") + (more ? concat("_and_", more, "_more") : "");
+}
+
+double bytes_of(const Program& program, const ProgramStep& step) {
+  double out = 0;
+  for (const uint32_t slot : step.slots) out += static_cast<double>(program.slots[slot].bytes);
+  return out;
+}
+
+}  // namespace
+
+py::object graph_trace_of(const Graph& graph) { return py::cast(GraphTrace{graph}); }
+
+py::dict entry_details(const Entry& entry) {
+  py::dict out;
+  py::list kernels, calls;
+  const engine::Executable* executable = entry.program.executable();
+  if (executable) {
+    const Program& program = executable->program;
+    const Backend& backend = engine::backend_for(entry.program.results()[0].device);
+    for (const ProgramStep& step : program.steps) {
+      if (!step.kernel) {
+        calls.append(call_text(program, step));
+        continue;
+      }
+      py::dict kernel;
+      kernel["name"] = name_of(program.graph, step.group);
+      kernel["source"] = kernel_text(program, step, backend);
+      kernel["bytes"] = bytes_of(program, step);
+      kernel["flops"] = flops_of(program.graph, step.group);
+      kernels.append(kernel);
+    }
+    out["bytes"] = program.bytes_moved;
+    out["arena_bytes"] = program.arena_bytes;
+    out["temporary_bytes"] = program.temporary_bytes;
+    out["compile_seconds"] = program.compile_seconds;
+    out["flops"] = program.flops;
+  } else {
+    for (const char* name : {"bytes", "arena_bytes", "temporary_bytes", "compile_seconds", "flops"})
+      out[name] = 0.0;
+  }
+  for (py::handle kernel : kernels)
+    out["flops"] = py::cast<double>(out["flops"]) + py::cast<double>(kernel["flops"]);
+  out["kernels"] = kernels;
+  out["library_calls"] = calls;
+  out["arguments"] = entry.leaf_count;
+  out["hidden_inputs"] = entry.reads.size();
+  out["hidden_outputs"] = entry.writes.size();
+  out["results"] = entry.program.results().size() - entry.writes.size();
+  out["calls"] = entry.calls.load(std::memory_order_relaxed);
+  out["reason"] = entry.reason.empty() ? py::object(py::none()) : py::object(py::str(entry.reason));
+  return out;
+}
+
+std::string explain_entry(const Entry& entry) {
+  const py::dict d = entry_details(entry);
+  const auto number = [&](const char* key) { return py::cast<double>(d[key]); };
+  const py::list kernels = d["kernels"], calls = d["library_calls"];
+  std::string out = concat(kernels.size(), " kernels, ", calls.size(), " library calls; ",
+                           number("arguments"), " arguments, ", number("hidden_inputs"), " captured, ",
+                           number("results"), " results, ", number("hidden_outputs"), " changed in place\n");
+  out += concat("moves ", number("bytes"), " bytes, ", number("flops"), " flops; temporaries ",
+                number("temporary_bytes"), " bytes in an arena of ", number("arena_bytes"), " bytes\n");
+  out += concat("compiled in ", number("compile_seconds") * 1e3, " ms from ", entry.program.traced().size(),
+                " records; ran ", number("calls"), " times\n");
+  if (!entry.reason.empty()) out += concat("traced again because ", entry.reason, "\n");
+  for (py::handle call : calls) out += concat("call ", py::cast<std::string>(call), "\n");
+  for (py::handle kernel : kernels)
+    out += concat("kernel ", py::cast<std::string>(kernel["name"]), ": ", py::cast<double>(kernel["bytes"]),
+                  " bytes, ", py::cast<double>(kernel["flops"]), " flops\n",
+                  py::cast<std::string>(kernel["source"]), "\n");
+  return out;
+}
+
+void bind_graph_trace(py::module_& m) {
+  py::class_<GraphTrace>(m, "GraphTrace", "The closed graph between placeholders and results.")
+      .def(py::init(&make_graph_trace), py::arg("params"), py::arg("outs"))
+      .def_property_readonly("num_inputs", [](const GraphTrace& t) { return t.graph.inputs.size(); })
+      .def_property_readonly("num_nodes", [](const GraphTrace& t) { return t.graph.size(); })
+      .def_property_readonly(
+          "inputs", [](const GraphTrace& t) { return t.graph.inputs; }, "Ids of the inputs, in call order.")
+      .def_property_readonly(
+          "outputs", [](const GraphTrace& t) { return t.graph.outputs; }, "Ids of the results.")
+      .def_property_readonly(
+          "records", [](const GraphTrace& t) { return records_of(t.graph); },
+          "One tuple per record: (op, operand ids, attributes, type, where it was called).")
+      .def("__str__", [](const GraphTrace& t) { return to_string(t.graph); })
+      .def("__repr__", [](const GraphTrace& t) { return to_string(t.graph); });
+}
+
+void bind_jit(py::module_& m) {
+  make_jit_entry_type(m);
+  make_jit_function_type(m);
+  bind_graph_trace(m);
+}
+
+}  // namespace pg::bindings

@@ -1,0 +1,30 @@
+#include "engine/jit.h"
+
+#include "engine/engine.h"
+
+namespace pg::engine {
+
+JitProgram::JitProgram(std::span<const NodeRef> params, std::span<const NodeRef> outs, uint64_t oldest) {
+  traced_ = flatten(params, outs, oldest, kept_);
+  for (const NodeRef& out : outs) results_.push_back(out->aval());
+  std::vector<Node*> pending;
+  for (const NodeRef& node : kept_)
+    if (!node->evaluated()) pending.push_back(node.get());
+  if (!pending.empty()) evaluate(pending);
+  if (!outs.empty()) executable_ = build(traced_, outs[0]->device);
+}
+
+void JitProgram::run(SmallVector<Input, 32>& inputs, SmallVector<Buffer*, 4>& outputs) const {
+  if (!executable_) return;
+  for (const NodeRef& node : kept_) {
+    Buffer* buffer = node->buffer.load(std::memory_order_acquire);
+    inputs.push_back({buffer->data, buffer});
+  }
+  const BadIndex bad = run_yielding(*executable_, {inputs.data(), inputs.size()}, outputs);
+  if (bad.happened) {
+    const Graph& graph = executable_->program.graph;
+    fail_index(graph, bad, graph[bad.record].where);
+  }
+}
+
+}  // namespace pg::engine
