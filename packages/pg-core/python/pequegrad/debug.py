@@ -71,6 +71,16 @@ def counters() -> dict[str, Any]:
     return _core.counters()
 
 
+def libraries() -> dict[str, Any]:
+    """Who computes matrix products and convolutions: calls served by oneDNN and by pequegrad's own kernels,
+    and why oneDNN is not used ("" when it is).
+
+    >>> sorted(pg.debug.libraries())
+    ['fallback', 'onednn', 'onednn_status']
+    """
+    return {**_core.library_calls(), "onednn_status": _core.onednn_status()}
+
+
 def environment() -> str:
     """The environment switches, one line each.
 

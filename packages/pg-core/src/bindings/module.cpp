@@ -2,6 +2,8 @@
 
 #include <pybind11/stl.h>
 
+#include "backends/cpu/library.h"
+#include "backends/cpu/onednn.h"
 #include "bindings/common.h"
 #include "bindings/values.h"
 #include "compiler/passes/runner.h"
@@ -22,9 +24,29 @@ void print(const std::string& text) {
   py::print(text, py::arg("end") = "", py::arg("flush") = true);
 }
 
+// A library that cannot be looked for is a library that is not there.
+std::string find_onednn() {
+  const py::gil_scoped_acquire gil;
+  try {
+    return py::module_::import("pequegrad._libraries").attr("find_onednn")().cast<std::string>();
+  } catch (const py::error_already_set&) {
+    return "";
+  }
+}
+
 }  // namespace
 
 void bind_debug(py::module_& m) {
+  cpu::find_onednn_library = find_onednn;
+  m.def("onednn_status", cpu::onednn_status, "Empty when oneDNN serves matmul and conv; else why it does not.");
+  m.def("onednn_enable", cpu::onednn_enable, py::arg("on"), "Switches between oneDNN and pequegrad's own kernels.");
+  m.def("library_calls", [] {
+    const cpu::LibraryCalls calls = cpu::library_calls();
+    py::dict out;
+    out["onednn"] = calls.onednn;
+    out["fallback"] = calls.fallback;
+    return out;
+  }, "Matrix products and convolutions so far, by who computed them.");
   engine::host = {release_gil, acquire_gil, print};
   dump_text = print;
   m.def("live_nodes", live_nodes, "Nodes alive in the process.");

@@ -1,12 +1,11 @@
 #include "backends/cpu/library.h"
 
-#include <algorithm>
 #include <atomic>
 
 #include "backends/cpu/conv.h"
-#include "backends/cpu/element.h"
 #include "backends/cpu/gemm.h"
 #include "backends/cpu/onednn.h"
+#include "ir/block.h"
 #include "runtime/pool.h"
 #include "runtime/threads.h"
 
@@ -33,37 +32,29 @@ int64_t w_count(const ConvDesc& d) { return d.co * (d.ci / d.groups) * product(d
 
 using Convolution = bool (*)(const ConvDesc&, const void*, const void*, void*);
 
-// oneDNN knows some convolutions of halves only on some machines: there they go through float32, which rounds
-// once all the same.
+// oneDNN 3.2 is slow at float16 everywhere and at bfloat16 on some machines: then float32 does it, which
+// rounds once all the same.
 bool conv_by_onednn(Convolution run, const ConvDesc& d, const void* a, int64_t a_count, const void* b,
                     int64_t b_count, void* out, int64_t out_count) {
   if (run(d, a, b, out)) return true;
   if (!is_half(d.dtype) || !onednn_available()) return false;
   ConvDesc wide = d;
   wide.dtype = DType::float32;
-  bool done = false;
-  with_type(d.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    if constexpr (is_half_type<T>) {
-      const auto widen = [](const void* data, int64_t count) {
-        BufferRef copy = allocate_items(count, sizeof(float));
-        parallel_for(count, 1 << 13, [&](int64_t begin, int64_t end, int) {
-          std::copy(static_cast<const T*>(data) + begin, static_cast<const T*>(data) + end,
-                    static_cast<float*>(copy->data) + begin);
-        });
-        return copy;
-      };
-      const BufferRef wide_a = widen(a, a_count), wide_b = widen(b, b_count),
-                      wide_out = allocate_items(out_count, sizeof(float));
-      done = run(wide, wide_a->data, wide_b->data, wide_out->data);
-      if (done)
-        parallel_for(out_count, 1 << 13, [&](int64_t begin, int64_t end, int) {
-          for (int64_t i = begin; i < end; ++i)
-            static_cast<T*>(out)[i] = T(static_cast<const float*>(wide_out->data)[i]);
-        });
-    }
-  });
-  return done;
+  const ir::BlockFn load = ir::load_block(d.dtype), store = ir::store_block(d.dtype);
+  const auto convert = [](ir::BlockFn block, const void* from, int64_t from_size, void* to, int64_t to_size,
+                          int64_t count) {
+    parallel_for(count, 1 << 13, [&](int64_t begin, int64_t end, int) {
+      const void* const source = static_cast<const char*>(from) + begin * from_size;
+      block(static_cast<char*>(to) + begin * to_size, &source, end - begin);
+    });
+  };
+  const BufferRef wide_a = allocate_items(a_count, 4), wide_b = allocate_items(b_count, 4),
+                  wide_out = allocate_items(out_count, 4);
+  convert(load, a, 2, wide_a->data, 4, a_count);
+  convert(load, b, 2, wide_b->data, 4, b_count);
+  if (!run(wide, wide_a->data, wide_b->data, wide_out->data)) return false;
+  convert(store, wide_out->data, 4, out, 2, out_count);
+  return true;
 }
 
 }  // namespace
