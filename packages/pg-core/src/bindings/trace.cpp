@@ -7,12 +7,13 @@
 #include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"
+#include "support/thread_local.h"
 #include "transforms/api.h"
 
 namespace pg::bindings {
 namespace {
 
-thread_local Trace* jit_trace = nullptr;
+PG_THREAD_LOCAL Trace* jit_trace = nullptr;
 
 std::vector<NodeRef> nodes_of(const py::sequence& tensors, bool none_allowed = false) {
   std::vector<NodeRef> out;
@@ -113,7 +114,7 @@ void rebind(TensorObject* tensor, NodeRef node) {
 
 void count_pending(const Node& node) {
   constexpr int64_t most_nodes = 10'000, most_bytes = 64 << 20;
-  thread_local int64_t nodes = 0, bytes = 0;
+  PG_THREAD_LOCAL static int64_t nodes = 0, bytes = 0;
   if (node.evaluated()) return;
   ++nodes;
   for (const Node* input : node.inputs)

@@ -12,6 +12,7 @@
 #include "support/error.h"
 #include "support/format.h"
 #include "support/hash.h"
+#include "support/thread_local.h"
 
 namespace pg::engine {
 
@@ -36,15 +37,14 @@ struct ThreadState {
 };
 
 // Behind one pointer: the static block for thread-local data is small, and a module that needs more cannot be loaded.
-ThreadState& thread_state() {
-  thread_local std::unique_ptr<ThreadState> owner;
-  thread_local ThreadState* state = nullptr;
-  if (!state) [[unlikely]] {
-    owner = std::make_unique<ThreadState>();
-    state = owner.get();
-  }
-  return *state;
+PG_THREAD_LOCAL ThreadState* state_of_thread = nullptr;
+
+[[gnu::noinline]] ThreadState& make_thread_state() {
+  static thread_local std::unique_ptr<ThreadState> owner = std::make_unique<ThreadState>();
+  return *(state_of_thread = owner.get());
 }
+
+ThreadState& thread_state() { return state_of_thread ? *state_of_thread : make_thread_state(); }
 
 // The thread's scratch, or a fresh one when an evaluation runs inside another.
 struct Scratch {

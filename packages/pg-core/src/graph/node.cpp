@@ -8,6 +8,7 @@
 #include "support/error.h"
 #include "support/format.h"
 #include "support/hash.h"
+#include "support/thread_local.h"
 
 namespace pg {
 namespace {
@@ -20,31 +21,43 @@ std::atomic<int> open_traces{0};
 // Freed nodes of this thread, for reuse; bounded, so that one deep graph does not keep its memory for ever.
 struct NodeList {
   static constexpr size_t limit = 256;
-  std::vector<void*> spare;
-  ~NodeList() {
-    for (void* raw : spare) ::operator delete(raw, std::align_val_t(64));
+  void* spare[limit];
+  size_t count = 0;
+};
+PG_THREAD_LOCAL NodeList* node_list = nullptr;
+PG_THREAD_LOCAL bool thread_ended = false;  // later destructors of this thread use the system's memory
+
+struct NodeListOwner {
+  NodeListOwner() { node_list = new NodeList; }
+  ~NodeListOwner() {
+    for (size_t i = 0; i < node_list->count; ++i) ::operator delete(node_list->spare[i], std::align_val_t(64));
+    delete std::exchange(node_list, nullptr);
+    thread_ended = true;
   }
 };
 
+[[gnu::noinline]] NodeList* make_node_list() {
+  if (!thread_ended) static thread_local NodeListOwner owner;
+  return node_list;
+}
+
 // The traces open on this thread and their table of nodes, keyed by (op, attributes, inputs).
 struct TraceState {
-  int depth = 0;
   std::vector<int64_t> abstract_ids;
   std::vector<Node*> table;  // open addressing; owns one reference each
   size_t used = 0;
 };
+PG_THREAD_LOCAL int trace_depth = 0;
+PG_THREAD_LOCAL int abstract_depth = 0;
 
-thread_local NodeList node_list;
-thread_local TraceState trace_state;
+TraceState& trace_state() {
+  static thread_local TraceState state;
+  return state;
+}
 
 Node* allocate_node() {
-  void* raw;
-  if (!node_list.spare.empty()) {
-    raw = node_list.spare.back();
-    node_list.spare.pop_back();
-  } else {
-    raw = ::operator new(sizeof(Node), std::align_val_t(64));
-  }
+  NodeList* list = node_list ? node_list : make_node_list();
+  void* raw = list && list->count ? list->spare[--list->count] : ::operator new(sizeof(Node), std::align_val_t(64));
   node_count.fetch_add(1, std::memory_order_relaxed);
   return new (raw) Node;
 }
@@ -53,7 +66,8 @@ void free_node(Node* node) {
   if (Buffer* buffer = node->buffer.load(std::memory_order_relaxed)) Ref<Buffer>::adopt(buffer);
   node->~Node();
   node_count.fetch_sub(1, std::memory_order_relaxed);
-  if (node_list.spare.size() < NodeList::limit) node_list.spare.push_back(node);
+  NodeList* list = node_list;
+  if (list && list->count < NodeList::limit) list->spare[list->count++] = node;
   else ::operator delete(static_cast<void*>(node), std::align_val_t(64));
 }
 
@@ -101,7 +115,7 @@ void detach(Node* node) {
 void remember(Node** slot, Node* node) {
   node->refs.retain();
   *slot = node;
-  ++trace_state.used;
+  ++trace_state().used;
 }
 
 NodeRef leaf_node(const Op& op, const Aval& aval, Attrs attrs) {
@@ -112,12 +126,12 @@ NodeRef leaf_node(const Op& op, const Aval& aval, Attrs attrs) {
   node->device = aval.device;
   node->shape = aval.shape;
   node->attrs = std::move(attrs);
-  if (trace_state.depth) node->serial = next_serial.fetch_add(1, std::memory_order_relaxed);
+  if (trace_depth) node->serial = next_serial.fetch_add(1, std::memory_order_relaxed);
   return NodeRef::adopt(node);
 }
 
 void check_alive(const Node& node) {
-  require(!trace_state.abstract_ids.empty(), ErrorKind::trace, [&] {
+  require(abstract_depth > 0, ErrorKind::trace, [&] {
     const std::string place = describe_location ? describe_location(node.where) : "";
     return concat("a traced value ", to_string(node.aval()), place.empty() ? "" : " made at " + place,
                   " is used after its trace ended; return it from the traced function instead of storing it elsewhere");
@@ -189,10 +203,9 @@ NodeRef make(const Op& op, std::span<const NodeRef> inputs, Attrs attrs) {
   }
   if (abstract) check_alive(**std::find_if(raw, raw + inputs.size(), [](const Node* n) { return n->abstract; }));
 
-  TraceState& trace = trace_state;
   Node** slot = nullptr;
-  if (trace.depth && !op.unique) {
-    slot = find_slot(trace, op, {raw, inputs.size()}, attrs, nullptr);
+  if (trace_depth && !op.unique) {
+    slot = find_slot(trace_state(), op, {raw, inputs.size()}, attrs, nullptr);
     if (*slot) return NodeRef::share(*slot);
   }
 
@@ -221,7 +234,7 @@ NodeRef make(const Op& op, std::span<const NodeRef> inputs, Attrs attrs) {
   node->abstract = abstract;
   node->inputs.assign(raw, raw + inputs.size());
   for (Node* input : node->inputs) input->refs.retain();
-  if (trace.depth) {
+  if (trace_depth) {
     node->serial = next_serial.fetch_add(1, std::memory_order_relaxed);
     if (current_location) node->where = current_location();
     if (slot) remember(slot, node);
@@ -241,8 +254,8 @@ NodeRef number_node(int64_t bits, Aval aval) { return leaf_node(number_op, aval,
 
 NodeRef full_node(int64_t bits, Aval aval) {
   Attrs attrs{bits};
-  if (!trace_state.depth) return leaf_node(full_op, aval, std::move(attrs));
-  Node** slot = find_slot(trace_state, full_op, {}, attrs, &aval);
+  if (!trace_depth) return leaf_node(full_op, aval, std::move(attrs));
+  Node** slot = find_slot(trace_state(), full_op, {}, attrs, &aval);
   if (*slot) return NodeRef::share(*slot);
   NodeRef node = leaf_node(full_op, aval, std::move(attrs));
   remember(slot, node.get());
@@ -262,8 +275,8 @@ NodeRef zeros_like(const Aval& aval) { return full_node(0.0, aval); }
 NodeRef negative_zeros_like(const Aval& aval) { return full_node(is_float(aval.dtype) ? -0.0 : 0.0, aval); }
 
 NodeRef param_node(Aval aval, int64_t position) {
-  PG_INVARIANT(!trace_state.abstract_ids.empty(), "a param outside an abstract trace");
-  NodeRef node = leaf_node(param_op, aval, {trace_state.abstract_ids.back(), position});
+  PG_INVARIANT(abstract_depth > 0, "a param outside an abstract trace");
+  NodeRef node = leaf_node(param_op, aval, {trace_state().abstract_ids.back(), position});
   node->abstract = true;
   return node;
 }
@@ -280,16 +293,21 @@ bool is_full_of(const NodeRef& x, double value) {
 
 OpenTrace::OpenTrace(bool abstract)
     : start_(next_serial.fetch_add(1)), id_(next_trace.fetch_add(1)), abstract_(abstract) {
-  ++trace_state.depth;
+  ++trace_depth;
   open_traces.fetch_add(1);
-  if (abstract) trace_state.abstract_ids.push_back(id_);
+  if (!abstract) return;
+  ++abstract_depth;
+  trace_state().abstract_ids.push_back(id_);
 }
 
 OpenTrace::~OpenTrace() {
-  TraceState& trace = trace_state;
-  if (abstract_) trace.abstract_ids.pop_back();
+  TraceState& trace = trace_state();
+  if (abstract_) {
+    trace.abstract_ids.pop_back();
+    --abstract_depth;
+  }
   open_traces.fetch_sub(1);
-  if (--trace.depth) return;
+  if (--trace_depth) return;
   std::vector<Node*> table = std::move(trace.table);
   trace.table.clear();
   trace.used = 0;
@@ -299,8 +317,8 @@ OpenTrace::~OpenTrace() {
     if (node) Ref<Node>::adopt(node);
 }
 
-bool trace_open() { return trace_state.depth > 0; }
-bool abstract_trace_open() { return !trace_state.abstract_ids.empty(); }
+bool trace_open() { return trace_depth > 0; }
+bool abstract_trace_open() { return abstract_depth > 0; }
 
 bool edges_needed(const Node& node) {
   // Exact per thread would need the owner; a node with a serial was made inside some trace, and while any is open it is kept.

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <string>
@@ -15,6 +16,7 @@
 #include "support/env.h"
 #include "support/error.h"
 #include "support/format.h"
+#include "support/thread_local.h"
 
 namespace pg {
 namespace {
@@ -240,27 +242,22 @@ void hand_over_all(Shared& s, ThreadCache& cache) {
   for (int i = 0; i < small_classes; ++i) hand_over(s, cache, i, UINT32_MAX);
 }
 
-// One pointer of static TLS, which a library loaded late can still get.
-#if defined(__GLIBC__)
-#define PG_INITIAL_EXEC __attribute__((tls_model("initial-exec")))
-#else
-#define PG_INITIAL_EXEC
-#endif
-PG_INITIAL_EXEC thread_local ThreadCache* current_cache = nullptr;
+PG_THREAD_LOCAL ThreadCache* current_cache = nullptr;
 thread_local bool thread_ended = false;
 
+// On the heap, because everything thread-local has to fit into the small static block.
 struct CacheOwner {
-  ThreadCache cache;
+  std::unique_ptr<ThreadCache> cache = std::make_unique<ThreadCache>();
   CacheOwner() {
     Shared& s = shared();
     std::lock_guard lock(s.mutex);
-    s.threads.push_back(&cache);
+    s.threads.push_back(cache.get());
   }
   ~CacheOwner() {
     Shared& s = shared();
     std::lock_guard lock(s.mutex);
-    hand_over_all(s, cache);
-    s.threads.erase(std::find(s.threads.begin(), s.threads.end(), &cache));
+    hand_over_all(s, *cache);
+    s.threads.erase(std::find(s.threads.begin(), s.threads.end(), cache.get()));
     current_cache = nullptr;
     thread_ended = true;  // buffers released by later destructors of this thread go to the shared lists
   }
@@ -269,7 +266,7 @@ struct CacheOwner {
 [[gnu::noinline]] ThreadCache* make_cache() {
   if (thread_ended) return nullptr;
   static thread_local CacheOwner owner;
-  return current_cache = &owner.cache;
+  return current_cache = owner.cache.get();
 }
 
 ThreadCache* cache_of_thread() { return current_cache ? current_cache : make_cache(); }
