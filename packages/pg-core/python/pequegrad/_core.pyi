@@ -192,6 +192,8 @@ class JitFunction:
     @property
     def traces(self) -> int: ...  # how often it was traced
     @property
+    def retrace_reason(self) -> str: ...  # why it was traced the last time
+    @property
     def reasons(self) -> list[str]:
         """Why it was traced again, oldest first; the last 64."""
 

@@ -15,6 +15,7 @@ namespace {
 struct State {
   std::vector<py::object> entries;   // used last first
   std::vector<std::string> reasons;  // why it was traced again, oldest first; bounded
+  std::string reason;                // of the last trace
   int64_t traces = 0;
   std::mutex writes;  // held from reading to writing captured tensors
 };
@@ -57,6 +58,9 @@ py::object trace(JitFunctionObject* self, PyObject* const* args, Py_ssize_t coun
     if (self->state->reasons.size() == most) self->state->reasons.erase(self->state->reasons.begin());
     self->state->reasons.push_back(reason);
   }
+  self->state->reason = !reason.empty()       ? reason
+                        : self->state->traces ? "its programs were dropped"
+                                              : "first call";
   ++self->state->traces;
 
   PyObject* arguments[] = {reinterpret_cast<PyObject*>(self), positional.ptr(), named.ptr()};
@@ -215,6 +219,12 @@ PyObject* get_reasons(PyObject* raw, void*) {
     return out.release().ptr();
   });
 }
+PyObject* get_reason(PyObject* raw, void*) {
+  return guarded([&] {
+    const State* state = as_function(raw)->state;
+    return py::str(state ? state->reason : "").release().ptr();
+  });
+}
 PyObject* get_traces(PyObject* raw, void*) {
   return PyLong_FromLongLong(as_function(raw)->state ? as_function(raw)->state->traces : 0);
 }
@@ -244,6 +254,7 @@ void make_jit_function_type(py::module_& m) {
       {"entries", get_entries, nullptr, "The traced programs, the one used last at the end.", nullptr},
       {"reasons", get_reasons, nullptr, "Why the function was traced again, oldest first (the last 64).",
        nullptr},
+      {"retrace_reason", get_reason, nullptr, "Why it was traced the last time.", nullptr},
       {"traces", get_traces, nullptr, "How often the function was traced.", nullptr},
       {"max_entries", get_max_entries, nullptr, "How many traced programs are kept.", nullptr},
       {"function", get_function, nullptr, "The Python function.", nullptr},
