@@ -117,8 +117,7 @@ template <Libm f, class X, class... Args> PG_INLINE X through_double(X x, Args..
 
 }  // namespace detail
 
-// ---- signs, order
-// ------------------------------------------------------------------------------------------------------
+// ---- signs, order ---------------------------------------------------------------------------------------
 
 template <class X> PG_INLINE auto signbit(X x) {
   const auto b = bits(x);
@@ -162,8 +161,7 @@ template <class X> PG_INLINE X rsqrt(X x) {
   return select((x > 0) & (r > 0), fma(r, left, r), r);
 }
 
-// ---- exponentials
-// ------------------------------------------------------------------------------------------------------
+// ---- exponentials ---------------------------------------------------------------------------------------
 
 template <class X> PG_INLINE X exp(X x) {
   return by_width(x, [](auto v) { return detail::exp_single(v); }, [](auto v) { return libm<Libm::exp>(v); });
@@ -284,16 +282,20 @@ template <class X> PG_INLINE X erf(X x) {
                                             0.005191926f, -0.0008043434f, 7.9672696e-05f),
                                v, v);
         const auto t = select(a > 4.0f, 4.0f, a);
-        const auto log_rest = t * detail::poly(t, -1.1285449f, -0.6356564f, -0.10520308f, 0.022612128f,
-                                               -0.0028923322f, 3.605779e-05f, 4.8207865e-05f, -5.151752e-06f);
-        const auto large = 1.0f - detail::exp_single(log_rest);
+        const auto p = detail::poly(t, -1.1285449f, -0.6356564f, -0.10520308f, 0.022612128f, -0.0028923322f,
+                                    3.605779e-05f, 4.8207865e-05f, -5.151752e-06f);
+        // 1 - e^(t p), without rounding the product or the exponential.
+        const auto product = t * p, product_low = fma(t, p, -product);
+        const auto e = detail::exp_parts(product);
+        const auto unit = detail::power_of_two(e.n), whole = 1.0f - unit, part = unit * e.head;
+        const auto sum = whole - part, rounded = (whole - sum) - part;
+        const auto large = sum + (rounded - unit * fma(product_low, e.head + 1.0f, e.tail));
         return select(a < 0.92f, small, detail::with_sign_of(large, v));
       },
       [](auto v) { return libm<Libm::erf>(v); });
 }
 
-// ---- trigonometry
-// ------------------------------------------------------------------------------------------------------
+// ---- trigonometry ---------------------------------------------------------------------------------------
 
 /// sin and cos of float32 have a straight-line form below 2^15 and take the C library beyond: block loops ask
 /// once per chunk.
@@ -313,8 +315,7 @@ struct Cosine {
   template <class X> static PG_INLINE X slow(X x) { return detail::through_double<Libm::cos>(x); }
 };
 
-// ---- integers, division
-// ------------------------------------------------------------------------------------------------
+// ---- integers, division ---------------------------------------------------------------------------------
 
 /// x^n by repeated squaring, wrapping; a negative power of an integer is 0 except for 1 and -1.
 template <class X> PG_INLINE X integer_power(X x, X n) {

@@ -169,8 +169,7 @@ PG_INLINE Val<float> from_bits(Val<int32_t> x) { return bitcast<float>(x); }
 PG_INLINE Val<double> from_bits(Val<int64_t> x) { return bitcast<double>(x); }
 template <class T> PG_INLINE Val<T> lowest_like(Val<T>) { return {std::numeric_limits<T>::min()}; }
 
-// ---- conversions
-// -------------------------------------------------------------------------------------------------------
+// ---- conversions ----------------------------------------------------------------------------------------
 
 /// float32 rounded to the nearest float16 (a float32 again); the bits of a NaN stay.
 PG_INLINE Val<float> round_to_half(Val<float> x) {
@@ -235,8 +234,7 @@ template <class To, class T> PG_INLINE auto convert(Val<T> x) {
   else return Val<To>{static_cast<To>(x.v)};
 }
 
-// ---- C library
-// ---------------------------------------------------------------------------------------------------------
+// ---- C library ------------------------------------------------------------------------------------------
 
 template <Libm f> PG_INLINE Val<double> libm(Val<double> x) {
   if constexpr (f == Libm::exp) return {std::exp(x.v)};
@@ -277,8 +275,7 @@ template <Libm f> PG_INLINE Val<float> libm(Val<float> x, Val<float> y) {
   return {std::fmod(x.v, y.v)};
 }
 
-// ---- choices by type: only the branch taken is compiled
-// ----------------------------------------------------------------
+// ---- choices by type: only the branch taken is compiled -------------------------------------------------
 
 template <class T, class OnFloat, class OnInt, class... Rest>
 PG_INLINE auto by_kind(Val<T> x, OnFloat on_float, OnInt on_int, Rest... rest) {
