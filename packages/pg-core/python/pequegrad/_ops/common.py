@@ -139,8 +139,8 @@ def as_tensor(x: TensorLike) -> Tensor:
 
 
 def as_tensor_like(x: TensorLike, like: Tensor) -> Tensor:
-    """A value that will be cast to the dtype of another tensor: Python numbers, also in lists, take a floating
-    dtype at once, so that they are rounded once.
+    """A value that will be cast to the dtype of another tensor: Python numbers, also in lists, take
+    a floating dtype at once, so that they are rounded once.
     """
     if like.dtype.kind == "f" and not isinstance(x, Tensor):
         if isinstance(x, (list, tuple)):
