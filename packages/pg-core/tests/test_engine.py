@@ -227,3 +227,17 @@ def test_contractions_of_any_labels() -> None:
             "dot_general", (pg.Tensor(a), pg.Tensor(b)), (len(left), len(right), len(out), *labels)
         )
         np.testing.assert_allclose(got.numpy(), np.einsum(text, a, b), rtol=1e-12, err_msg=text)
+
+
+def test_views_of_other_sizes_after_a_reduction() -> None:
+    """A pad or a slice may read a reduction at its own index and still have another number of elements."""
+    a = np.arange(12.0).reshape(2, 6)
+    x = pg.Tensor(a)
+    np.testing.assert_array_equal(pg.pad(pg.sum(x, 1), ((0, 1),)).numpy(), np.pad(a.sum(1), (0, 1)))
+    np.testing.assert_array_equal(pg.pad(pg.max(x, 0), ((2, 1),)).numpy(), np.pad(a.max(0), (2, 1)))
+    np.testing.assert_array_equal(pg.sum(x, 1)[:1].numpy(), a.sum(1)[:1])
+    top = pg.max(x, 1)
+    padded, centred = pg.pad(top, ((0, 1),)), (x - top[:, None]).sum(1)
+    _core.eval_many([padded, centred])
+    np.testing.assert_array_equal(padded.numpy(), np.pad(a.max(1), (0, 1)))
+    np.testing.assert_array_equal(centred.numpy(), (a - a.max(1, keepdims=True)).sum(1))

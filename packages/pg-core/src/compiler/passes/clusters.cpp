@@ -163,7 +163,8 @@ std::vector<Demand> Clusters::demands(Id id) {
 }
 
 bool Clusters::covers(const Cluster& c, Id id, int32_t frame) {
-  if (frame < 0) return false;
+  // Equal counts too: a pad reads at the domain's own index, but its operand has fewer elements.
+  if (frame < 0 || count(id) != count_of(c.shape)) return false;
   return ir::flatten(points[frame], graph[id].type.shape) == ir::flatten(c.index, c.shape);
 }
 
@@ -172,7 +173,7 @@ bool Clusters::covers_kept(const Cluster& c, Id id, int32_t frame) {
   Shape shape;
   for (size_t d = 0; d < c.shape.size(); ++d)
     if (std::find(c.reduced.begin(), c.reduced.end(), static_cast<int64_t>(d)) == c.reduced.end()) shape.push_back(c.shape[d]);
-  return ir::flatten(points[frame], graph[id].type.shape) == ir::flatten(kept(c), shape);
+  return count(id) == count_of(shape) && ir::flatten(points[frame], graph[id].type.shape) == ir::flatten(kept(c), shape);
 }
 
 bool Clusters::renames(Id id) {
