@@ -25,9 +25,11 @@ def modules(name: str) -> Iterator[ModuleType]:
 
 def main() -> int:
     attempted = failed = 0
+    # Every example may use the package and NumPy under their usual names without importing them.
+    given = {"pg": importlib.import_module("pequegrad"), "np": importlib.import_module("numpy")}
     for name in PACKAGES:
         for module in modules(name):
-            result = doctest.testmod(module, optionflags=FLAGS)
+            result = doctest.testmod(module, optionflags=FLAGS, extraglobs=given)
             attempted, failed = attempted + result.attempted, failed + result.failed
     pages = [ROOT / "README.md", *sorted(ROOT.glob("packages/*/README.md")), *sorted(ROOT.glob("docs/*.md"))]
     for page in pages:

@@ -8,7 +8,7 @@ draws advance.
 >>> import pequegrad as pg
 >>> key = pg.random.key(0)
 >>> pg.random.bits(key, (2,)).tolist()
-[4146024105, 967050713]
+[4070199207, 4202968722]
 """
 
 from __future__ import annotations

@@ -103,8 +103,8 @@ def softmax(x: TensorLike, axis: Axis = -1, *, dim: Axis = None) -> Tensor:
 def log_softmax(x: TensorLike, axis: Axis = -1, *, dim: Axis = None) -> Tensor:
     """The logarithm of softmax, without overflow or underflow.
 
-    >>> pg.log_softmax(pg.Tensor([0.0, 0.0])).round(4).tolist()
-    [-0.6931..., -0.6931...]
+    >>> pg.log_softmax(pg.Tensor([0.0, 0.0])).numpy().round(4)
+    array([-0.6931, -0.6931], dtype=float32)
     """
     x = to_float(x)
     axes = axes_of(spelled(axis, -1, dim, "axis/dim", "log_softmax"), x.ndim, "log_softmax")
@@ -119,8 +119,8 @@ def cross_entropy_loss_probs(logits: TensorLike, probs: TensorLike) -> Tensor:
     """The mean over examples of the cross entropy between class scores and target probabilities; classes
     lie along axis 1.
 
-    >>> pg.cross_entropy_loss_probs(pg.zeros((1, 2)), pg.Tensor([[1.0, 0.0]])).round(4).item()
-    0.6931...
+    >>> round(pg.cross_entropy_loss_probs(pg.zeros((1, 2)), pg.Tensor([[1.0, 0.0]])).item(), 4)
+    0.6931
     """
     logits, probs = to_float(logits), to_float(probs)
     if logits.shape != probs.shape or logits.ndim == 0:
@@ -138,8 +138,8 @@ def cross_entropy_loss_probs(logits: TensorLike, probs: TensorLike) -> Tensor:
 def binary_cross_entropy_with_logits(logits: TensorLike, targets: TensorLike) -> Tensor:
     """The mean binary cross entropy of scores, without overflow.
 
-    >>> pg.binary_cross_entropy_with_logits(pg.zeros(2), pg.ones(2)).round(4).item()
-    0.6931...
+    >>> round(pg.binary_cross_entropy_with_logits(pg.zeros(2), pg.ones(2)).item(), 4)
+    0.6931
     """
     logits, targets = to_float(logits), to_float(targets)
     losses = softplus(logits) - logits * targets

@@ -365,8 +365,8 @@ def logsumexp(
 ) -> Tensor:
     """``log(sum(exp(x)))`` over axes, without overflow.
 
-    >>> pg.logsumexp(pg.Tensor([1000.0, 1000.0])).round(3).item()
-    1000.693...
+    >>> round(pg.logsumexp(pg.Tensor([1000.0, 1000.0])).item(), 2)
+    1000.69
     """
     axis, keepdims = _names(axis, keepdims, dim, keepdim, "logsumexp")
     x = to_float(x)
