@@ -252,8 +252,8 @@ def logaddexp(x: TensorLike, y: TensorLike) -> Tensor:
 def softplus(x: TensorLike) -> Tensor:
     """``log(1 + exp(x))`` without overflow.
 
-    >>> pg.softplus(pg.Tensor([0.0, 800.0])).numpy().round(4)
-    array([  0.6931, 800.    ], dtype=float32)
+    >>> pg.softplus(pg.Tensor([-800.0, 800.0])).tolist()
+    [0.0, 800.0]
     """
     x = to_float(x)
     return logaddexp(x, fill(0.0, x))
