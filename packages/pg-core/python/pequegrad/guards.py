@@ -22,51 +22,67 @@ _VALUES = (bool, int, float, complex, str, bytes, type(None), np.generic)
 _MANY = 10_000  # leaves; a larger container is watched by identity and length
 
 
+class Place(NamedTuple):
+    """Where a value is read, in the words of ``_core.JitEntry``: closure cell, item of a dict, attribute."""
+
+    kind: str
+    owner: Any  # of an attribute: perhaps a weak reference
+    key: Any
+
+    def __call__(self) -> Any:
+        """The value that is there now."""
+        if self.kind == "cell":
+            return self.owner.cell_contents
+        if self.kind == "item":
+            return self.owner[self.key]
+        return getattr(self.owner, self.key)
+
+
 class Guard(NamedTuple):
-    """One fact that a program relies on."""
+    """One thing that a program relies on."""
 
     what: str
     read: Callable[[], Any]
     same: Callable[[Any], bool]
 
+    def check(self) -> str | None:
+        """Why it does not hold any more."""
+        try:
+            value = self.read()
+        except (KeyError, ValueError):  # a deleted global, an emptied cell
+            return f"{self.what} is gone"
+        return None if self.same(value) else f"{self.what} changed"
 
-def of(function: Callable[..., Any], met: Sequence[Guard] = ()) -> Callable[[], str | None] | None:
-    """A function that says why the traced program no longer fits, or None when there is nothing to watch.
+
+class Fact(NamedTuple):
+    """That a place holds a value: checked by the extension, without running Python code."""
+
+    what: str
+    place: Place
+    value: Any
+
+
+def of(function: Callable[..., Any], met: Sequence[Guard | Fact] = ()) -> list[Any]:
+    """What the traced program relies on, as ``_core.JitEntry`` takes it.
 
     ``met`` are the guards that code announced while it was traced.
     """
-    guards = [*_collect(function, set()), *met]
-    if not guards:
-        return None
-
-    def changed() -> str | None:
-        for guard in guards:
-            try:
-                value = guard.read()
-            except (KeyError, ValueError):  # a deleted global, an emptied cell
-                return f"{guard.what} is gone"
-            if not guard.same(value):
-                return f"{guard.what} changed"
-        return None
-
-    return changed
+    return [
+        (*guard.place, guard.value, guard.what) if isinstance(guard, Fact) else guard.check
+        for guard in (*_collect(function, set()), *met)
+    ]
 
 
-def of_attribute(obj: Any, attribute: str, value: Any) -> Guard:
-    """The guard that an attribute keeps its value. It does not keep the object alive."""
+def of_attribute(obj: Any, attribute: str, value: Any) -> Fact:
+    """The fact that an attribute has a value. It does not keep the object alive."""
     try:
-        find: Callable[[], Any] = weakref.ref(obj)
+        owner: Any = weakref.ref(obj)
     except TypeError:  # such as a tuple: no weak references
-        find = functools.partial(lambda kept: kept, obj)
-
-    def read() -> Any:
-        found = find()
-        return value if found is None else getattr(found, attribute)
-
-    return Guard(f"{type(obj).__name__}.{attribute}", read, functools.partial(_same_number, value))
+        owner = obj
+    return Fact(f"{type(obj).__name__}.{attribute}", Place("attr", owner, attribute), value)
 
 
-def _collect(f: Any, seen: set[int]) -> Iterator[Guard]:
+def _collect(f: Any, seen: set[int]) -> Iterator[Guard | Fact]:
     if id(f) in seen:
         return
     seen.add(id(f))
@@ -75,9 +91,8 @@ def _collect(f: Any, seen: set[int]) -> Iterator[Guard]:
             yield from _collect(part, seen)
         return
     if isinstance(f, types.MethodType):
-        yield from _of_value(
-            f.__self__, f"the object of method {f.__func__.__qualname__}", lambda: f.__self__, seen
-        )
+        what = f"the object of method {f.__func__.__qualname__}"
+        yield from _of_value(f.__self__, what, Place("attr", f, "__self__"), seen)
         yield from _collect(f.__func__, seen)
         return
     inner = getattr(f, "__wrapped__", None)
@@ -94,7 +109,7 @@ def _collect(f: Any, seen: set[int]) -> Iterator[Guard]:
         yield from _of_value(
             value,
             f"closure variable {name!r} of {where}",
-            functools.partial(getattr, cell, "cell_contents"),
+            Place("cell", cell, None),
             seen,
         )
     for name in sorted(_names(f.__code__)):
@@ -103,7 +118,7 @@ def _collect(f: Any, seen: set[int]) -> Iterator[Guard]:
             yield from _of_value(
                 value,
                 f"global {name!r} read by {where}",
-                functools.partial(f.__globals__.__getitem__, name),
+                Place("item", f.__globals__, name),
                 seen,
             )
 
@@ -122,15 +137,13 @@ def _is_library(f: types.FunctionType) -> bool:
     return (f.__module__ or "").partition(".")[0] in ("pequegrad", "numpy", "math", "functools", "itertools")
 
 
-def _of_value(value: Any, what: str, read: Callable[[], Any], seen: set[int]) -> Iterator[Guard]:
-    if isinstance(value, _VALUES):
-        yield Guard(what, read, functools.partial(_same_number, value))
-    elif isinstance(value, Tensor):
-        yield Guard(what, read, functools.partial(_is, value))
+def _of_value(value: Any, what: str, read: Place, seen: set[int]) -> Iterator[Guard | Fact]:
+    if isinstance(value, (*_VALUES, Tensor)):
+        yield Fact(what, read, value)
     elif isinstance(value, (types.FunctionType, types.MethodType, functools.partial)) or hasattr(
         value, "__wrapped__"
     ):
-        yield Guard(what, read, functools.partial(_is_or_equal, value))
+        yield Fact(what, read, value)
         yield from _collect(value, seen)
     elif (
         not isinstance(value, (type, types.ModuleType))
@@ -179,14 +192,6 @@ def _same_number(old: Any, new: Any) -> bool:
     return (
         type(old) is type(new) and (bool(old == new) or (old != old and new != new)) and str(old) == str(new)
     )
-
-
-def _is(old: Any, new: Any) -> bool:
-    return old is new
-
-
-def _is_or_equal(old: Any, new: Any) -> bool:
-    return old is new or (isinstance(old, types.MethodType) and bool(old == new))
 
 
 def _same_length(old: Any, count: int, new: Any) -> bool:

@@ -266,8 +266,9 @@ class Options:
                 _open_jit.met = outer
             if outer is not None:  # the outer program contains this one, and relies on the same
                 outer.update(met)
-            watched = guards.of(self.function, [found for _, found in met.values()])
-            return _core.JitEntry(open_trace, in_spec, arguments.params, results.outs, out_spec, watched)
+        # After the trace, so that handles it rebound name their values again while the program is compiled.
+        watched = guards.of(self.function, [found for _, found in met.values()])
+        return _core.JitEntry(open_trace, in_spec, arguments.params, results.outs, out_spec, watched)
 
     def _note(self, jitted: _core.JitFunction, in_spec: Any) -> None:
         self.traces += 1

@@ -12,9 +12,16 @@
 namespace pg::bindings {
 namespace {
 
+/// Met from inside a jit trace, a tensor made outside is a hidden input: its present value must not be read
+/// into the program.
+bool is_hidden_input(const TensorObject* t) {
+  const int64_t trace = current_jit_trace_id();
+  return trace != 0 && t->trace != trace;
+}
+
 PyObject* eval_method(PyObject* self, PyObject*) {
   TensorObject* t = as_tensor(self);
-  if (t->node->evaluated()) return Py_NewRef(self);
+  if (t->node->evaluated() || (!t->node->abstract && is_hidden_input(t))) return Py_NewRef(self);
   return guarded([&]() -> PyObject* {
     evaluated(t, ".eval()");
     return Py_NewRef(self);
@@ -29,7 +36,8 @@ PyObject* detach_method(PyObject* self, PyObject*) {
   return guarded([&] { return wrap(make(stop_gradient_op, {node_of(as_tensor(self))})); });
 }
 
-// ---- attributes --------------------------------------------------------------------------------------------------------
+// ---- attributes
+// --------------------------------------------------------------------------------------------------------
 
 const Node& node_behind(PyObject* self) { return *as_tensor(self)->node; }
 
@@ -44,7 +52,9 @@ PyObject* get_ndim(PyObject* self, void*) { return PyLong_FromSize_t(node_behind
 PyObject* get_size(PyObject* self, void*) {
   return guarded([&] { return PyLong_FromLongLong(count_of(node_behind(self).shape)); });
 }
-PyObject* get_abstract(PyObject* self, void*) { return PyBool_FromLong(node_behind(self).abstract); }
+PyObject* get_abstract(PyObject* self, void*) {
+  return PyBool_FromLong(node_behind(self).abstract || is_hidden_input(as_tensor(self)));
+}
 PyObject* get_weak(PyObject* self, void*) { return PyBool_FromLong(node_behind(self).weak); }
 
 // What the buffer protocol needs to stay alive while a consumer looks at the memory.
@@ -55,19 +65,19 @@ struct View {
 
 const char* format_code(DType d) {
   switch (d) {
-    case DType::bool_: return "?";
-    case DType::int8: return "b";
-    case DType::int16: return "h";
-    case DType::int32: return "i";
-    case DType::int64: return "q";
-    case DType::uint8: return "B";
-    case DType::uint16: return "H";
-    case DType::uint32: return "I";
-    case DType::uint64: return "Q";
-    case DType::float16: return "e";
-    case DType::bfloat16: return nullptr;
-    case DType::float32: return "f";
-    case DType::float64: return "d";
+  case DType::bool_: return "?";
+  case DType::int8: return "b";
+  case DType::int16: return "h";
+  case DType::int32: return "i";
+  case DType::int64: return "q";
+  case DType::uint8: return "B";
+  case DType::uint16: return "H";
+  case DType::uint32: return "I";
+  case DType::uint64: return "Q";
+  case DType::float16: return "e";
+  case DType::bfloat16: return nullptr;
+  case DType::float32: return "f";
+  case DType::float64: return "d";
   }
   return nullptr;
 }
@@ -86,67 +96,79 @@ PyObject* scalar_object(const Node& node, const char* what) {
     return value;
   };
   switch (node.dtype) {
-    case DType::bool_: return PyBool_FromLong(read(uint8_t{}));
-    case DType::int8: return PyLong_FromLong(read(int8_t{}));
-    case DType::int16: return PyLong_FromLong(read(int16_t{}));
-    case DType::int32: return PyLong_FromLong(read(int32_t{}));
-    case DType::int64: return PyLong_FromLongLong(read(int64_t{}));
-    case DType::uint8: return PyLong_FromLong(read(uint8_t{}));
-    case DType::uint16: return PyLong_FromLong(read(uint16_t{}));
-    case DType::uint32: return PyLong_FromUnsignedLong(read(uint32_t{}));
-    case DType::uint64: return PyLong_FromUnsignedLongLong(read(uint64_t{}));
-    case DType::float16: return PyFloat_FromDouble(half_to_float(read(uint16_t{})));
-    case DType::bfloat16: return PyFloat_FromDouble(bfloat16_to_float(read(uint16_t{})));
-    case DType::float32: return PyFloat_FromDouble(static_cast<double>(read(float{})));
-    case DType::float64: return PyFloat_FromDouble(read(double{}));
+  case DType::bool_: return PyBool_FromLong(read(uint8_t{}));
+  case DType::int8: return PyLong_FromLong(read(int8_t{}));
+  case DType::int16: return PyLong_FromLong(read(int16_t{}));
+  case DType::int32: return PyLong_FromLong(read(int32_t{}));
+  case DType::int64: return PyLong_FromLongLong(read(int64_t{}));
+  case DType::uint8: return PyLong_FromLong(read(uint8_t{}));
+  case DType::uint16: return PyLong_FromLong(read(uint16_t{}));
+  case DType::uint32: return PyLong_FromUnsignedLong(read(uint32_t{}));
+  case DType::uint64: return PyLong_FromUnsignedLongLong(read(uint64_t{}));
+  case DType::float16: return PyFloat_FromDouble(half_to_float(read(uint16_t{})));
+  case DType::bfloat16: return PyFloat_FromDouble(bfloat16_to_float(read(uint16_t{})));
+  case DType::float32: return PyFloat_FromDouble(static_cast<double>(read(float{})));
+  case DType::float64: return PyFloat_FromDouble(read(double{}));
   }
   fail(ErrorKind::internal, "unknown dtype");
 }
 
 Node* evaluated(TensorObject* tensor, const char* what) {
   Node* node = tensor->node;
-  if (node->evaluated()) return node;
-  if (node->abstract) {
+  const bool hidden = is_hidden_input(tensor);
+  if (node->evaluated() && !hidden) return node;
+  if (node->abstract || hidden) {
     const Location here = nearest_user_location();
     const std::string place = here.code ? concat(" (", format_location(here), ")") : "";
-    fail(ErrorKind::trace, concat(what, " needs the value of a tensor that has none", place,
-                                  ": inside pg.jit and pg.vmap tensors are placeholders. Use pg.where for a choice, return the tensor and read "
-                                  "it outside, or name the argument in static_argnums when it is a Python value"));
+    fail(ErrorKind::trace,
+         concat(what, " needs the value of a tensor that has none", place,
+                ": inside pg.jit and pg.vmap tensors are placeholders. Use pg.where for a choice, return the "
+                "tensor and read "
+                "it outside, or name the argument in static_argnums when it is a Python value"));
   }
   drain_decrefs();
-  const NodeRef held = NodeRef::share(node);  // evaluation may let other threads run, which may rebind the handle
+  const NodeRef held =
+      NodeRef::share(node);  // evaluation may let other threads run, which may rebind the handle
   engine::evaluate(node);
   return held.get() == tensor->node ? node : evaluated(tensor, what);
 }
 
 Py_ssize_t length_slot(PyObject* self) {
-  return guarded([&]() -> Py_ssize_t {
-    require(!node_behind(self).shape.empty(), ErrorKind::type, "len() of a 0-d tensor");
-    return static_cast<Py_ssize_t>(node_behind(self).shape[0]);
-  }, -1);
+  return guarded(
+      [&]() -> Py_ssize_t {
+        require(!node_behind(self).shape.empty(), ErrorKind::type, "len() of a 0-d tensor");
+        return static_cast<Py_ssize_t>(node_behind(self).shape[0]);
+      },
+      -1);
 }
 
 int bool_slot(PyObject* self) {
-  return guarded([&]() -> int {
-    const int64_t count = count_of(node_behind(self).shape);
-    require(count == 1, ErrorKind::value, [&] {
-      return concat("the truth value of a tensor of shape ", to_string(node_behind(self).shape), " is ambiguous; use .any() or .all()");
-    });
-    const py::object value = py::reinterpret_steal<py::object>(scalar_object(*evaluated(as_tensor(self), "bool()"), "bool()"));
-    return PyObject_IsTrue(value.ptr());
-  }, -1);
+  return guarded(
+      [&]() -> int {
+        const int64_t count = count_of(node_behind(self).shape);
+        require(count == 1, ErrorKind::value, [&] {
+          return concat("the truth value of a tensor of shape ", to_string(node_behind(self).shape),
+                        " is ambiguous; use .any() or .all()");
+        });
+        const py::object value =
+            py::reinterpret_steal<py::object>(scalar_object(*evaluated(as_tensor(self), "bool()"), "bool()"));
+        return PyObject_IsTrue(value.ptr());
+      },
+      -1);
 }
 
 PyObject* int_slot(PyObject* self) {
   return guarded([&]() -> PyObject* {
-    const py::object value = py::reinterpret_steal<py::object>(scalar_object(*evaluated(as_tensor(self), "int()"), "int()"));
+    const py::object value =
+        py::reinterpret_steal<py::object>(scalar_object(*evaluated(as_tensor(self), "int()"), "int()"));
     return PyNumber_Long(value.ptr());
   });
 }
 
 PyObject* float_slot(PyObject* self) {
   return guarded([&]() -> PyObject* {
-    const py::object value = py::reinterpret_steal<py::object>(scalar_object(*evaluated(as_tensor(self), "float()"), "float()"));
+    const py::object value =
+        py::reinterpret_steal<py::object>(scalar_object(*evaluated(as_tensor(self), "float()"), "float()"));
     return PyNumber_Float(value.ptr());
   });
 }
@@ -163,39 +185,47 @@ PyObject* index_slot(PyObject* self) {
 
 int getbuffer_slot(PyObject* self, Py_buffer* out, int flags) {
   out->obj = nullptr;
-  return guarded([&]() -> int {
-    Node* node = evaluated(as_tensor(self), "the buffer protocol");
-    if (flags & PyBUF_WRITABLE) {
-      PyErr_SetString(PyExc_BufferError, "tensors are immutable: their memory is read-only");
-      throw_python_error();
-    }
-    const char* format = format_code(node->dtype);
-    require(format || !(flags & PyBUF_FORMAT), ErrorKind::dtype, "bfloat16 has no code in the buffer protocol; use .numpy(), or cast first");
-    auto* view = new View{Ref<Buffer>::share(node->buffer.load(std::memory_order_acquire)), node->shape, strides_of(node->shape)};
-    for (int64_t& s : view->strides) s *= size_of(node->dtype);
-    out->buf = view->buffer->data;
-    out->len = static_cast<Py_ssize_t>(count_of(node->shape) * size_of(node->dtype));
-    out->itemsize = static_cast<Py_ssize_t>(size_of(node->dtype));
-    out->readonly = 1;
-    out->ndim = static_cast<int>(node->shape.size());
-    out->format = flags & PyBUF_FORMAT ? const_cast<char*>(format) : nullptr;
-    static_assert(sizeof(Py_ssize_t) == sizeof(int64_t));
-    out->shape = flags & PyBUF_ND ? reinterpret_cast<Py_ssize_t*>(view->shape.data()) : nullptr;
-    out->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? reinterpret_cast<Py_ssize_t*>(view->strides.data()) : nullptr;
-    out->suboffsets = nullptr;
-    out->internal = view;
-    out->obj = Py_NewRef(self);
-    return 0;
-  }, -1);
+  return guarded(
+      [&]() -> int {
+        Node* node = evaluated(as_tensor(self), "the buffer protocol");
+        if (flags & PyBUF_WRITABLE) {
+          PyErr_SetString(PyExc_BufferError, "tensors are immutable: their memory is read-only");
+          throw_python_error();
+        }
+        const char* format = format_code(node->dtype);
+        require(format || !(flags & PyBUF_FORMAT), ErrorKind::dtype,
+                "bfloat16 has no code in the buffer protocol; use .numpy(), or cast first");
+        auto* view = new View{Ref<Buffer>::share(node->buffer.load(std::memory_order_acquire)), node->shape,
+                              strides_of(node->shape)};
+        for (int64_t& s : view->strides) s *= size_of(node->dtype);
+        out->buf = view->buffer->data;
+        out->len = static_cast<Py_ssize_t>(count_of(node->shape) * size_of(node->dtype));
+        out->itemsize = static_cast<Py_ssize_t>(size_of(node->dtype));
+        out->readonly = 1;
+        out->ndim = static_cast<int>(node->shape.size());
+        out->format = flags & PyBUF_FORMAT ? const_cast<char*>(format) : nullptr;
+        static_assert(sizeof(Py_ssize_t) == sizeof(int64_t));
+        out->shape = flags & PyBUF_ND ? reinterpret_cast<Py_ssize_t*>(view->shape.data()) : nullptr;
+        out->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES
+                           ? reinterpret_cast<Py_ssize_t*>(view->strides.data())
+                           : nullptr;
+        out->suboffsets = nullptr;
+        out->internal = view;
+        out->obj = Py_NewRef(self);
+        return 0;
+      },
+      -1);
 }
 
 void releasebuffer_slot(PyObject*, Py_buffer* view) { delete static_cast<View*>(view->internal); }
 
 PyMethodDef* tensor_methods() {
   static PyMethodDef methods[] = {
-      {"eval", eval_method, METH_NOARGS, "eval()\n--\n\nComputes the value now, if it is not known yet; returns the tensor itself."},
+      {"eval", eval_method, METH_NOARGS,
+       "eval()\n--\n\nComputes the value now, if it is not known yet; returns the tensor itself."},
       {"item", item_method, METH_NOARGS, "item()\n--\n\nThe only element, as a Python number."},
-      {"detach", detach_method, METH_NOARGS, "detach()\n--\n\nThe same values as a constant: no derivative flows through the result."},
+      {"detach", detach_method, METH_NOARGS,
+       "detach()\n--\n\nThe same values as a constant: no derivative flows through the result."},
       {nullptr, nullptr, 0, nullptr},
   };
   return methods;
@@ -208,8 +238,10 @@ PyGetSetDef* tensor_getset() {
       {"device", get_device, nullptr, "Where the tensor lives.", nullptr},
       {"ndim", get_ndim, nullptr, "The number of axes.", nullptr},
       {"size", get_size, nullptr, "The number of elements.", nullptr},
-      {"weak", get_weak, nullptr, "True for a value that gives way to other dtypes in promotion, as Python numbers do.", nullptr},
-      {"is_abstract", get_abstract, nullptr, "True for a placeholder of an open trace, or a value that depends on one.", nullptr},
+      {"weak", get_weak, nullptr,
+       "True for a value that gives way to other dtypes in promotion, as Python numbers do.", nullptr},
+      {"is_abstract", get_abstract, nullptr,
+       "True for a placeholder of an open trace, or a value that depends on one.", nullptr},
       {nullptr, nullptr, nullptr, nullptr, nullptr},
   };
   return attributes;
