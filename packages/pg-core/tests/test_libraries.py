@@ -1,4 +1,4 @@
-"""Matrix products and convolutions: oneDNN serves them where installed, and the fallback computes the same."""
+"""Matrix products and convolutions: oneDNN serves them if installed, and the fallback agrees."""
 
 from __future__ import annotations
 
