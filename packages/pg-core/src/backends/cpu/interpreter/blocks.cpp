@@ -11,70 +11,55 @@ namespace pg::interpreter {
 namespace {
 
 // ---- reductions --------------------------------------------------------------------------------------------------------
-// Written with vectors of 64 bytes, which every instruction set splits as it needs; 64 partial results are sizeof(S) of them.
 
 constexpr int lanes = 64;
 
 struct Sum {
-  template <class V>
-  static PG_INLINE void apply(V& a, const V& b) { a = a + b; }
+  template <class S>
+  static PG_INLINE S apply(S a, S b) { return a + b; }
   template <class S>
   static constexpr S identity() { return S(0); }
 };
 struct Prod {
-  template <class V>
-  static PG_INLINE void apply(V& a, const V& b) { a = a * b; }
+  template <class S>
+  static PG_INLINE S apply(S a, S b) { return a * b; }
   template <class S>
   static constexpr S identity() { return S(1); }
 };
 struct Max {  // NaN from either side wins
-  template <class V>
-  static PG_INLINE void apply(V& a, const V& b) { a = ((a != a) | (a > b)) ? a : b; }
+  template <class S>
+  static PG_INLINE S apply(S a, S b) {
+    const S larger = a > b ? a : b;  // b when one of them is NaN
+    return a != a ? a : larger;
+  }
   template <class S>
   static constexpr S identity() {
     return std::numeric_limits<S>::has_infinity ? -std::numeric_limits<S>::infinity() : std::numeric_limits<S>::lowest();
   }
 };
 struct Min {
-  template <class V>
-  static PG_INLINE void apply(V& a, const V& b) { a = ((a != a) | (a < b)) ? a : b; }
+  template <class S>
+  static PG_INLINE S apply(S a, S b) {
+    const S smaller = a < b ? a : b;
+    return a != a ? a : smaller;
+  }
   template <class S>
   static constexpr S identity() {
     return std::numeric_limits<S>::has_infinity ? std::numeric_limits<S>::infinity() : std::numeric_limits<S>::max();
   }
 };
 
-template <class T, size_t n>
-struct VectorOf {
-  typedef T type __attribute__((vector_size(n * sizeof(T))));
-};
-
 template <class Op, class T, class S>
 struct Fold {
-  static constexpr size_t width = 64 / sizeof(S);
-  using VS = typename VectorOf<S, width>::type;
-  using VT = typename VectorOf<T, width>::type;
-
   static PG_INLINE void run(void* out, const void* const* in, int64_t n) {
-    VS acc[sizeof(S)];
+    alignas(64) S acc[lanes];
     std::memcpy(acc, out, sizeof acc);
-    const char* x = static_cast<const char*>(in[0]);
+    const T* __restrict x = static_cast<const T*>(in[0]);
     int64_t i = 0;
-    for (; i + lanes <= n; i += lanes, x += lanes * sizeof(T)) {
-#pragma GCC unroll 8
-      for (size_t k = 0; k < sizeof(S); ++k) {
-        VT v;
-        std::memcpy(&v, x + k * sizeof(VT), sizeof v);
-        Op::apply(acc[k], __builtin_convertvector(v, VS));
-      }
-    }
+    for (; i + lanes <= n; i += lanes)
+      for (int j = 0; j < lanes; ++j) acc[j] = Op::apply(acc[j], static_cast<S>(x[i + j]));
+    for (int j = 0; i + j < n; ++j) acc[j] = Op::apply(acc[j], static_cast<S>(x[i + j]));
     std::memcpy(out, acc, sizeof acc);
-    S* state = static_cast<S*>(out);
-    for (int64_t j = 0; i + j < n; ++j) {
-      T v;
-      std::memcpy(&v, x + j * static_cast<int64_t>(sizeof(T)), sizeof v);
-      Op::apply(state[j], static_cast<S>(v));
-    }
   }
 };
 
@@ -85,7 +70,7 @@ struct Finish {
     S state[lanes];
     std::memcpy(state, in[0], sizeof state);
     for (int half = lanes / 2; half > 0; half /= 2)
-      for (int i = 0; i < half; ++i) Op::apply(state[i], state[i + half]);
+      for (int i = 0; i < half; ++i) state[i] = Op::apply(state[i], state[i + half]);
     const R r = static_cast<R>(state[0]);
     std::memcpy(out, &r, sizeof r);
   }
@@ -96,11 +81,7 @@ struct FoldBlock {
   static PG_INLINE void run(void* out, const void* const* in, int64_t n) {
     S* __restrict acc = static_cast<S*>(out);
     const T* __restrict x = static_cast<const T*>(in[0]);
-    for (int64_t i = 0; i < n; ++i) {
-      S a = acc[i];
-      Op::apply(a, static_cast<S>(x[i]));
-      acc[i] = a;
-    }
+    for (int64_t i = 0; i < n; ++i) acc[i] = Op::apply(acc[i], static_cast<S>(x[i]));
   }
 };
 
