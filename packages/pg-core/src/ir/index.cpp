@@ -9,8 +9,8 @@
 #include "support/format.h"
 #include "support/hash.h"
 
-// Contract of every rule here: same value at every point of the axes' ranges; the result is never larger; it terminates because each
-// rule lowers the number of atoms, the divisor, or the coefficients.
+// Contract of every rule here: same value at every point of the axes' ranges; the result is never larger; it
+// terminates because each rule lowers the number of atoms, the divisor, or the coefficients.
 
 namespace pg::ir {
 
@@ -20,8 +20,7 @@ struct ExprContext::Tables {
   std::vector<const ExprData*> expr_table;  // open addressing
   std::vector<const Atom*> atom_table;      // dynamic, quotient and remainder atoms
 
-  template <class T, class Hash>
-  static void grow(std::vector<const T*>& table, size_t used, Hash hash) {
+  template <class T, class Hash> static void grow(std::vector<const T*>& table, size_t used, Hash hash) {
     if (!table.empty() && used * 2 < table.size()) return;
     std::vector<const T*> wide(std::max<size_t>(64, table.size() * 2), nullptr);
     for (const T* item : table) {
@@ -60,8 +59,9 @@ uint64_t hash_of(const std::vector<Term>& terms, int64_t constant) {
 }
 
 bool same_terms(const std::vector<Term>& a, const std::vector<Term>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const Term& x, const Term& y) { return x.atom == y.atom && x.coefficient == y.coefficient; });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Term& x, const Term& y) {
+    return x.atom == y.atom && x.coefficient == y.coefficient;
+  });
 }
 
 bool term_less(const Term& a, const Term& b) {
@@ -79,13 +79,15 @@ Expr make(std::vector<Term> terms, int64_t constant) {
   const size_t mask = t.expr_table.size() - 1;
   size_t at = hash & mask;
   while (const ExprData* found = t.expr_table[at]) {
-    if (found->hash == hash && found->constant == constant && same_terms(found->terms, terms)) return Expr(found);
+    if (found->hash == hash && found->constant == constant && same_terms(found->terms, terms))
+      return Expr(found);
     at = (at + 1) & mask;
   }
   ExprData data;
   data.constant = data.low = data.high = constant;
   for (const Term& term : terms) {
-    const int64_t a = mul_sat(term.coefficient, term.atom->low), b = mul_sat(term.coefficient, term.atom->high);
+    const int64_t a = mul_sat(term.coefficient, term.atom->low),
+                  b = mul_sat(term.coefficient, term.atom->high);
     data.low = add_sat(data.low, std::min(a, b));
     data.high = add_sat(data.high, std::max(a, b));
   }
@@ -102,8 +104,8 @@ Expr intern_atom(Atom atom) {
   const size_t mask = t.atom_table.size() - 1;
   size_t at = hash_of(atom) & mask;
   while (const Atom* found = t.atom_table[at]) {
-    if (found->kind == atom.kind && found->of == atom.of && found->by == atom.by && found->value == atom.value &&
-        found->low == atom.low && found->high == atom.high)
+    if (found->kind == atom.kind && found->of == atom.of && found->by == atom.by &&
+        found->value == atom.value && found->low == atom.low && found->high == atom.high)
       return expr(found);
     at = (at + 1) & mask;
   }
@@ -113,9 +115,15 @@ Expr intern_atom(Atom atom) {
 }
 
 Expr quotient(Expr of, int64_t by) {
-  return intern_atom({.kind = AtomKind::quotient, .of = of, .by = by, .low = floor_div(of.low(), by), .high = floor_div(of.high(), by)});
+  return intern_atom({.kind = AtomKind::quotient,
+                      .of = of,
+                      .by = by,
+                      .low = floor_div(of.low(), by),
+                      .high = floor_div(of.high(), by)});
 }
-Expr remainder(Expr of, int64_t by) { return intern_atom({.kind = AtomKind::remainder, .of = of, .by = by, .low = 0, .high = by - 1}); }
+Expr remainder(Expr of, int64_t by) {
+  return intern_atom({.kind = AtomKind::remainder, .of = of, .by = by, .low = 0, .high = by - 1});
+}
 
 // Terms whose coefficient is (or is not) a multiple of c; the constant is split by floor.
 Expr multiples(Expr e, int64_t c) {
@@ -140,7 +148,8 @@ Split split_small(Expr e, int64_t c) {
   SmallVector<int64_t, 8> candidates;
   for (const Term& t : e.terms()) {
     const int64_t g = std::gcd(t.coefficient, c);
-    if (g > 1 && std::find(candidates.begin(), candidates.end(), g) == candidates.end()) candidates.push_back(g);
+    if (g > 1 && std::find(candidates.begin(), candidates.end(), g) == candidates.end())
+      candidates.push_back(g);
   }
   std::sort(candidates.begin(), candidates.end(), std::greater<>());
   for (int64_t g : candidates) {
@@ -168,7 +177,8 @@ Expr add_terms(Expr a, Expr b) {
 
 }  // namespace
 
-// ---- contexts ----------------------------------------------------------------------------------------------------------
+// ---- contexts
+// ----------------------------------------------------------------------------------------------------------
 
 ExprContext::ExprContext() : tables_(std::make_unique<Tables>()) {}
 ExprContext::~ExprContext() = default;
@@ -179,7 +189,8 @@ ExprContext& ExprContext::current() {
 ExprScope::ExprScope(ExprContext& context) : before_(std::exchange(installed, &context)) {}
 ExprScope::~ExprScope() { installed = before_; }
 
-// ---- reading -----------------------------------------------------------------------------------------------------------
+// ---- reading
+// -----------------------------------------------------------------------------------------------------------
 
 int64_t Expr::constant() const { return data_->constant; }
 std::span<const Term> Expr::terms() const { return data_->terms; }
@@ -204,7 +215,8 @@ void for_each_leaf(Expr e, const std::function<void(const Atom*)>& visit) {
     else visit(t.atom);
 }
 
-// ---- making ------------------------------------------------------------------------------------------------------------
+// ---- making
+// ------------------------------------------------------------------------------------------------------------
 
 Expr expr(int64_t constant) { return make({}, constant); }
 Expr expr(const Atom* atom) { return make({{atom, 1}}, 0); }
@@ -261,9 +273,9 @@ Expr div(Expr e, int64_t c) {
   const Expr whole = multiples(e, c);  // D1
   const Expr rest = others(e, c);
   const int64_t step = floor_div(rest.low(), c);
-  if (step == floor_div(rest.high(), c)) return whole + step;  // D2
+  if (step == floor_div(rest.high(), c)) return whole + step;                         // D2
   if (const Split s = split_small(rest, c); s.g) return whole + div(s.big, c / s.g);  // D3
-  if (const Atom* a = single(rest)) {                                                // D4
+  if (const Atom* a = single(rest)) {                                                 // D4
     if (a->kind == AtomKind::quotient) return whole + div(a->of, a->by * c);
     if (a->kind == AtomKind::remainder && a->by % c == 0) return whole + mod(div(a->of, c), a->by / c);
   }
@@ -279,7 +291,8 @@ Expr mod(Expr e, int64_t c) {
   step = floor_div(rest.low(), c);
   if (step == floor_div(rest.high(), c)) return rest - c * step;
   if (const Split s = split_small(rest, c); s.g) return mod(s.big, c / s.g) * s.g + s.small;  // D3
-  if (const Atom* a = single(rest); a && a->kind == AtomKind::remainder && a->by % c == 0) return mod(a->of, c);  // D4
+  if (const Atom* a = single(rest); a && a->kind == AtomKind::remainder && a->by % c == 0)
+    return mod(a->of, c);  // D4
   return remainder(rest, c);
 }
 
@@ -330,10 +343,10 @@ std::string to_string(Expr e) {
     if (!out.empty()) out += " + ";
     if (t.coefficient != 1) out += std::to_string(t.coefficient) + "*";
     switch (t.atom->kind) {
-      case AtomKind::axis: out += t.atom->name; break;
-      case AtomKind::dynamic: out += "dynamic" + std::to_string(t.atom->id); break;
-      case AtomKind::quotient: out += concat("((", to_string(t.atom->of), ")/", t.atom->by, ")"); break;
-      case AtomKind::remainder: out += concat("((", to_string(t.atom->of), ")%", t.atom->by, ")"); break;
+    case AtomKind::axis: out += t.atom->name; break;
+    case AtomKind::dynamic: out += "dynamic" + std::to_string(t.atom->id); break;
+    case AtomKind::quotient: out += concat("((", to_string(t.atom->of), ")/", t.atom->by, ")"); break;
+    case AtomKind::remainder: out += concat("((", to_string(t.atom->of), ")%", t.atom->by, ")"); break;
     }
   }
   if (out.empty()) return std::to_string(e.constant());

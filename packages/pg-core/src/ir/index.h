@@ -1,9 +1,11 @@
 #pragma once
-// Index expressions: constant + sum of coefficient * atom, where an atom is a loop axis, an integer computed in the kernel, or a floor
-// quotient or remainder of an expression by a positive constant (kernel-ir.md section 2).
+// Index expressions: constant + sum of coefficient * atom, where an atom is a loop axis, an integer computed
+// in the kernel, or a floor quotient or remainder of an expression by a positive constant (kernel-ir.md
+// section 2).
 //
-// Expressions are immutable and interned in the ExprContext installed on this thread: equal after simplification = same pointer. The
-// context owns them, so an expression lives as long as its context (a kernel keeps the context of its lowering).
+// Expressions are immutable and interned in the ExprContext installed on this thread: equal after
+// simplification = same pointer. The context owns them, so an expression lives as long as its context (a
+// kernel keeps the context of its lowering).
 
 #include <cstdint>
 #include <functional>
@@ -51,10 +53,10 @@ enum class AtomKind : uint8_t { axis, dynamic, quotient, remainder };
 
 struct Atom {
   AtomKind kind;
-  uint32_t id = 0;         // order of making, the sorting key of equal coefficients
-  std::string name = {};   // of an axis
-  Expr of = {};            // of a quotient or remainder
-  int64_t by = 1;          // divisor, or extent of an axis
+  uint32_t id = 0;              // order of making, the sorting key of equal coefficients
+  std::string name = {};        // of an axis
+  Expr of = {};                 // of a quotient or remainder
+  int64_t by = 1;               // divisor, or extent of an axis
   const void* value = nullptr;  // of a dynamic atom: whose run-time value it is
   int64_t low = 0, high = 0;
   int64_t extent() const { return by; }
@@ -106,7 +108,8 @@ Expr expr(int64_t constant);
 inline Expr expr(int constant) { return expr(int64_t{constant}); }
 Expr expr(const Atom* atom);
 Axis axis(std::string name, int64_t extent);
-/// An integer known only when the kernel runs, already limited to low..high. Equal arguments give the same atom.
+/// An integer known only when the kernel runs, already limited to low..high. Equal arguments give the same
+/// atom.
 Expr dynamic(const void* value, int64_t low, int64_t high);
 
 Expr operator+(Expr a, Expr b);
@@ -121,7 +124,8 @@ Expr div(Expr e, int64_t c);
 /// Remainder in 0 .. c-1 for a positive constant.
 Expr mod(Expr e, int64_t c);
 
-/// Row-major flat index of a multi-index, and back. The leading coordinate of unflatten is not reduced: `flat` must be in range.
+/// Row-major flat index of a multi-index, and back. The leading coordinate of unflatten is not reduced:
+/// `flat` must be in range.
 Expr flatten(std::span<const Expr> index, std::span<const int64_t> shape);
 std::vector<Expr> unflatten(Expr flat, std::span<const int64_t> shape);
 inline Expr flatten(const std::vector<Expr>& index, const Ints& shape) {

@@ -1,5 +1,6 @@
-// Fusion: every step list computes what the graph says (run step by step against the slow evaluator), known workloads have the expected
-// number of kernels, random graphs never have circular steps, and time is linear in the size of a graph.
+// Fusion: every step list computes what the graph says (run step by step against the slow evaluator), known
+// workloads have the expected number of kernels, random graphs never have circular steps, and time is linear
+// in the size of a graph.
 
 #include <chrono>
 #include <random>
@@ -37,7 +38,8 @@ struct Counts {
   int kernels = 0, calls = 0, aliases = 0;
 };
 
-/// Runs the steps and compares the outputs; counts steps by kind. Calls get their value from the slow evaluator.
+/// Runs the steps and compares the outputs; counts steps by kind. Calls get their value from the slow
+/// evaluator.
 Counts check(const char* name, const std::vector<NodeRef>& outputs, double tolerance = 1e-10) {
   const int before = check_failures;
   std::vector<NodeRef> captures;
@@ -59,13 +61,16 @@ Counts check(const char* name, const std::vector<NodeRef>& outputs, double toler
       ++counts.calls;
       CHECK(graph[s.record].op == &dot_general_op);
       // a (m, k) @ b (k, n)
-      const auto &a = graph[graph[s.record].inputs[0]].type.shape, &b = graph[graph[s.record].inputs[1]].type.shape;
-      const double *x = static_cast<const double*>(at[graph[s.record].inputs[0]]), *y = static_cast<const double*>(at[graph[s.record].inputs[1]]);
+      const auto &a = graph[graph[s.record].inputs[0]].type.shape,
+                 &b = graph[graph[s.record].inputs[1]].type.shape;
+      const double *x = static_cast<const double*>(at[graph[s.record].inputs[0]]),
+                   *y = static_cast<const double*>(at[graph[s.record].inputs[1]]);
       CHECK(x && y);
       std::vector<double> out(static_cast<size_t>(a[0] * b[1]), 0);
       for (int64_t i = 0; i < a[0]; ++i)
         for (int64_t k = 0; k < a[1]; ++k)
-          for (int64_t j = 0; j < b[1]; ++j) out[static_cast<size_t>(i * b[1] + j)] += x[i * a[1] + k] * y[k * b[1] + j];
+          for (int64_t j = 0; j < b[1]; ++j)
+            out[static_cast<size_t>(i * b[1] + j)] += x[i * a[1] + k] * y[k * b[1] + j];
       memory[s.record] = std::move(out);
       at[s.record] = memory[s.record].data();
       continue;
@@ -100,18 +105,22 @@ Counts check(const char* name, const std::vector<NodeRef>& outputs, double toler
       }
     }
   }
-  if (check_failures != before) std::fprintf(stderr, "%s\n%s\n%s\n", name, to_string(graph).c_str(), text.c_str());
+  if (check_failures != before)
+    std::fprintf(stderr, "%s\n%s\n%s\n", name, to_string(graph).c_str(), text.c_str());
   return counts;
 }
 
-#define CHECK_KERNELS(number, ...)                                                                              \
-  do {                                                                                                          \
-    const Counts counts_ = check(__VA_ARGS__);                                                                  \
-    if (counts_.kernels != (number)) std::fprintf(stderr, "%d kernels instead of %d: ", counts_.kernels, number); \
-    CHECK(counts_.kernels == (number));                                                                         \
+#define CHECK_KERNELS(number, ...)                                                                           \
+  do {                                                                                                       \
+    const Counts counts_ = check(__VA_ARGS__);                                                               \
+    if (counts_.kernels != (number))                                                                         \
+      std::fprintf(stderr, "%d kernels instead of %d: ", counts_.kernels, number);                           \
+    CHECK(counts_.kernels == (number));                                                                      \
   } while (0)
 
-NodeRef matmul(const NodeRef& a, const NodeRef& b) { return make(dot_general_op, {a, b}, {2, 2, 2, 0, 1, 1, 2, 0, 2}); }
+NodeRef matmul(const NodeRef& a, const NodeRef& b) {
+  return make(dot_general_op, {a, b}, {2, 2, 2, 0, 1, 1, 2, 0, 2});
+}
 
 void workloads() {
   const Shape s{40, 130};
@@ -127,13 +136,16 @@ void workloads() {
   const NodeRef xh = c * spread(rstd, s, 1);
   CHECK_KERNELS(1, "layer norm", {xh * broadcast(g, s, {1}) + broadcast(b, s, {1}), mean, rstd});
   const NodeRef dg = y * broadcast(g, s, {1});
-  const NodeRef dx = (dg - spread(total(dg, {1}) * (1.0 / 130), s, 1) - xh * spread(total(dg * xh, {1}) * (1.0 / 130), s, 1)) * spread(rstd, s, 1);
+  const NodeRef dx = (dg - spread(total(dg, {1}) * (1.0 / 130), s, 1) -
+                      xh * spread(total(dg * xh, {1}) * (1.0 / 130), s, 1)) *
+                     spread(rstd, s, 1);
   CHECK_KERNELS(2, "layer norm backward", {dx, total(y * xh, {0}), total(y, {0})});
   CHECK_KERNELS(1, "two reductions of one input", {total(x, {1}), reduce(reduce_max_op, x, {1})});
   CHECK_KERNELS(1, "epilogue", {total(x, {1}) * 2.0 + 1.0});
   CHECK_KERNELS(1, "loss", {total(unary(exp_op, x) * y, {0, 1}) * 0.5});
   CHECK_KERNELS(2, "rows, then all", {total(unary(log_op, total(unary(exp_op, x), {1})), {0})});
-  CHECK_KERNELS(1, "seed", {total((permute(input({30, 20, 10}), {0, 2, 1}) + 2.0) + input({30, 10, 20}), {2}) * 3.0});
+  CHECK_KERNELS(1, "seed",
+                {total((permute(input({30, 20, 10}), {0, 2, 1}) + 2.0) + input({30, 10, 20}), {2}) * 3.0});
   CHECK_KERNELS(1, "concat", {make(concat_op, {x * 2.0, y + 1.0}, {0})});
   const NodeRef h = matmul(x, permute(y, {1, 0}));
   CHECK_KERNELS(2, "matmul", {unary(tanh_op, h) + 1.0});  // the transposed operand is copied
@@ -168,17 +180,21 @@ NodeRef random_node(std::vector<NodeRef>& pool) {
   const NodeRef a = pick(), b = pick();
   const Shape s = a->shape;
   switch (engine() % 12) {
-    case 0: return unary(tanh_op, a);
-    case 1: return a * 0.5;
-    case 2: return permute(a, {1, 0});
-    case 3: return softmax(a, static_cast<int64_t>(engine() % 2));
-    case 4: return spread(total(a, {1}) * 0.1, s, 1);
-    case 5: return spread(reduce(reduce_max_op, a, {0}), s, 0);
-    case 6: return matmul(a, b) * 0.1;
-    case 7: return slice(a, {0, s[1] - 1}, {s[0], -1}, {1, -1});
-    case 8: return make(concat_op, {slice(a, {0, 0}, {s[0], 2}, {1, 1}), slice(b, {0, 2}, {s[0], s[1]}, {1, 1})}, {1});
-    case 9: return pad(slice(a, {1, 0}, {s[0], s[1]}, {1, 1}), full_node(0.5, {{}, DType::float64}), {1, 0}, {0, 0}, {0, 0});
-    default: return a + b;
+  case 0: return unary(tanh_op, a);
+  case 1: return a * 0.5;
+  case 2: return permute(a, {1, 0});
+  case 3: return softmax(a, static_cast<int64_t>(engine() % 2));
+  case 4: return spread(total(a, {1}) * 0.1, s, 1);
+  case 5: return spread(reduce(reduce_max_op, a, {0}), s, 0);
+  case 6: return matmul(a, b) * 0.1;
+  case 7: return slice(a, {0, s[1] - 1}, {s[0], -1}, {1, -1});
+  case 8:
+    return make(concat_op, {slice(a, {0, 0}, {s[0], 2}, {1, 1}), slice(b, {0, 2}, {s[0], s[1]}, {1, 1})},
+                {1});
+  case 9:
+    return pad(slice(a, {1, 0}, {s[0], s[1]}, {1, 1}), full_node(0.5, {{}, DType::float64}), {1, 0}, {0, 0},
+               {0, 0});
+  default: return a + b;
   }
 }
 
@@ -207,7 +223,8 @@ void long_graphs() {
   };
   seconds(1000);
   const double small = seconds(5000), large = seconds(100000);
-  std::printf("fuse: %.0f ns per record at 5,000, %.0f at 100,000\n", small * 1e9 / 5000, large * 1e9 / 100000);
+  std::printf("fuse: %.0f ns per record at 5,000, %.0f at 100,000\n", small * 1e9 / 5000,
+              large * 1e9 / 100000);
   CHECK(large < 20 * small * 4 + 0.05);
 }
 

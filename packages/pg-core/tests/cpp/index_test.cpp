@@ -1,5 +1,5 @@
-// The index algebra against brute force: random expressions, built with simplification, have the value that plain arithmetic gives, and
-// their bounds contain it.
+// The index algebra against brute force: random expressions, built with simplification, have the value that
+// plain arithmetic gives, and their bounds contain it.
 
 #include <random>
 
@@ -42,11 +42,11 @@ void random_expressions() {
       const Pair b = pool[static_cast<size_t>(random.below(static_cast<int64_t>(pool.size())))];
       const int64_t k = random.between(-4, 12), c = random.between(1, 12);
       switch (random.below(5)) {
-        case 0: pool.push_back({a.e + b.e, [=](const auto& at) { return a.value(at) + b.value(at); }}); break;
-        case 1: pool.push_back({a.e * k, [=](const auto& at) { return a.value(at) * k; }}); break;
-        case 2: pool.push_back({a.e + k, [=](const auto& at) { return a.value(at) + k; }}); break;
-        case 3: pool.push_back({div(a.e, c), [=](const auto& at) { return floor_div(a.value(at), c); }}); break;
-        case 4: pool.push_back({mod(a.e, c), [=](const auto& at) { return floor_mod(a.value(at), c); }}); break;
+      case 0: pool.push_back({a.e + b.e, [=](const auto& at) { return a.value(at) + b.value(at); }}); break;
+      case 1: pool.push_back({a.e * k, [=](const auto& at) { return a.value(at) * k; }}); break;
+      case 2: pool.push_back({a.e + k, [=](const auto& at) { return a.value(at) + k; }}); break;
+      case 3: pool.push_back({div(a.e, c), [=](const auto& at) { return floor_div(a.value(at), c); }}); break;
+      case 4: pool.push_back({mod(a.e, c), [=](const auto& at) { return floor_mod(a.value(at), c); }}); break;
       }
     }
     std::vector<int64_t> at(axes.size(), 0);
@@ -83,7 +83,9 @@ void identities() {
   CHECK(div(mod(expr(axis("x", 1000)), 60), 10).high() == 5);
   CHECK(to_string(flat + 3) == "10*i + j + 3");
   const Axis k = axis("k", 60);
-  const Expr moved = substitute(flat, [&](const Atom* a) { return a == i ? div(expr(k), 10) : a == j ? mod(expr(k), 10) : Expr(); });
+  const Expr moved = substitute(flat, [&](const Atom* a) {
+    return a == i ? div(expr(k), 10) : a == j ? mod(expr(k), 10) : Expr();
+  });
   CHECK(moved == expr(k));
   CHECK(flat.uses(i) && !flat.uses(k) && flat.coefficient(i) == 10);
 }

@@ -1,5 +1,5 @@
-// Lowering and the interpreter: groups made of one whole graph each, against the slow evaluator, at odd sizes, sizes that divide exactly,
-// and extents 0 and 1.
+// Lowering and the interpreter: groups made of one whole graph each, against the slow evaluator, at odd
+// sizes, sizes that divide exactly, and extents 0 and 1.
 
 #include <limits>
 #include <random>
@@ -24,7 +24,8 @@ NodeRef input(const Shape& shape, double low = -2, double high = 2) {
 NodeRef integers(const Shape& shape, int64_t low, int64_t high) {
   const BufferRef buffer = allocate_items(count_of(shape), 8);
   for (int64_t i = 0; i < count_of(shape); ++i)
-    static_cast<int64_t*>(buffer->data)[i] = low + static_cast<int64_t>(engine() % static_cast<uint64_t>(high - low));
+    static_cast<int64_t*>(buffer->data)[i] =
+        low + static_cast<int64_t>(engine() % static_cast<uint64_t>(high - low));
   return buffer_node(buffer, {shape, DType::int64});
 }
 NodeRef f32(const NodeRef& x) { return astype(x, DType::float32); }
@@ -56,7 +57,9 @@ Ran launch(const std::vector<NodeRef>& outputs, const Target& target = {}) {
   const LaunchPlan plan = compile_kernel(kernel);
   std::vector<void*> buffers;
   for (const NodeRef& c : captures) buffers.push_back(c->buffer.load()->data);
-  for (const NodeRef& o : outputs) out.outputs.emplace_back(static_cast<size_t>(count_of(o->shape) * size_of(o->dtype)) + 64, std::byte{0x5a});
+  for (const NodeRef& o : outputs)
+    out.outputs.emplace_back(static_cast<size_t>(count_of(o->shape) * size_of(o->dtype)) + 64,
+                             std::byte{0x5a});
   for (auto& o : out.outputs) buffers.push_back(o.data());
   out.status = run(plan, buffers.data());
   for (auto& o : out.outputs)  // nothing was written past the end
@@ -66,15 +69,16 @@ Ran launch(const std::vector<NodeRef>& outputs, const Target& target = {}) {
 
 double element(const std::vector<std::byte>& data, DType dtype, size_t i) {
   switch (dtype) {
-    case DType::float64: return reinterpret_cast<const double*>(data.data())[i];
-    case DType::float32: return static_cast<double>(reinterpret_cast<const float*>(data.data())[i]);
-    case DType::int64: return static_cast<double>(reinterpret_cast<const int64_t*>(data.data())[i]);
-    case DType::bool_: return static_cast<double>(reinterpret_cast<const uint8_t*>(data.data())[i]);
-    default: CHECK(!"dtype of this test"); return 0;
+  case DType::float64: return reinterpret_cast<const double*>(data.data())[i];
+  case DType::float32: return static_cast<double>(reinterpret_cast<const float*>(data.data())[i]);
+  case DType::int64: return static_cast<double>(reinterpret_cast<const int64_t*>(data.data())[i]);
+  case DType::bool_: return static_cast<double>(reinterpret_cast<const uint8_t*>(data.data())[i]);
+  default: CHECK(!"dtype of this test"); return 0;
   }
 }
 
-void same(const char* name, const std::vector<NodeRef>& outputs, double tolerance = 1e-12, const Target& target = {}) {
+void same(const char* name, const std::vector<NodeRef>& outputs, double tolerance = 1e-12,
+          const Target& target = {}) {
   const int before = check_failures;
   std::string text;
   try {
@@ -85,7 +89,8 @@ void same(const char* name, const std::vector<NodeRef>& outputs, double toleranc
     for (size_t o = 0; o < outputs.size(); ++o)
       for (size_t i = 0; i < want[o].data.size(); ++i) {
         const double a = element(ran.outputs[o], outputs[o]->dtype, i), b = want[o].data[i];
-        const bool ok = (std::isnan(a) && std::isnan(b)) || a == b || std::abs(a - b) <= tolerance * std::max(1.0, std::abs(b));
+        const bool ok = (std::isnan(a) && std::isnan(b)) || a == b ||
+                        std::abs(a - b) <= tolerance * std::max(1.0, std::abs(b));
         if (!ok) {
           std::fprintf(stderr, "%s: output %zu, element %zu: %.17g instead of %.17g\n", name, o, i, a, b);
           CHECK(ok);
@@ -111,7 +116,8 @@ NodeRef softmax(const NodeRef& x, int64_t axis) {
   return e / keep(reduce(reduce_sum_op, e, {axis}), x->shape, axis);
 }
 
-const Shape matrices[] = {{1, 1}, {1, 7}, {7, 1}, {3, 5}, {16, 64}, {70, 101}, {64, 128}, {5, 1003}, {1003, 5}, {2, 3000}, {33, 1024}};
+const Shape matrices[] = {{1, 1},    {1, 7},    {7, 1},    {3, 5},    {16, 64},  {70, 101},
+                          {64, 128}, {5, 1003}, {1003, 5}, {2, 3000}, {33, 1024}};
 
 void maps() {
   for (int64_t n : {0, 1, 7, 64, 1000, 1024, 1025, 40000}) {
@@ -142,13 +148,16 @@ void maps() {
     same("concat", {make(concat_op, {x, x * 2.0, x}, {1})});
     same("concat 0", {make(concat_op, {x, x * 2.0}, {0})});
     same("concat inside", {make(concat_op, {x, x * 2.0}, {1}) + 1.0});
-    same("heads", {permute(reshape(pad(x, full(0, {}), {0, 0}, {0, (4 - n % 4) % 4}, {0, 0}), {m, 4, (n + 3) / 4}), {1, 0, 2})});
+    same("heads",
+         {permute(reshape(pad(x, full(0, {}), {0, 0}, {0, (4 - n % 4) % 4}, {0, 0}), {m, 4, (n + 3) / 4}),
+                  {1, 0, 2})});
     same("counted", {x + iota(s, 1, DType::float64, {}) * iota(s, 0, DType::float64, {})});
     const NodeRef p = pad(x, full(0, {}), {1, 1}, {1, 1}, {0, 0});
     const auto at = [&](int64_t i, int64_t j) { return slice(p, {i, j}, {i + m, j + n}, {1, 1}); };
     same("stencil", {at(0, 1) + at(2, 1) + at(1, 0) + at(1, 2) - at(1, 1) * 4.0});
   }
-  for (const Shape& s : {Shape{2, 3, 4}, Shape{5, 3, 49}, Shape{1, 20, 100}, Shape{30, 100, 3}, Shape{0, 3, 4}, Shape{3, 0, 4}}) {
+  for (const Shape& s : {Shape{2, 3, 4}, Shape{5, 3, 49}, Shape{1, 20, 100}, Shape{30, 100, 3},
+                         Shape{0, 3, 4}, Shape{3, 0, 4}}) {
     const NodeRef x = input(s);
     same("channel", {x * broadcast(input({s[1]}), s, {1}) + broadcast(input({s[2]}), s, {2})});
     same("permuted", {permute(x, {2, 0, 1}) * 2.0});
@@ -180,8 +189,10 @@ void reductions() {
   for (const Shape& s : matrices) {
     const NodeRef x = input(s);
     for (int64_t axis : {0, 1}) {
-      for (const Op* op : {&reduce_sum_op, &reduce_max_op, &reduce_min_op, &reduce_prod_op}) same(op->name.c_str(), {reduce(*op, x * 0.5 + 1.0, {axis})}, 1e-11);
-      same("any, all", {reduce(reduce_any_op, binary(less_op, full(1.99, s), x), {axis}), reduce(reduce_all_op, binary(less_op, x, full(1.9, s)), {axis})});
+      for (const Op* op : {&reduce_sum_op, &reduce_max_op, &reduce_min_op, &reduce_prod_op})
+        same(op->name.c_str(), {reduce(*op, x * 0.5 + 1.0, {axis})}, 1e-11);
+      same("any, all", {reduce(reduce_any_op, binary(less_op, full(1.99, s), x), {axis}),
+                        reduce(reduce_all_op, binary(less_op, x, full(1.9, s)), {axis})});
       same("float32 sum", {reduce(reduce_sum_op, f32(x), {axis}) * 3.0}, 1e-5);
       same("int sum", {reduce(reduce_sum_op, integers(s, -100, 100), {axis})}, 0);
       same("softmax", {softmax(x, axis)});
@@ -194,7 +205,10 @@ void reductions() {
       same("normalise", {c * keep(rstd, s, axis), mean, rstd});
       same("mean kept", {reshape(mean, axis ? Shape{s[0], 1} : Shape{1, s[1]}) + 1.0});
       same("reduced transpose", {reduce(reduce_sum_op, permute(x, {1, 0}) + 1.0, {axis})});
-      same("sum of outer", {reduce(reduce_sum_op, unary(exp_op, broadcast(input({s[1]}), s, {1}) - broadcast(input({s[0]}), s, {0})), {axis})});
+      same("sum of outer",
+           {reduce(reduce_sum_op,
+                   unary(exp_op, broadcast(input({s[1]}), s, {1}) - broadcast(input({s[0]}), s, {0})),
+                   {axis})});
     }
     same("full sum", {reduce(reduce_sum_op, x * x, {0, 1}), reduce(reduce_max_op, x, {0, 1}) + 1.0}, 1e-11);
   }
@@ -203,13 +217,18 @@ void reductions() {
     same("seed", {reduce(reduce_sum_op, (permute(x, {0, 2, 1}) + 2.0) + y, {2}) * 3.0});
     same("middle", {reduce(reduce_sum_op, x, {1}), reduce(reduce_max_op, x, {1})});
     same("outer axes", {reduce(reduce_sum_op, x * x, {0, 2})}, 1e-11);
-    same("batch normalisation", {(x - broadcast(reduce(reduce_sum_op, x, {0, 2}) * (1.0 / static_cast<double>(s[0] * s[2])), s, {1})) * 2.0});
+    same("batch normalisation",
+         {(x -
+           broadcast(reduce(reduce_sum_op, x, {0, 2}) * (1.0 / static_cast<double>(s[0] * s[2])), s, {1})) *
+          2.0});
     same("leading", {reduce(reduce_sum_op, x, {0})});
   }
   // Split into parts.
-  for (const Shape& s : {Shape{1, 300000}, Shape{300001, 1}, Shape{20000, 33}, Shape{3, 100003}, Shape{50000, 3}}) {
+  for (const Shape& s :
+       {Shape{1, 300000}, Shape{300001, 1}, Shape{20000, 33}, Shape{3, 100003}, Shape{50000, 3}}) {
     const NodeRef x = input(s);
-    for (int64_t axis : {0, 1}) same("parts", {reduce(reduce_sum_op, x, {axis}), reduce(reduce_max_op, x * 2.0, {axis}) + 1.0}, 1e-10);
+    for (int64_t axis : {0, 1})
+      same("parts", {reduce(reduce_sum_op, x, {axis}), reduce(reduce_max_op, x * 2.0, {axis}) + 1.0}, 1e-10);
     same("all parts", {reduce(reduce_sum_op, f32(x), {0, 1}) * 2.0}, 1e-6);
   }
   // No elements.
@@ -217,7 +236,8 @@ void reductions() {
   same("empty columns", {reduce(reduce_sum_op, none, {0}) + 1.0, reduce(reduce_prod_op, none, {0})});
   same("empty rows", {reduce(reduce_sum_op, none, {1})});
   same("empty softmax", {softmax(none, 1)});
-  same("empty all", {reduce(reduce_sum_op, none, {0, 1}), reduce(reduce_all_op, binary(less_op, none, none), {0, 1})});
+  same("empty all",
+       {reduce(reduce_sum_op, none, {0, 1}), reduce(reduce_all_op, binary(less_op, none, none), {0, 1})});
 }
 
 void numerics() {
@@ -230,7 +250,8 @@ void numerics() {
       const NodeRef x = input({n, 2});
       static_cast<double*>(x->buffer.load()->data)[bad * 2] = NAN;
       const Ran ran = launch({reduce(reduce_max_op, x, {0}), reduce(reduce_min_op, f32(x), {0})});
-      CHECK(std::isnan(element(ran.outputs[0], DType::float64, 0)) && !std::isnan(element(ran.outputs[0], DType::float64, 1)));
+      CHECK(std::isnan(element(ran.outputs[0], DType::float64, 0)) &&
+            !std::isnan(element(ran.outputs[0], DType::float64, 1)));
       CHECK(std::isnan(element(ran.outputs[1], DType::float32, 0)));
     }
   // Integer sums wrap; 16-bit floats round after every op and add up in float32 or wider.
@@ -243,8 +264,10 @@ void numerics() {
     same("half", {f64(h * h + h)}, half == DType::float16 ? 4e-3 : 4e-2);
     same("half sum", {f64(reduce(reduce_sum_op, h * h, {1}))}, half == DType::float16 ? 4e-3 : 2e-2);
     same("half softmax", {f64(softmax(h, 1))}, 1e-2);
-    const NodeRef ones = full_node(1.0, Aval{{30000}, half});  // in its own dtype the sum would stop at 2048 or 256
-    CHECK_NEAR(element(launch({f64(reduce(reduce_sum_op, ones, {0}))}).outputs[0], DType::float64, 0), 30000, half == DType::float16 ? 8 : 64);
+    const NodeRef ones =
+        full_node(1.0, Aval{{30000}, half});  // in its own dtype the sum would stop at 2048 or 256
+    CHECK_NEAR(element(launch({f64(reduce(reduce_sum_op, ones, {0}))}).outputs[0], DType::float64, 0), 30000,
+               half == DType::float16 ? 8 : 64);
   }
 }
 

@@ -16,17 +16,20 @@ namespace {
 bool same(const Condition& a, const Condition& b) { return a.e == b.e && a.low == b.low && a.high == b.high; }
 
 bool same(const std::vector<Condition>& a, const std::vector<Condition>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Condition& x, const Condition& y) { return same(x, y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Condition& x, const Condition& y) { return same(x, y); });
 }
 
 bool same(const Value& a, const Value& b) {
-  return a.op == b.op && a.dtype == b.dtype && a.args == b.args && a.index == b.index && a.buffer == b.buffer && a.record == b.record &&
-         (a.attrs == b.attrs || (a.attrs && b.attrs && *a.attrs == *b.attrs)) && a.bits == b.bits && a.raises == b.raises &&
-         (!a.raises || a.node == b.node) && same(a.conditions, b.conditions);
+  return a.op == b.op && a.dtype == b.dtype && a.args == b.args && a.index == b.index &&
+         a.buffer == b.buffer && a.record == b.record &&
+         (a.attrs == b.attrs || (a.attrs && b.attrs && *a.attrs == *b.attrs)) && a.bits == b.bits &&
+         a.raises == b.raises && (!a.raises || a.node == b.node) && same(a.conditions, b.conditions);
 }
 
 uint64_t hash_of(const Value& v) {
-  uint64_t h = hash_mix(static_cast<uint64_t>(v.op) * 16 + static_cast<uint64_t>(v.dtype), static_cast<uint64_t>(v.bits));
+  uint64_t h = hash_mix(static_cast<uint64_t>(v.op) * 16 + static_cast<uint64_t>(v.dtype),
+                        static_cast<uint64_t>(v.bits));
   for (const Value* a : v.args) h = hash_mix(h, static_cast<uint64_t>(a->id));
   h = hash_mix(h, v.index ? v.index.get()->id + 1 : 0);
   h = hash_mix(h, reinterpret_cast<uint64_t>(v.buffer));
@@ -44,7 +47,8 @@ Builder::Builder(Kernel& kernel, const GroupReader& group, ir::Axis grid, int64_
   for (const Accumulator& a : kernel.accumulators) next_id_ = std::max(next_id_, a.id + 1);
 }
 
-// ---- loops -------------------------------------------------------------------------------------------------------------
+// ---- loops
+// -------------------------------------------------------------------------------------------------------------
 
 Loop* Builder::open(ir::Axis axis, Loop::Kind kind, Expr start, int64_t count) {
   kernel_.loops.push_back({.axis = axis, .kind = kind, .start = start, .count = count});
@@ -76,13 +80,15 @@ void Builder::keep_row_values() {
   if (row_bytes_left_ <= 0) return;
   for (const Task& t : open_.back().tasks) {
     Value* v = memo_.at(t);
-    // Plain loads are read again instead; 16-bit ones are worth keeping converted, but their rows are already in the cache.
+    // Plain loads are read again instead; 16-bit ones are worth keeping converted, but their rows are already
+    // in the cache.
     if (t.conditions == 0 && v->varying && (v->op == ValueOp::elementwise || v->op == ValueOp::select))
       kept_.try_emplace({t.id, t.point}, Kept{v, open_.back().body});
   }
 }
 
-// ---- values ------------------------------------------------------------------------------------------------------------
+// ---- values
+// ------------------------------------------------------------------------------------------------------------
 
 int32_t Builder::depth_of(const ir::Atom* leaf) const {
   if (leaf->kind == ir::AtomKind::dynamic) return static_cast<const Value*>(leaf->value)->depth;
@@ -90,7 +96,8 @@ int32_t Builder::depth_of(const ir::Atom* leaf) const {
 }
 
 bool Builder::varies(const ir::Atom* leaf) const {
-  return leaf->kind == ir::AtomKind::dynamic ? static_cast<const Value*>(leaf->value)->varying : leaf == lane_;
+  return leaf->kind == ir::AtomKind::dynamic ? static_cast<const Value*>(leaf->value)->varying
+                                             : leaf == lane_;
 }
 
 Value* Builder::add(Value value) {
@@ -176,9 +183,12 @@ Value* Builder::finish(Accumulator* accumulator) {
   return accumulator->result = &kernel_.values.back();
 }
 
-void Builder::set_result(Id reduction, const std::vector<Expr>& index, Value* value) { results_[{reduction, points_.intern(index)}] = value; }
+void Builder::set_result(Id reduction, const std::vector<Expr>& index, Value* value) {
+  results_[{reduction, points_.intern(index)}] = value;
+}
 
-// ---- conditions --------------------------------------------------------------------------------------------------------
+// ---- conditions
+// --------------------------------------------------------------------------------------------------------
 
 int Builder::intern_conditions(Conditions conditions) {
   for (size_t i = 0; i < conditions_.size(); ++i)
@@ -190,11 +200,13 @@ int Builder::intern_conditions(Conditions conditions) {
 Builder::Conditions Builder::joined(int conditions, const Conditions& more) const {
   Conditions out = conditions_[conditions];
   for (const Condition& c : more)
-    if (std::none_of(out.begin(), out.end(), [&](const Condition& o) { return same(o, c); })) out.push_back(c);
+    if (std::none_of(out.begin(), out.end(), [&](const Condition& o) { return same(o, c); }))
+      out.push_back(c);
   return out;
 }
 
-// ---- records -----------------------------------------------------------------------------------------------------------
+// ---- records
+// -----------------------------------------------------------------------------------------------------------
 
 Value* Builder::find(const Task& task) const {
   const auto found = memo_.find(task);
@@ -211,7 +223,8 @@ Value* Builder::kept(const Task& task) {
     const int64_t bytes = row_size * size_of(compute_type(k.value->dtype));
     if (bytes > row_bytes_left_) return nullptr;
     row_bytes_left_ -= bytes;
-    kernel_.buffers.push_back({concat("row", kernel_.locals.size()), k.value->dtype, row_size, Space::row, true});
+    kernel_.buffers.push_back(
+        {concat("row", kernel_.locals.size()), k.value->dtype, row_size, Space::row, true});
     k.row = &kernel_.buffers.back();
     kernel_.locals.push_back(k.row);
     kernel_.stores.push_back({k.row, row_index, k.value});
@@ -322,7 +335,8 @@ Value* Builder::build_concat(const Task& task, std::vector<Task>& missing) {
       inner[axis] = along - start;
       Conditions c;
       if (along.low() < start || along.high() >= end) c.push_back({along, start, end});
-      if (Value* v = need({in, points_.intern(std::move(inner)), intern_conditions(joined(task.conditions, c))}, missing))
+      if (Value* v = need(
+              {in, points_.intern(std::move(inner)), intern_conditions(joined(task.conditions, c))}, missing))
         pieces.emplace_back(v, end);
     }
     start = end;
@@ -330,7 +344,8 @@ Value* Builder::build_concat(const Task& task, std::vector<Task>& missing) {
   if (!missing.empty()) return nullptr;
   Value* out = pieces.back().first;
   for (size_t i = pieces.size() - 1; i-- > 0;)
-    out = select(within({{along, std::min<int64_t>(along.low(), 0), pieces[i].second}}), pieces[i].first, out);
+    out =
+        select(within({{along, std::min<int64_t>(along.low(), 0), pieces[i].second}}), pieces[i].first, out);
   return out;
 }
 
@@ -339,7 +354,8 @@ Value* Builder::build_gather(const Task& task, std::vector<Task>& missing) {
   const std::vector<Expr> index = points_[task.point];
   const int64_t extent = group_.shape(r.inputs[0])[0];
   const IndexMode mode = static_cast<IndexMode>(r.attrs[0]);
-  Value* row = need({r.inputs[1], points_.intern(group_.rows_index(task.id, index)), task.conditions}, missing);
+  Value* row =
+      need({r.inputs[1], points_.intern(group_.rows_index(task.id, index)), task.conditions}, missing);
   if (!row) return nullptr;
   Value limit;
   limit.op = ValueOp::limit;
@@ -351,7 +367,8 @@ Value* Builder::build_gather(const Task& task, std::vector<Task>& missing) {
   Value* limited = add(std::move(limit));
   if (extent == 0) return constant(0, r.type.dtype);  // no row to read; `limit` reports it when asked to
   const Expr at = ir::dynamic(limited, 0, extent - 1);
-  Value* v = need({r.inputs[0], points_.intern(group_.table_index(task.id, index, at)), task.conditions}, missing);
+  Value* v =
+      need({r.inputs[0], points_.intern(group_.table_index(task.id, index, at)), task.conditions}, missing);
   if (!v || mode != IndexMode::drop) return v;
   Value in_range;
   in_range.op = ValueOp::in_range;

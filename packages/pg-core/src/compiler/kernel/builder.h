@@ -1,6 +1,7 @@
 #pragma once
-// Builds the body of one phase by demand: at(record, index) is memoised, and a new value goes to the outermost open loop in which all its
-// inputs are defined. Hoisting, sharing of equal sub-expressions and dead-code freedom follow without a later pass.
+// Builds the body of one phase by demand: at(record, index) is memoised, and a new value goes to the
+// outermost open loop in which all its inputs are defined. Hoisting, sharing of equal sub-expressions and
+// dead-code freedom follow without a later pass.
 
 #include <map>
 
@@ -15,7 +16,8 @@ class Builder {
 
   Loop* open(ir::Axis axis, Loop::Kind kind, ir::Expr start, int64_t count);
   void close();  // the innermost loop
-  /// Call when the loops of a stage over rows are about to close: its lane values may be kept for later stages.
+  /// Call when the loops of a stage over rows are about to close: its lane values may be kept for later
+  /// stages.
   void keep_row_values();
 
   Value* at(Id id, std::vector<ir::Expr> index);
@@ -46,7 +48,7 @@ class Builder {
   struct Open {
     Loop* loop;  // null for the phase's own body
     std::vector<Statement>* body;
-    std::vector<Task> tasks;            // memo entries to forget when it closes
+    std::vector<Task> tasks;  // memo entries to forget when it closes
     std::vector<uint64_t> value_keys;
   };
   struct Kept {

@@ -55,7 +55,8 @@ SplitAt find_split(const std::vector<Access>& accesses) {
 }
 
 bool nested(Expr e, const Atom* axis) {
-  return std::any_of(e.terms().begin(), e.terms().end(), [&](const ir::Term& t) { return t.atom->of && t.atom->of.uses(axis); });
+  return std::any_of(e.terms().begin(), e.terms().end(),
+                     [&](const ir::Term& t) { return t.atom->of && t.atom->of.uses(axis); });
 }
 
 bool mergeable(const std::vector<Access>& accesses, Axis a, Axis b) {
@@ -66,7 +67,10 @@ bool mergeable(const std::vector<Access>& accesses, Axis a, Axis b) {
 }
 
 Axis merged(Axis a, Axis b) {
-  return ir::axis(a->extent() == 1 ? b->name : b->extent() == 1 ? a->name : a->name + b->name, a->extent() * b->extent());
+  return ir::axis(a->extent() == 1   ? b->name
+                  : b->extent() == 1 ? a->name
+                                     : a->name + b->name,
+                  a->extent() * b->extent());
 }
 
 bool merge_once(std::vector<Cluster>& clusters, const std::vector<Access>& accesses) {
@@ -92,8 +96,8 @@ bool merge_once(std::vector<Cluster>& clusters, const std::vector<Access>& acces
 
 }  // namespace
 
-std::vector<Access> accesses_of(const GroupReader& group, const Domain& domain, const std::vector<Root>& roots,
-                                const std::vector<Expr>& index) {
+std::vector<Access> accesses_of(const GroupReader& group, const Domain& domain,
+                                const std::vector<Root>& roots, const std::vector<Expr>& index) {
   std::vector<Access> out;
   Points points;
   std::set<std::pair<Id, int>> seen;
@@ -137,7 +141,9 @@ std::vector<Access> accesses_of(const GroupReader& group, const Domain& domain, 
     } else if (r.op->as<Gather>()) {
       // The row is some number: only that it may vary with the row index matters here.
       std::vector<Expr> rows = group.rows_index(id, at);
-      push(r.inputs[0], group.table_index(id, at, ir::dynamic(&r, 0, std::max<int64_t>(group.shape(r.inputs[0])[0] - 1, 0))));
+      push(r.inputs[0],
+           group.table_index(id, at,
+                             ir::dynamic(&r, 0, std::max<int64_t>(group.shape(r.inputs[0])[0] - 1, 0))));
       push(r.inputs[1], std::move(rows));
     } else {
       for (Id in : r.inputs) push(in, at);  // elementwise, identity
@@ -162,7 +168,8 @@ Coordinates choose_axes(const GroupReader& group, const Domain& domain, const st
     clusters.push_back({reduced, {d}, {ir::axis(concat(reduced ? 'r' : 'k', d), domain.shape[d])}});
   }
   Coordinates out;
-  // Every split makes an axis smaller and every merge removes one; a division that came from a merge is split at most once more.
+  // Every split makes an axis smaller and every merge removes one; a division that came from a merge is split
+  // at most once more.
   const size_t most = 8 * (domain.shape.size() + 1);
   for (size_t round = 0;; ++round) {
     out.index = coordinates(clusters, domain);

@@ -1,6 +1,6 @@
 #pragma once
-// Coordinates of a domain in as few and as regular axes as possible: an axis is split where an index divides it, and neighbours are merged
-// where every access walks them as one (kernel-ir.md section 2).
+// Coordinates of a domain in as few and as regular axes as possible: an axis is split where an index divides
+// it, and neighbours are merged where every access walks them as one (kernel-ir.md section 2).
 
 #include "compiler/kernel/reader.h"
 
@@ -20,8 +20,8 @@ struct Coordinates {
 Coordinates choose_axes(const GroupReader& group, const Domain& domain, const std::vector<Root>& roots);
 
 /// Every index expression of the roots at these coordinates.
-std::vector<Access> accesses_of(const GroupReader& group, const Domain& domain, const std::vector<Root>& roots,
-                                const std::vector<ir::Expr>& index);
+std::vector<Access> accesses_of(const GroupReader& group, const Domain& domain,
+                                const std::vector<Root>& roots, const std::vector<ir::Expr>& index);
 
 /// How well the accesses run along an axis: contiguous counts 2, uniform 1, anything else -1, stores twice.
 int lane_score(ir::Axis axis, const std::vector<Access>& accesses);

@@ -7,14 +7,14 @@ namespace {
 
 int cost_of(const ir::Value& v) {
   switch (v.op) {
-    case ir::ScalarOp::input:
-    case ir::ScalarOp::literal: return 0;
-    case ir::ScalarOp::div:
-    case ir::ScalarOp::sqrt: return 4;
-    case ir::ScalarOp::quotient:
-    case ir::ScalarOp::rest: return 8;
-    case ir::ScalarOp::libm: return 40;
-    default: return 1;
+  case ir::ScalarOp::input:
+  case ir::ScalarOp::literal: return 0;
+  case ir::ScalarOp::div:
+  case ir::ScalarOp::sqrt: return 4;
+  case ir::ScalarOp::quotient:
+  case ir::ScalarOp::rest: return 8;
+  case ir::ScalarOp::libm: return 40;
+  default: return 1;
   }
 }
 

@@ -1,8 +1,9 @@
 #pragma once
-// The loop IR: one kernel is a parallel grid over a tree of loops, with straight-line values, loads, stores and accumulators in between.
+// The loop IR: one kernel is a parallel grid over a tree of loops, with straight-line values, loads, stores
+// and accumulators in between.
 //
-// What a legal kernel is stands in verify.cpp. Nothing is shared between kernels; a kernel owns its values, loops, buffers and index
-// expressions, and moving it keeps their addresses.
+// What a legal kernel is stands in verify.cpp. Nothing is shared between kernels; a kernel owns its values,
+// loops, buffers and index expressions, and moving it keeps their addresses.
 
 #include <deque>
 #include <memory>
@@ -79,8 +80,8 @@ struct Update {
 struct Loop;
 using Statement = std::variant<Value*, Store*, Update*, Loop*>;
 
-/// Runs its axis from `start` to min(start + count, extent). A tile keeps the axis itself and moves the start, so index expressions
-/// never see the tile and the range analysis keeps the true extent.
+/// Runs its axis from `start` to min(start + count, extent). A tile keeps the axis itself and moves the
+/// start, so index expressions never see the tile and the range analysis keeps the true extent.
 struct Loop {
   enum class Kind : uint8_t { serial, lanes };
   ir::Axis axis = nullptr;
@@ -108,7 +109,7 @@ struct Kernel {
   std::vector<KernelBuffer*> params;  // inputs, then outputs, in the group's order
   std::vector<KernelBuffer*> locals;  // partial and row buffers
   std::vector<Phase> phases;
-  size_t inputs = 0;                  // how many params are read
+  size_t inputs = 0;  // how many params are read
 
   std::deque<Value> values;
   std::deque<Store> stores;

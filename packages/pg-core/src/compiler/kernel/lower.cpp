@@ -19,18 +19,22 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // The value of a reduction over no elements.
 int64_t identity_bits(Combine combine, DType dtype) {
-  const auto bits = [&](double real, int64_t integer) { return is_float(dtype) ? scalar_bits(real) : integer; };
+  const auto bits = [&](double real, int64_t integer) {
+    return is_float(dtype) ? scalar_bits(real) : integer;
+  };
   constexpr double infinity = std::numeric_limits<double>::infinity();
   const int width = static_cast<int>(size_of(dtype)) * 8;
-  const int64_t highest = is_bool(dtype) ? 1 : is_unsigned(dtype) ? (width == 64 ? -1 : (int64_t{1} << width) - 1) : std::numeric_limits<int64_t>::max() >> (64 - width);
+  const int64_t highest = is_bool(dtype)       ? 1
+                          : is_unsigned(dtype) ? (width == 64 ? -1 : (int64_t{1} << width) - 1)
+                                               : std::numeric_limits<int64_t>::max() >> (64 - width);
   const int64_t lowest = is_bool(dtype) || is_unsigned(dtype) ? 0 : -highest - 1;
   switch (combine) {
-    case Combine::sum:
-    case Combine::any: return bits(0, 0);
-    case Combine::prod:
-    case Combine::all: return bits(1, 1);
-    case Combine::max: return bits(-infinity, lowest);
-    case Combine::min: return bits(infinity, highest);
+  case Combine::sum:
+  case Combine::any: return bits(0, 0);
+  case Combine::prod:
+  case Combine::all: return bits(1, 1);
+  case Combine::max: return bits(-infinity, lowest);
+  case Combine::min: return bits(infinity, highest);
   }
   return 0;
 }
@@ -54,7 +58,8 @@ class Scheduler {
   void run() {
     const std::vector<Id>& reductions = group_.reductions();
     if (reductions.empty()) {
-      if (roots_.size() == 1 && !group_.is_input(roots_[0].node) && group_[roots_[0].node].op->as<Concat>()) return pieces();
+      if (roots_.size() == 1 && !group_.is_input(roots_[0].node) && group_[roots_[0].node].op->as<Concat>())
+        return pieces();
       return maps();
     }
     const Graph::Record& first = group_[reductions[0]];
@@ -65,7 +70,8 @@ class Scheduler {
     const int64_t kept = domain.kept_count(), reduced = domain.reduced_count();
     for (Root& r : roots_) {
       const int64_t n = count_of(group_.shape(r.node));
-      PG_INVARIANT(n == kept || n == kept * reduced, "an output of a reducing group has the full or the kept shape");
+      PG_INVARIANT(n == kept || n == kept * reduced,
+                   "an output of a reducing group has the full or the kept shape");
       r.full = n != kept || (reduced == 1 && group_.depth(r.node) == 0);
     }
     if (reduced == 0) return empty_reductions(domain);
@@ -74,7 +80,8 @@ class Scheduler {
   }
 
  private:
-  // ---- maps ------------------------------------------------------------------------------------------------------------
+  // ---- maps
+  // ------------------------------------------------------------------------------------------------------------
 
   void nothing() { kernel_.phases.push_back({ir::axis("point", 0), {}, "nothing to compute"}); }
 
@@ -99,7 +106,10 @@ class Scheduler {
     const int axis = r.op->as<Concat>()->axis(r.attrs);
     int64_t start = 0;
     for (Id in : r.inputs) {
-      Root piece{.node = in, .buffer = roots_[0].buffer, .offset = Ints(r.type.shape.size(), 0), .into = r.type.shape};
+      Root piece{.node = in,
+                 .buffer = roots_[0].buffer,
+                 .offset = Ints(r.type.shape.size(), 0),
+                 .into = r.type.shape};
       piece.offset[axis] = start;
       start += group_.shape(in)[axis];
       if (count_of(group_.shape(in)) != 0) map({group_.shape(in), {}}, {piece});
@@ -121,11 +131,18 @@ class Scheduler {
 
   /// Joins a short lane axis with the axis that continues it in the first output, so that blocks are long.
   void lengthen(Axis& lane, std::vector<Axis>& outer, int64_t enough, const std::vector<Access>& accesses) {
-    const Expr out = std::find_if(accesses.begin(), accesses.end(), [](const Access& a) { return a.weight == 2; })->e;
-    while (lane->extent() < enough && !outer.empty()) {
-      auto next = std::find_if(outer.begin(), outer.end(), [&](Axis a) {
-        return out.coefficient(a) == stride_ * lane->extent();
+    // A gathered row would no longer be one for the whole block, and conditions no longer intervals of lanes.
+    for (const Access& a : accesses) {
+      const bool gathered = std::any_of(a.e.terms().begin(), a.e.terms().end(), [](const ir::Term& t) {
+        return t.atom->kind == ir::AtomKind::dynamic;
       });
+      if ((gathered || (a.weight == 0 && a.e.uses(lane))) && lane->extent() >= 16) return;
+    }
+    const Expr out =
+        std::find_if(accesses.begin(), accesses.end(), [](const Access& a) { return a.weight == 2; })->e;
+    while (lane->extent() < enough && !outer.empty()) {
+      auto next = std::find_if(outer.begin(), outer.end(),
+                               [&](Axis a) { return out.coefficient(a) == stride_ * lane->extent(); });
       if (next == outer.end()) next = outer.end() - 1;
       const Axis wide = ir::axis((*next)->name + lane->name, (*next)->extent() * lane->extent());
       const Axis a = *next, b = lane;
@@ -183,7 +200,8 @@ class Scheduler {
       tile = std::min(lane->extent(), cross ? target_.transposed_tile : target_.lane_tile);
       const int64_t tiles = ceil_div(lane->extent(), tile);
       Ints extents;
-      if (cross) {  // walk along the operand's own fast axis, so that the lines read across are used again at once
+      if (cross) {  // walk along the operand's own fast axis, so that the lines read across are used again at
+                    // once
         std::erase(outer, cross);
         outer.push_back(cross);
       }
@@ -217,7 +235,8 @@ class Scheduler {
     if (group_.reductions().empty() || !domain.reduced.empty()) return;
     for (Id id : group_.reductions()) {
       const Graph::Record& r = group_[id];
-      b.set_result(id, b.domain_index, b.constant(identity_bits(r.op->as<Reduction>()->combine, r.type.dtype), r.type.dtype));
+      b.set_result(id, b.domain_index,
+                   b.constant(identity_bits(r.op->as<Reduction>()->combine, r.type.dtype), r.type.dtype));
     }
   }
 
@@ -249,7 +268,8 @@ class Scheduler {
     return nullptr;
   }
 
-  // ---- reductions --------------------------------------------------------------------------------------------------------
+  // ---- reductions
+  // --------------------------------------------------------------------------------------------------------
 
   struct Split {
     Axis axis = nullptr;  // reduced in parts of `count`
@@ -261,11 +281,11 @@ class Scheduler {
     replace_.clear();
     const Axis kept_best = best(c.kept, c.accesses), reduced_best = best(c.reduced, c.accesses);
     const int64_t kept_total = domain.kept_count();
-    const bool rows =
-        !kept_best ||
-        (reduced_best->extent() >= target_.min_lanes &&
-         (kept_total < 8 || kept_best->extent() < target_.min_lanes || lane_score(reduced_best, c.accesses) >= lane_score(kept_best, c.accesses))) ||
-        (kept_total < 8 && reduced_best->extent() > kept_total);
+    const bool rows = !kept_best ||
+                      (reduced_best->extent() >= target_.min_lanes &&
+                       (kept_total < 8 || kept_best->extent() < target_.min_lanes ||
+                        lane_score(reduced_best, c.accesses) >= lane_score(kept_best, c.accesses))) ||
+                      (kept_total < 8 && reduced_best->extent() > kept_total);
     Axis lane = rows ? reduced_best : kept_best;
     std::vector<Axis> outer = c.kept, reduced = c.reduced;
     int64_t tile = 0, tiles = 1;
@@ -286,7 +306,8 @@ class Scheduler {
     for (int64_t e : extents) points *= e;
     const Split split = choose_split(reduced, points, domain.reduced_count() * (rows ? 1 : tile));
 
-    const std::string note = concat(rows ? "rows" : "columns", ": lanes over ", lane->name, "=", lane->extent());
+    const std::string note =
+        concat(rows ? "rows" : "columns", ": lanes over ", lane->name, "=", lane->extent());
     const auto before = replace_;
     if (!split.axis) {
       const Expr start = make_grid(outer, extents).back() * tile;
@@ -316,17 +337,20 @@ class Scheduler {
         const Graph::Record& r = group_[id];
         const Combine combine = r.op->as<Reduction>()->combine;
         const bool wide = is_float(r.type.dtype) && (combine == Combine::sum || combine == Combine::prod);
-        sums.push_back(b.accumulate(loops[0], combine, wide ? DType::float64 : r.type.dtype, b.at(r.inputs[0], b.domain_index)));
+        sums.push_back(b.accumulate(loops[0], combine, wide ? DType::float64 : r.type.dtype,
+                                    b.at(r.inputs[0], b.domain_index)));
       }
       for (size_t i = 0; i < loops.size(); ++i) b.close();
       for (Accumulator* a : sums) {
-        kernel_.buffers.push_back({concat("partial", kernel_.locals.size()), a->dtype, split.parts * kept_total, Space::partial, true});
+        kernel_.buffers.push_back({concat("partial", kernel_.locals.size()), a->dtype,
+                                   split.parts * kept_total, Space::partial, true});
         kernel_.locals.push_back(&kernel_.buffers.back());
         partials.push_back(&kernel_.buffers.back());
         b.store(partials.back(), position[0] * kept_total + kept_flat(domain, b.domain_index), b.finish(a));
       }
       if (!rows) b.close();
-      kernel_.phases.push_back({grid_, b.take_body(), concat(note, ", ", split.parts, " parts of ", split.axis->name)});
+      kernel_.phases.push_back(
+          {grid_, b.take_body(), concat(note, ", ", split.parts, " parts of ", split.axis->name)});
     }
     replace_ = before;
     const Expr start = make_grid(outer, extents).back() * tile;
@@ -339,16 +363,19 @@ class Scheduler {
     for (size_t i = 0; i < partials.size(); ++i) {
       const Graph::Record& r = group_[group_.reductions()[i]];
       const Expr at = ir::expr(part) * kept_total + kept_flat(domain, b.domain_index);
-      sums.push_back(b.accumulate(loop, r.op->as<Reduction>()->combine, r.type.dtype, b.load(partials[i], at, partials[i]->dtype)));
+      sums.push_back(b.accumulate(loop, r.op->as<Reduction>()->combine, r.type.dtype,
+                                  b.load(partials[i], at, partials[i]->dtype)));
     }
     b.close();
-    for (size_t i = 0; i < sums.size(); ++i) b.set_result(group_.reductions()[i], kept_index(domain, b.domain_index), b.finish(sums[i]));
+    for (size_t i = 0; i < sums.size(); ++i)
+      b.set_result(group_.reductions()[i], kept_index(domain, b.domain_index), b.finish(sums[i]));
     for (const Root& r : roots_) store(b, domain, r);
     if (!rows) b.close();
     kernel_.phases.push_back({grid_, b.take_body(), "parts"});
   }
 
-  // A reduction with few grid points is cut into parts; how many depends on the shape only, so results do not depend on threads.
+  // A reduction with few grid points is cut into parts; how many depends on the shape only, so results do not
+  // depend on threads.
   Split choose_split(const std::vector<Axis>& reduced, int64_t points, int64_t work) const {
     if (points >= 32 || work < 2 * target_.split_work) return {};
     for (Id id : group_.reductions())
@@ -379,11 +406,13 @@ class Scheduler {
     return ir::flatten(kept_index(domain, index), shape);
   }
 
-  std::vector<Loop*> open_reduced(Builder& b, const std::vector<Axis>& reduced, bool rows, const Split& split, Expr start) {
+  std::vector<Loop*> open_reduced(Builder& b, const std::vector<Axis>& reduced, bool rows, const Split& split,
+                                  Expr start) {
     std::vector<Loop*> loops;
     for (Axis a : reduced) {
       const Kind kind = rows && a == reduced.back() ? Kind::lanes : Kind::serial;
-      loops.push_back(a == split.axis ? b.open(a, kind, start, split.count) : b.open(a, kind, ir::expr(0), a->extent()));
+      loops.push_back(a == split.axis ? b.open(a, kind, start, split.count)
+                                      : b.open(a, kind, ir::expr(0), a->extent()));
     }
     return loops;
   }
@@ -393,7 +422,8 @@ class Scheduler {
     b.store(r.buffer, store_index(group_, r, index), b.at(r.node, index));
   }
 
-  /// One stage per depth: its reductions, and the full outputs that need only earlier ones. Outputs of the kept shape follow a stage.
+  /// One stage per depth: its reductions, and the full outputs that need only earlier ones. Outputs of the
+  /// kept shape follow a stage.
   void stages(Builder& b, const Domain& domain, const std::vector<Axis>& reduced, bool rows) {
     std::vector<Expr> counters;
     Ints extents;
@@ -417,15 +447,18 @@ class Scheduler {
         std::vector<Accumulator*> sums;
         for (Id id : now) {
           const Graph::Record& r = group_[id];
-          sums.push_back(b.accumulate(loops[0], r.op->as<Reduction>()->combine, r.type.dtype, b.at(r.inputs[0], b.domain_index)));
+          sums.push_back(b.accumulate(loops[0], r.op->as<Reduction>()->combine, r.type.dtype,
+                                      b.at(r.inputs[0], b.domain_index)));
         }
         for (const Root* r : stores) store(b, domain, *r);
         if (rows) b.keep_row_values();
         for (size_t i = 0; i < loops.size(); ++i) b.close();
-        for (size_t i = 0; i < now.size(); ++i) b.set_result(now[i], kept_index(domain, b.domain_index), b.finish(sums[i]));
+        for (size_t i = 0; i < now.size(); ++i)
+          b.set_result(now[i], kept_index(domain, b.domain_index), b.finish(sums[i]));
       }
       for (const Root& r : roots_)
-        if (!r.full && (group_.depth(r.node) == d + 1 || (d == 0 && group_.depth(r.node) == 0))) store(b, domain, r);
+        if (!r.full && (group_.depth(r.node) == d + 1 || (d == 0 && group_.depth(r.node) == 0)))
+          store(b, domain, r);
     }
   }
 
@@ -433,7 +466,8 @@ class Scheduler {
   GroupReader group_;
   const Target& target_;
   std::vector<Root> roots_;
-  std::vector<std::function<Expr(const ir::Atom*)>> replace_;  // substitutions from chosen axes to loop axes, in order
+  std::vector<std::function<Expr(const ir::Atom*)>>
+      replace_;  // substitutions from chosen axes to loop axes, in order
   Axis grid_ = nullptr;
   int64_t stride_ = 1;  // of the first output along the lanes
 };

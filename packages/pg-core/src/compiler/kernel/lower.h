@@ -1,6 +1,6 @@
 #pragma once
-// Fused group -> kernel: choose coordinates, choose what the lanes run over, then build the loop tree stage by stage
-// (kernel-ir.md section 4).
+// Fused group -> kernel: choose coordinates, choose what the lanes run over, then build the loop tree stage
+// by stage (kernel-ir.md section 4).
 
 #include "compiler/kernel/group.h"
 #include "compiler/kernel/kernel.h"
@@ -15,7 +15,8 @@ struct Target {
   int64_t min_lanes = 32;         // a reduced axis shorter than this does not carry the lanes
   int64_t short_lanes = 256;      // a lane axis of a map shorter than this is merged with its neighbours
   int64_t row_bytes = 512 << 10;  // most scratch for values kept between the stages of a row
-  int64_t split_work = 64 << 10;  // reductions of more elements per grid point are split when the grid is small
+  int64_t split_work =
+      64 << 10;  // reductions of more elements per grid point are split when the grid is small
 };
 
 /// The kernel reads graph[group.inputs] and writes graph[group.outputs]; params are in that order.

@@ -20,7 +20,9 @@ int Points::intern(std::vector<Expr> index) {
   return static_cast<int>(points_.size()) - 1;
 }
 
-bool Domain::is_reduced(int64_t axis) const { return std::find(reduced.begin(), reduced.end(), axis) != reduced.end(); }
+bool Domain::is_reduced(int64_t axis) const {
+  return std::find(reduced.begin(), reduced.end(), axis) != reduced.end();
+}
 
 int64_t Domain::kept_count() const {
   int64_t n = 1;
@@ -62,12 +64,14 @@ ViewIndex GroupReader::view(Id id, const std::vector<Expr>& index) const {
   return out;
 }
 
-std::vector<Expr> GroupReader::reduced_operand(Id id, const std::vector<Expr>& index, const std::vector<Expr>& domain) const {
+std::vector<Expr> GroupReader::reduced_operand(Id id, const std::vector<Expr>& index,
+                                               const std::vector<Expr>& domain) const {
   const Graph::Record& r = graph_[id];
   std::vector<Expr> out = domain;
   size_t kept = 0;
   for (size_t d = 0; d < out.size(); ++d)
-    if (std::find(r.attrs.begin(), r.attrs.end(), static_cast<int64_t>(d)) == r.attrs.end()) out[d] = index[kept++];
+    if (std::find(r.attrs.begin(), r.attrs.end(), static_cast<int64_t>(d)) == r.attrs.end())
+      out[d] = index[kept++];
   PG_INVARIANT(kept == index.size());
   return out;
 }
@@ -84,7 +88,8 @@ std::vector<Expr> GroupReader::table_index(Id id, const std::vector<Expr>& index
   return out;
 }
 
-std::vector<Expr> root_index(const GroupReader& group, const Root& root, const Domain& domain, const std::vector<Expr>& index) {
+std::vector<Expr> root_index(const GroupReader& group, const Root& root, const Domain& domain,
+                             const std::vector<Expr>& index) {
   const Shape& shape = group.shape(root.node);
   if (root.full) {
     if (shape == domain.shape) return index;

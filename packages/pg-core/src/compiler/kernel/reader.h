@@ -28,7 +28,8 @@ struct Domain {
   bool is_reduced(int64_t axis) const;
 };
 
-/// A value of the group that is written. `offset` and `into` place it inside a larger output (an operand of a concat).
+/// A value of the group that is written. `offset` and `into` place it inside a larger output (an operand of a
+/// concat).
 struct Root {
   Id node;
   KernelBuffer* buffer;
@@ -52,7 +53,8 @@ class GroupReader {
   /// Index of operand 0 of a view, with the conditions that do not hold by range.
   ViewIndex view(Id id, const std::vector<ir::Expr>& index) const;
   /// Operand index of a reduction: kept coordinates from `index`, reduced ones from the domain.
-  std::vector<ir::Expr> reduced_operand(Id id, const std::vector<ir::Expr>& index, const std::vector<ir::Expr>& domain) const;
+  std::vector<ir::Expr> reduced_operand(Id id, const std::vector<ir::Expr>& index,
+                                        const std::vector<ir::Expr>& domain) const;
   /// Leading coordinates of a gather, which index its rows.
   std::vector<ir::Expr> rows_index(Id id, const std::vector<ir::Expr>& index) const;
   /// The table index of a gather, given the row.
@@ -65,7 +67,8 @@ class GroupReader {
 };
 
 /// Where a root lies in the domain with these coordinates; where it is stored.
-std::vector<ir::Expr> root_index(const GroupReader& group, const Root& root, const Domain& domain, const std::vector<ir::Expr>& index);
+std::vector<ir::Expr> root_index(const GroupReader& group, const Root& root, const Domain& domain,
+                                 const std::vector<ir::Expr>& index);
 ir::Expr store_index(const GroupReader& group, const Root& root, const std::vector<ir::Expr>& index);
 
 }  // namespace pg

@@ -9,7 +9,8 @@
 //  1. a value is defined before its use, in a scope that is still open;
 //  2. there is at most one lanes loop on a path, and no varying value outside one;
 //  3. every axis used in an index is open;
-//  4. an index without conditions lies in 0 .. size-1 by its bounds (for row buffers too: their index counts from the axis's origin);
+//  4. an index without conditions lies in 0 .. size-1 by its bounds (for row buffers too: their index counts
+//  from the axis's origin);
 //  5. an accumulator is updated only inside its loop, and its result is defined after it;
 //  6. a written param is never loaded, a read param is never stored;
 //  7. values and stores agree in dtype with their buffers; conditions of a load have at most one other value.
@@ -53,23 +54,27 @@ struct Verifier {
     for (const Condition& c : v.conditions) expression(c.e, by);
     if (v.index) expression(v.index, by);
     switch (v.op) {
-      case ValueOp::load:
-        check(!(v.buffer->written && v.buffer->space == Space::global), "load of an output", by);
-        check(v.dtype == v.buffer->dtype, "load of another dtype", by);
-        check(v.args.size() <= (v.conditions.empty() ? 0 : 1), "a load has at most one value for elements outside", by);
-        range(v.index, *v.buffer, !v.conditions.empty());
-        break;
-      case ValueOp::elementwise:
-        check(v.record && v.record->elementwise(), "not an elementwise record", by);
-        check(v.record->arity < 0 || static_cast<size_t>(v.record->arity) == v.args.size(), "wrong number of operands", by);
-        break;
-      case ValueOp::select:
-        check(v.args.size() == 3 && is_bool(v.args[0]->dtype), "select takes a bool and two values", by);
-        check(v.args[1]->dtype == v.dtype && v.args[2]->dtype == v.dtype, "select of other dtypes", by);
-        break;
-      case ValueOp::limit:
-      case ValueOp::in_range: check(v.args.size() == 1 && is_int(v.args[0]->dtype), "limit takes one integer", by); break;
-      default: break;
+    case ValueOp::load:
+      check(!(v.buffer->written && v.buffer->space == Space::global), "load of an output", by);
+      check(v.dtype == v.buffer->dtype, "load of another dtype", by);
+      check(v.args.size() <= (v.conditions.empty() ? 0 : 1),
+            "a load has at most one value for elements outside", by);
+      range(v.index, *v.buffer, !v.conditions.empty());
+      break;
+    case ValueOp::elementwise:
+      check(v.record && v.record->elementwise(), "not an elementwise record", by);
+      check(v.record->arity < 0 || static_cast<size_t>(v.record->arity) == v.args.size(),
+            "wrong number of operands", by);
+      break;
+    case ValueOp::select:
+      check(v.args.size() == 3 && is_bool(v.args[0]->dtype), "select takes a bool and two values", by);
+      check(v.args[1]->dtype == v.dtype && v.args[2]->dtype == v.dtype, "select of other dtypes", by);
+      break;
+    case ValueOp::limit:
+    case ValueOp::in_range:
+      check(v.args.size() == 1 && is_int(v.args[0]->dtype), "limit takes one integer", by);
+      break;
+    default: break;
     }
     defined.insert(&v);
   }
@@ -91,7 +96,8 @@ struct Verifier {
     lanes = lanes_before;
     empty = empty_before;
     for (const Accumulator* a : l.accumulators) {
-      check(a->result && a->result->varying == lanes, "result of an accumulator has the wrong scope", l.axis->name);
+      check(a->result && a->result->varying == lanes, "result of an accumulator has the wrong scope",
+            l.axis->name);
       defined.insert(a->result);
     }
   }
@@ -104,12 +110,14 @@ struct Verifier {
         const Store& store = **st;
         use(store.value, store.buffer->name);
         expression(store.index, store.buffer->name);
-        check(store.buffer->written || store.buffer->space != Space::global, "store to an input", store.buffer->name);
+        check(store.buffer->written || store.buffer->space != Space::global, "store to an input",
+              store.buffer->name);
         check(store.buffer->dtype == store.value->dtype, "store of another dtype", store.buffer->name);
         range(store.index, *store.buffer, false);
       } else if (const auto* u = std::get_if<Update*>(&s)) {
         use((*u)->value, "an update");
-        check(updatable.contains((*u)->accumulator), "update outside the accumulator's loop", concat("acc", (*u)->accumulator->id));
+        check(updatable.contains((*u)->accumulator), "update outside the accumulator's loop",
+              concat("acc", (*u)->accumulator->id));
       } else {
         loop(*std::get<Loop*>(s));
       }

@@ -21,7 +21,8 @@ Clusters::Clusters(const Graph& g) : graph(g), places(g.size()), uses(g.size()),
 }
 
 int32_t Clusters::find(int32_t group) const {
-  while (all[static_cast<size_t>(group)].merged_into >= 0) group = all[static_cast<size_t>(group)].merged_into;
+  while (all[static_cast<size_t>(group)].merged_into >= 0)
+    group = all[static_cast<size_t>(group)].merged_into;
   return group;
 }
 
@@ -36,7 +37,8 @@ ir::Axis Clusters::domain_axis(size_t position, int64_t extent) {
 std::vector<Expr> Clusters::kept(const Cluster& c) const {
   std::vector<Expr> out;
   for (size_t d = 0; d < c.index.size(); ++d)
-    if (std::find(c.reduced.begin(), c.reduced.end(), static_cast<int64_t>(d)) == c.reduced.end()) out.push_back(c.index[d]);
+    if (std::find(c.reduced.begin(), c.reduced.end(), static_cast<int64_t>(d)) == c.reduced.end())
+      out.push_back(c.index[d]);
   return out;
 }
 
@@ -72,7 +74,8 @@ void Clusters::add_root(Id id, int32_t group) {
   c.first_root = std::min(c.first_root, id);
 }
 
-// ---- frames ------------------------------------------------------------------------------------------------------------
+// ---- frames
+// ------------------------------------------------------------------------------------------------------------
 
 int32_t Clusters::operand_frame(Id consumer, size_t slot, const Placement& at) {
   const Graph::Record& r = graph[consumer];
@@ -82,7 +85,8 @@ int32_t Clusters::operand_frame(Id consumer, size_t slot, const Placement& at) {
   if (at.frame < 0) return -1;
   if (r.op->elementwise() || r.op->as<Identity>()) return at.frame;
   const std::vector<Expr> index = points[at.frame];
-  if (const View* v = r.op->as<View>()) return points.intern(v->map(graph[r.inputs[0]].type, r.type, r.attrs, index).source);
+  if (const View* v = r.op->as<View>())
+    return points.intern(v->map(graph[r.inputs[0]].type, r.type, r.attrs, index).source);
   if (const Concat* c = r.op->as<Concat>()) {
     const int axis = c->axis(r.attrs);
     int64_t start = 0;
@@ -91,7 +95,8 @@ int32_t Clusters::operand_frame(Id consumer, size_t slot, const Placement& at) {
     moved[axis] = moved[axis] - start;
     return points.intern(std::move(moved));
   }
-  if (r.op->as<Gather>() && slot == 1) return points.intern({index.begin(), index.begin() + static_cast<int64_t>(shape.size())});
+  if (r.op->as<Gather>() && slot == 1)
+    return points.intern({index.begin(), index.begin() + static_cast<int64_t>(shape.size())});
   return -1;
 }
 
@@ -100,16 +105,18 @@ double Clusters::evaluations(const Cluster& c, Id id, int32_t frame) const {
   const std::vector<Expr>& index = points[frame];
   const auto used = [&](Expr coordinate) {
     bool out = false;
-    if (!coordinate.is_constant()) ir::for_each_leaf(coordinate, [&](const ir::Atom* a) {
-      for (Expr e : index) out = out || e.uses(a);
-    });
+    if (!coordinate.is_constant())
+      ir::for_each_leaf(coordinate, [&](const ir::Atom* a) {
+        for (Expr e : index) out = out || e.uses(a);
+      });
     return out;
   };
   double total = 1, kept_total = 1;
   bool any = false, any_reduced = false, lane_used = false;
   int64_t lane = 1;
   for (size_t d = 0; d < c.index.size(); ++d) {
-    const bool reduced = std::find(c.reduced.begin(), c.reduced.end(), static_cast<int64_t>(d)) != c.reduced.end();
+    const bool reduced =
+        std::find(c.reduced.begin(), c.reduced.end(), static_cast<int64_t>(d)) != c.reduced.end();
     const int64_t n = c.shape[d];
     const bool here = used(c.index[d]);
     total *= static_cast<double>(n);
@@ -135,16 +142,19 @@ std::vector<Demand> Clusters::demands(Id id) {
     for (size_t slot = 0; slot < r.inputs.size(); ++slot) {
       if (r.inputs[slot] != id) continue;
       for (const Placement at : places[consumer]) {
-        Demand d{find(at.group), operand_frame(consumer, slot, at), at.by_number, false, at.evaluations, at.debt};
+        Demand d{find(at.group), operand_frame(consumer, slot, at), at.by_number, false, at.evaluations,
+                 at.debt};
         const Cluster& c = all[static_cast<size_t>(d.group)];
         d.by_number = d.by_number || (r.op->as<Gather>() && slot == 0);
         if (d.frame >= 0) d.evaluations = evaluations(c, id, d.frame);
         // Where the consumer itself runs, which decides whether a reduction is read inside its own row.
         if (at.frame >= 0)
           for (Expr e : points[at.frame])
-            for (int64_t axis : c.reduced) d.inner = d.inner || (!c.index[axis].is_constant() && e.uses(c.index[axis].terms()[0].atom));
+            for (int64_t axis : c.reduced)
+              d.inner = d.inner || (!c.index[axis].is_constant() && e.uses(c.index[axis].terms()[0].atom));
         d.inner = d.inner || at.frame < 0;
-        const auto same = std::find_if(out.begin(), out.end(), [&](const Demand& o) { return o.group == d.group; });
+        const auto same =
+            std::find_if(out.begin(), out.end(), [&](const Demand& o) { return o.group == d.group; });
         if (same == out.end()) {
           out.push_back(d);
           continue;
@@ -172,8 +182,10 @@ bool Clusters::covers_kept(const Cluster& c, Id id, int32_t frame) {
   if (frame < 0) return false;
   Shape shape;
   for (size_t d = 0; d < c.shape.size(); ++d)
-    if (std::find(c.reduced.begin(), c.reduced.end(), static_cast<int64_t>(d)) == c.reduced.end()) shape.push_back(c.shape[d]);
-  return count(id) == count_of(shape) && ir::flatten(points[frame], graph[id].type.shape) == ir::flatten(kept(c), shape);
+    if (std::find(c.reduced.begin(), c.reduced.end(), static_cast<int64_t>(d)) == c.reduced.end())
+      shape.push_back(c.shape[d]);
+  return count(id) == count_of(shape) &&
+         ir::flatten(points[frame], graph[id].type.shape) == ir::flatten(kept(c), shape);
 }
 
 bool Clusters::renames(Id id) {
@@ -185,7 +197,8 @@ bool Clusters::renames(Id id) {
   for (size_t d = 0; d < r.type.shape.size(); ++d) index.push_back(ir::expr(domain_axis(d, r.type.shape[d])));
   const Aval& in = graph[r.inputs[0]].type;
   const ViewIndex map = v->map(in, r.type, r.attrs, index);
-  return map.conditions.empty() && (count(id) == 0 || ir::flatten(map.source, in.shape) == ir::flatten(index, r.type.shape));
+  return map.conditions.empty() &&
+         (count(id) == 0 || ir::flatten(map.source, in.shape) == ir::flatten(index, r.type.shape));
 }
 
 void Clusters::merge(int32_t to, int32_t from) {
@@ -217,7 +230,8 @@ void Clusters::merge(int32_t to, int32_t from) {
   b.merged_into = find(to);
 }
 
-// ---- reachability ------------------------------------------------------------------------------------------------------
+// ---- reachability
+// ------------------------------------------------------------------------------------------------------
 
 bool Clusters::reaches(Id root, int32_t to) {
   to = find(to);
@@ -226,7 +240,8 @@ bool Clusters::reaches(Id root, int32_t to) {
   std::vector<Id> stack{root};
   int budget = 200;
   const auto visit = [&](Id next) {
-    // A record after the target's last one leads there only through a group with an earlier root; the order of steps is checked at the end.
+    // A record after the target's last one leads there only through a group with an earlier root; the order
+    // of steps is checked at the end.
     if (next < last && seen.insert(next).second) stack.push_back(next);
   };
   while (!stack.empty()) {

@@ -1,5 +1,6 @@
 #pragma once
-// The state of fusion: which groups exist, which records lie in them, at which index of a group's domain each record is computed.
+// The state of fusion: which groups exist, which records lie in them, at which index of a group's domain each
+// record is computed.
 
 #include <unordered_set>
 
@@ -7,27 +8,27 @@
 
 namespace pg {
 
-/// A record inside a group. `frame` is the index at which it is computed, over the group's axes (-1: at several, or one that is known only
-/// when the kernel runs); `evaluations` is how often.
+/// A record inside a group. `frame` is the index at which it is computed, over the group's axes (-1: at
+/// several, or one that is known only when the kernel runs); `evaluations` is how often.
 struct Placement {
   int32_t group;
   int32_t frame;
-  bool by_number;      // reached through the table of a gather
+  bool by_number;  // reached through the table of a gather
   double evaluations;
-  double debt;         // operations spent here that a stored value would save, per element
+  double debt;  // operations spent here that a stored value would save, per element
 };
 
 struct Cluster {
   int32_t merged_into = -1;
-  Shape shape;                    // the domain
-  std::vector<ir::Expr> index;    // its coordinates
-  Ints reduced;                   // axes, when it has reductions
+  Shape shape;                  // the domain
+  std::vector<ir::Expr> index;  // its coordinates
+  Ints reduced;                 // axes, when it has reductions
   bool reduces = false;
-  bool joins = false;             // its only root is a concat, whose operands are stored piece by piece
-  std::vector<Id> nodes, roots;   // newest first
-  std::unordered_set<Id> pending; // read but not inside: inputs, unless they join later
-  Id last = 0;                    // largest record inside
-  Id first_root = 0;              // smallest root
+  bool joins = false;              // its only root is a concat, whose operands are stored piece by piece
+  std::vector<Id> nodes, roots;    // newest first
+  std::unordered_set<Id> pending;  // read but not inside: inputs, unless they join later
+  Id last = 0;                     // largest record inside
+  Id first_root = 0;               // smallest root
 };
 
 /// What a record's consumers in one group ask for.
@@ -35,7 +36,7 @@ struct Demand {
   int32_t group;
   int32_t frame;
   bool by_number;
-  bool inner;          // some consumer runs over reduced axes
+  bool inner;  // some consumer runs over reduced axes
   double evaluations;
   double debt;
 };

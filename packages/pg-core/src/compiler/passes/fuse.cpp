@@ -8,31 +8,37 @@
 #include "support/error.h"
 #include "support/format.h"
 
-// Records are visited from the last to the first, so every consumer has its place before its producer is looked at.
+// Records are visited from the last to the first, so every consumer has its place before its producer is
+// looked at.
 //
-// A record joins the group of its consumers when they are all in one group (this never makes a cycle: whatever leads from the record
-// elsewhere leads through that group). Consumers in several groups: groups over the same domain are joined when nothing flows between them;
-// else cheap records are computed in each of them, and dear ones are stored by the first group, or alone. A stored record that is also read
-// inside a group becomes one more output of it when nothing flows back. The order of steps is checked at the end; should it have a cycle
-// after all, fusion runs again without outputs in the middle of groups and without joining of groups, where none can arise.
+// A record joins the group of its consumers when they are all in one group (this never makes a cycle:
+// whatever leads from the record elsewhere leads through that group). Consumers in several groups: groups
+// over the same domain are joined when nothing flows between them; else cheap records are computed in each of
+// them, and dear ones are stored by the first group, or alone. A stored record that is also read inside a
+// group becomes one more output of it when nothing flows back. The order of steps is checked at the end;
+// should it have a cycle after all, fusion runs again without outputs in the middle of groups and without
+// joining of groups, where none can arise.
 
 namespace pg {
 namespace {
 
 constexpr size_t most_records = 400, most_inputs = 40, most_roots = 16;
-constexpr double launch_cost = 3000;   // in simple element operations
-constexpr double storing_cost = 6;     // per element: one write and the reads
+constexpr double launch_cost = 3000;  // in simple element operations
+constexpr double storing_cost = 6;    // per element: one write and the reads
 constexpr int64_t small_domain = 128 << 10;
 
 class Fuser {
  public:
-  Fuser(const Graph& graph, bool bold) : clusters_(graph), graph_(graph), bold_(bold), output_(graph.size(), false), stored_(graph.size(), false), origin_(graph.size(), no_record) {
+  Fuser(const Graph& graph, bool bold)
+      : clusters_(graph), graph_(graph), bold_(bold), output_(graph.size(), false),
+        stored_(graph.size(), false), origin_(graph.size(), no_record) {
     for (Id o : graph.outputs) output_[o] = true;
     for (Id id = 0; id < graph.size(); ++id) {
       const Graph::Record& r = graph[id];
       if (r.op->as<Reduction>()) {
         origin_[id] = id;
-      } else if (r.op->elementwise() || (r.op->as<View>() && clusters_.count(id) == clusters_.count(r.inputs[0]))) {
+      } else if (r.op->elementwise() ||
+                 (r.op->as<View>() && clusters_.count(id) == clusters_.count(r.inputs[0]))) {
         for (Id in : r.inputs)
           if (origin_count(in) > origin_count(id)) origin_[id] = origin_[in];
       }
@@ -48,7 +54,9 @@ class Fuser {
 
  private:
   static constexpr Id no_record = static_cast<Id>(-1);
-  int64_t origin_count(Id id) const { return origin_[id] == no_record ? 0 : clusters_.count(graph_[origin_[id]].inputs[0]); }
+  int64_t origin_count(Id id) const {
+    return origin_[id] == no_record ? 0 : clusters_.count(graph_[origin_[id]].inputs[0]);
+  }
   bool is_leaf(Id id) const { return clusters_.op(id).as<Leaf>() != nullptr; }
 
   void visit(Id id) {
@@ -96,8 +104,9 @@ class Fuser {
     for (const Demand& d : demands)
       if (may_store(id, d)) candidates.push_back(&d);
     // The group that starts first is the likeliest that no other one leads to.
-    std::sort(candidates.begin(), candidates.end(),
-              [&](const Demand* a, const Demand* b) { return clusters_[a->group].last < clusters_[b->group].last; });
+    std::sort(candidates.begin(), candidates.end(), [&](const Demand* a, const Demand* b) {
+      return clusters_[a->group].last < clusters_[b->group].last;
+    });
     for (size_t i = 0; i < candidates.size() && i < 2; ++i) {
       const Demand& d = *candidates[i];
       if (flows_back(id, d.group, demands)) continue;
@@ -110,32 +119,40 @@ class Fuser {
 
   bool may_store(Id id, const Demand& d) {
     Cluster& c = clusters_[d.group];
-    if (!bold_ || c.joins || c.roots.size() >= most_roots || clusters_.count(id) == 0 || !fits(id, d)) return false;
+    if (!bold_ || c.joins || c.roots.size() >= most_roots || clusters_.count(id) == 0 || !fits(id, d))
+      return false;
     if (clusters_.op(id).as<Concat>()) return false;
     if (clusters_.op(id).as<Reduction>()) return true;  // of the group's own row
     if (clusters_.covers(c, id, d.frame)) return !c.reduces || stages_pay(c.shape, c.reduced);
     if (c.reduces) return clusters_.covers_kept(c, id, d.frame);
-    // A map that is going to take the reduction this value comes from: its outputs may have the kept shape from now on.
+    // A map that is going to take the reduction this value comes from: its outputs may have the kept shape
+    // from now on.
     if (origin_[id] == no_record) return false;
     const Graph::Record& r = graph_[origin_[id]];
     Cluster later = c;
     later.reduced = Ints(r.attrs.begin(), r.attrs.end());
-    if (graph_[r.inputs[0]].type.shape != c.shape || !stages_pay(c.shape, later.reduced) || !clusters_.covers_kept(later, id, d.frame)) return false;
+    if (graph_[r.inputs[0]].type.shape != c.shape || !stages_pay(c.shape, later.reduced) ||
+        !clusters_.covers_kept(later, id, d.frame))
+      return false;
     c.reduces = true;
     c.reduced = later.reduced;
     return true;
   }
 
-  /// Would storing the value in this group let something flow from it through other consumers back into the group?
+  /// Would storing the value in this group let something flow from it through other consumers back into the
+  /// group?
   bool flows_back(Id id, int32_t group, const std::vector<Demand>& demands) {
     for (const Demand& d : demands)
-      if (clusters_.find(d.group) != clusters_.find(group) && clusters_.reaches_from_group(d.group, group)) return true;
+      if (clusters_.find(d.group) != clusters_.find(group) && clusters_.reaches_from_group(d.group, group))
+        return true;
     for (Id u : clusters_.uses[id])
-      if ((clusters_.op(u).as<Call>() || clusters_.places[u].empty()) && clusters_.reaches(u, group)) return true;
+      if ((clusters_.op(u).as<Call>() || clusters_.places[u].empty()) && clusters_.reaches(u, group))
+        return true;
     return false;
   }
 
-  // ---- what may be fused -----------------------------------------------------------------------------------------------------
+  // ---- what may be fused
+  // -----------------------------------------------------------------------------------------------------
 
   bool fits(Id id, const Demand& d) {
     const Graph::Record& r = graph_[id];
@@ -151,7 +168,8 @@ class Fuser {
     return true;
   }
 
-  /// Rows that are read by several stages, or written in full, must be many: there is one grid point per row (or block of columns).
+  /// Rows that are read by several stages, or written in full, must be many: there is one grid point per row
+  /// (or block of columns).
   bool stages_pay(const Shape& shape, const Ints& reduced) const {
     const int64_t total = count_of(shape);
     if (total <= small_domain) return true;
@@ -176,22 +194,28 @@ class Fuser {
     const Ints axes(r.attrs.begin(), r.attrs.end());
     if (d.frame < 0 || c.joins || count_of(shape) == 0) return false;
     if (c.reduces)
-      return shape == c.shape && axes == c.reduced && points_equal(d.frame, clusters_.kept(c)) && (!d.inner || stages_pay(shape, axes));
+      return shape == c.shape && axes == c.reduced && points_equal(d.frame, clusters_.kept(c)) &&
+             (!d.inner || stages_pay(shape, axes));
     if (clusters_.covers(c, id, d.frame)) return distinct_axes(d.frame);  // epilogue of the reduction
     // Its row is the group's: softmax and the like.
     if (shape != c.shape || !stages_pay(shape, axes)) return false;
     std::vector<ir::Expr> kept;
     for (size_t i = 0; i < shape.size(); ++i)
-      if (std::find(axes.begin(), axes.end(), static_cast<int64_t>(i)) == axes.end()) kept.push_back(c.index[i]);
+      if (std::find(axes.begin(), axes.end(), static_cast<int64_t>(i)) == axes.end())
+        kept.push_back(c.index[i]);
     return points_equal(d.frame, kept);
   }
 
-  bool points_equal(int32_t frame, const std::vector<ir::Expr>& index) { return clusters_.points[frame] == index; }
+  bool points_equal(int32_t frame, const std::vector<ir::Expr>& index) {
+    return clusters_.points[frame] == index;
+  }
 
   // Every coordinate of the frame is an axis of its own (or the only index of an axis of one element).
   bool distinct_axes(int32_t frame) {
     for (ir::Expr e : clusters_.points[frame])
-      if (!e.is_constant() && (e.terms().size() != 1 || e.constant() != 0 || e.terms()[0].coefficient != 1 || e.terms()[0].atom->of)) return false;
+      if (!e.is_constant() && (e.terms().size() != 1 || e.constant() != 0 || e.terms()[0].coefficient != 1 ||
+                               e.terms()[0].atom->of))
+        return false;
     return true;
   }
 
@@ -201,7 +225,8 @@ class Fuser {
     clusters_.place(id, d);
   }
 
-  /// A map takes its first reduction: over its own domain, or over one that has the map's domain as kept part.
+  /// A map takes its first reduction: over its own domain, or over one that has the map's domain as kept
+  /// part.
   void reduce(Cluster& c, Id id, int32_t frame) {
     const Graph::Record& r = graph_[id];
     const Shape& shape = graph_[r.inputs[0]].type.shape;
@@ -213,13 +238,17 @@ class Fuser {
     c.index.clear();
     size_t next = 0;
     for (size_t d = 0; d < shape.size(); ++d) {
-      const bool reduced = std::find(c.reduced.begin(), c.reduced.end(), static_cast<int64_t>(d)) != c.reduced.end();
+      const bool reduced =
+          std::find(c.reduced.begin(), c.reduced.end(), static_cast<int64_t>(d)) != c.reduced.end();
       // Positions of reduced axes are counted apart: the kept ones may already use the axis of this position.
-      c.index.push_back(!reduced ? kept[next++] : shape[d] == 1 ? ir::expr(0) : ir::expr(clusters_.domain_axis(d + 32, shape[d])));
+      c.index.push_back(!reduced        ? kept[next++]
+                        : shape[d] == 1 ? ir::expr(0)
+                                        : ir::expr(clusters_.domain_axis(d + 32, shape[d])));
     }
   }
 
-  // ---- what pays -----------------------------------------------------------------------------------------------------------------
+  // ---- what pays
+  // -----------------------------------------------------------------------------------------------------------------
 
   /// Is computing the value wherever it is read cheaper than storing it once?
   bool worth(Id id, std::vector<Demand>& demands) {
@@ -227,7 +256,8 @@ class Fuser {
     double evaluations = 0, debt = 0;
     for (const Demand& d : demands) {
       // What follows a reduction of the group's own rows is computed once per row.
-      const bool per_row = d.frame >= 0 && origin_count(id) != 0 && origin_count(id) == count_of(clusters_[d.group].shape);
+      const bool per_row =
+          d.frame >= 0 && origin_count(id) != 0 && origin_count(id) == count_of(clusters_[d.group].shape);
       evaluations += per_row ? std::min(d.evaluations, elements) : d.evaluations;
       debt = std::max(debt, d.debt);
     }
@@ -260,14 +290,17 @@ class Fuser {
 
   bool joinable(int32_t a, int32_t b) {
     const Cluster &x = clusters_[a], &y = clusters_[b];
-    if (x.joins || y.joins || x.shape != y.shape || x.reduces != y.reduces || x.reduced != y.reduced) return false;
-    if (x.nodes.size() + y.nodes.size() > most_records || x.roots.size() + y.roots.size() > most_roots) return false;
+    if (x.joins || y.joins || x.shape != y.shape || x.reduces != y.reduces || x.reduced != y.reduced)
+      return false;
+    if (x.nodes.size() + y.nodes.size() > most_records || x.roots.size() + y.roots.size() > most_roots)
+      return false;
     if (x.pending.size() + y.pending.size() > most_inputs) return false;
     if (++joins_tried_ > 4 * graph_.size() + 64) return false;
     return !clusters_.reaches_from_group(a, b) && !clusters_.reaches_from_group(b, a);
   }
 
-  // ---- steps ---------------------------------------------------------------------------------------------------------------------
+  // ---- steps
+  // ---------------------------------------------------------------------------------------------------------------------
 
   std::vector<Step> ordered() {
     std::vector<Step> steps;
@@ -303,8 +336,7 @@ class Fuser {
       const Step& s = steps[i];
       if (s.kind == Step::Kind::kernel)
         for (Id o : s.group.outputs) writer[o] = i;
-      else
-        writer[s.record] = i;
+      else writer[s.record] = i;
       key[i] = s.kind == Step::Kind::kernel ? s.group.outputs.back() : s.record;
     }
     std::vector<std::vector<size_t>> next(steps.size());
@@ -319,8 +351,7 @@ class Fuser {
       const Step& s = steps[i];
       if (s.kind == Step::Kind::kernel)
         for (Id in : s.group.inputs) depend(i, in);
-      else if (s.kind == Step::Kind::alias)
-        depend(i, s.source);
+      else if (s.kind == Step::Kind::alias) depend(i, s.source);
       else
         for (Id in : graph_[s.record].inputs) depend(i, in);
     }

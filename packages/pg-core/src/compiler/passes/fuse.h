@@ -4,8 +4,9 @@
 //   %2 = exp(%0); %3 = mul(%2, %1); %4 = dot_general(%3, %1); %5 = reshape(%4)
 //   -> kernel {exp, mul}: %0 %1 -> %3;  call dot_general: %3 %1 -> %4;  alias %5 = %4
 //
-// Steps come in a valid order. Every value named as input of a step is a graph input or was written by an earlier step. Records that no
-// output needs have no step. Leaves with a value of their own (params) are never written.
+// Steps come in a valid order. Every value named as input of a step is a graph input or was written by an
+// earlier step. Records that no output needs have no step. Leaves with a value of their own (params) are
+// never written.
 
 #include <vector>
 

@@ -10,47 +10,41 @@
 namespace pg::interpreter {
 namespace {
 
-// ---- reductions --------------------------------------------------------------------------------------------------------
+// ---- reductions
+// --------------------------------------------------------------------------------------------------------
 
 constexpr int lanes = 64;
 
 struct Sum {
-  template <class S>
-  static PG_INLINE S apply(S a, S b) { return a + b; }
-  template <class S>
-  static constexpr S identity() { return S(0); }
+  template <class S> static PG_INLINE S apply(S a, S b) { return a + b; }
+  template <class S> static constexpr S identity() { return S(0); }
 };
 struct Prod {
-  template <class S>
-  static PG_INLINE S apply(S a, S b) { return a * b; }
-  template <class S>
-  static constexpr S identity() { return S(1); }
+  template <class S> static PG_INLINE S apply(S a, S b) { return a * b; }
+  template <class S> static constexpr S identity() { return S(1); }
 };
 struct Max {  // NaN from either side wins
-  template <class S>
-  static PG_INLINE S apply(S a, S b) {
+  template <class S> static PG_INLINE S apply(S a, S b) {
     const S larger = a > b ? a : b;  // b when one of them is NaN
     return a != a ? a : larger;
   }
-  template <class S>
-  static constexpr S identity() {
-    return std::numeric_limits<S>::has_infinity ? -std::numeric_limits<S>::infinity() : std::numeric_limits<S>::lowest();
+  template <class S> static constexpr S identity() {
+    return std::numeric_limits<S>::has_infinity ? -std::numeric_limits<S>::infinity()
+                                                : std::numeric_limits<S>::lowest();
   }
 };
 struct Min {
-  template <class S>
-  static PG_INLINE S apply(S a, S b) {
+  template <class S> static PG_INLINE S apply(S a, S b) {
     const S smaller = a < b ? a : b;
     return a != a ? a : smaller;
   }
-  template <class S>
-  static constexpr S identity() {
-    return std::numeric_limits<S>::has_infinity ? std::numeric_limits<S>::infinity() : std::numeric_limits<S>::max();
+  template <class S> static constexpr S identity() {
+    return std::numeric_limits<S>::has_infinity ? std::numeric_limits<S>::infinity()
+                                                : std::numeric_limits<S>::max();
   }
 };
 
-template <class Op, class T, class S>
-struct Fold {
+template <class Op, class T, class S> struct Fold {
   static PG_INLINE void run(void* out, const void* const* in, int64_t n) {
     alignas(64) S acc[lanes];
     std::memcpy(acc, out, sizeof acc);
@@ -64,8 +58,7 @@ struct Fold {
 };
 
 // The fixed tree: lane i takes lane i + half.
-template <class Op, class S, class R>
-struct Finish {
+template <class Op, class S, class R> struct Finish {
   static PG_INLINE void run(void* out, const void* const* in, int64_t) {
     S state[lanes];
     std::memcpy(state, in[0], sizeof state);
@@ -76,8 +69,7 @@ struct Finish {
   }
 };
 
-template <class Op, class T, class S>
-struct FoldBlock {
+template <class Op, class T, class S> struct FoldBlock {
   static PG_INLINE void run(void* out, const void* const* in, int64_t n) {
     S* __restrict acc = static_cast<S*>(out);
     const T* __restrict x = static_cast<const T*>(in[0]);
@@ -85,8 +77,7 @@ struct FoldBlock {
   }
 };
 
-template <class S, class R>
-struct FinishBlock {
+template <class S, class R> struct FinishBlock {
   static PG_INLINE void run(void* out, const void* const* in, int64_t n) {
     const S* __restrict x = static_cast<const S*>(in[0]);
     R* __restrict y = static_cast<R*>(out);
@@ -94,8 +85,7 @@ struct FinishBlock {
   }
 };
 
-template <class Op, class T, class S, class R>
-Folder make_folder() {
+template <class Op, class T, class S, class R> Folder make_folder() {
   Folder f;
   f.fold = ir::Clones<Fold<Op, T, S>>::pick();
   f.finish = ir::Clones<Finish<Op, S, R>>::pick();
@@ -107,49 +97,46 @@ Folder make_folder() {
 }
 
 // S: state of sums and products, R: result of them.
-template <class T, class S, class R>
-Folder choose(Combine combine) {
+template <class T, class S, class R> Folder choose(Combine combine) {
   switch (combine) {
-    case Combine::sum: return make_folder<Sum, T, S, R>();
-    case Combine::prod: return make_folder<Prod, T, S, R>();
-    case Combine::max: return make_folder<Max, T, T, T>();
-    case Combine::min: return make_folder<Min, T, T, T>();
-    case Combine::all: return make_folder<Min, T, T, T>();
-    case Combine::any: return make_folder<Max, T, T, T>();
+  case Combine::sum: return make_folder<Sum, T, S, R>();
+  case Combine::prod: return make_folder<Prod, T, S, R>();
+  case Combine::max: return make_folder<Max, T, T, T>();
+  case Combine::min: return make_folder<Min, T, T, T>();
+  case Combine::all: return make_folder<Min, T, T, T>();
+  case Combine::any: return make_folder<Max, T, T, T>();
   }
   return {};
 }
 
-template <class T>
-Folder choose_integer(Combine combine) {
-  if (combine == Combine::sum || combine == Combine::prod) return choose<std::make_unsigned_t<T>, std::make_unsigned_t<T>, std::make_unsigned_t<T>>(combine);
+template <class T> Folder choose_integer(Combine combine) {
+  if (combine == Combine::sum || combine == Combine::prod)
+    return choose<std::make_unsigned_t<T>, std::make_unsigned_t<T>, std::make_unsigned_t<T>>(combine);
   return choose<T, T, T>(combine);
 }
 
-template <class F>
-auto by_size(int32_t size, F&& f) {
+template <class F> auto by_size(int32_t size, F&& f) {
   switch (size) {
-    case 1: return f(uint8_t{});
-    case 2: return f(uint16_t{});
-    case 4: return f(uint32_t{});
-    default: return f(uint64_t{});
+  case 1: return f(uint8_t{});
+  case 2: return f(uint16_t{});
+  case 4: return f(uint32_t{});
+  default: return f(uint64_t{});
   }
 }
 
-template <class F>
-auto by_type(DType dtype, F&& f) {
+template <class F> auto by_type(DType dtype, F&& f) {
   switch (compute_type(dtype)) {
-    case DType::bool_: return f(uint8_t{});
-    case DType::int8: return f(int8_t{});
-    case DType::int16: return f(int16_t{});
-    case DType::int32: return f(int32_t{});
-    case DType::int64: return f(int64_t{});
-    case DType::uint8: return f(uint8_t{});
-    case DType::uint16: return f(uint16_t{});
-    case DType::uint32: return f(uint32_t{});
-    case DType::uint64: return f(uint64_t{});
-    case DType::float64: return f(double{});
-    default: return f(float{});
+  case DType::bool_: return f(uint8_t{});
+  case DType::int8: return f(int8_t{});
+  case DType::int16: return f(int16_t{});
+  case DType::int32: return f(int32_t{});
+  case DType::int64: return f(int64_t{});
+  case DType::uint8: return f(uint8_t{});
+  case DType::uint16: return f(uint16_t{});
+  case DType::uint32: return f(uint32_t{});
+  case DType::uint64: return f(uint64_t{});
+  case DType::float64: return f(double{});
+  default: return f(float{});
   }
 }
 
@@ -163,10 +150,12 @@ DType state_type(Combine combine, DType value) {
 Folder folder(Combine combine, DType value, DType result) {
   const bool wide = compute_type(result) == DType::float64;
   switch (compute_type(value)) {
-    case DType::float32: return wide ? choose<float, double, double>(combine) : choose<float, double, float>(combine);
-    case DType::float64: return wide ? choose<double, double, double>(combine) : choose<double, double, float>(combine);
-    case DType::bool_: return choose_integer<uint8_t>(combine);
-    default: break;
+  case DType::float32:
+    return wide ? choose<float, double, double>(combine) : choose<float, double, float>(combine);
+  case DType::float64:
+    return wide ? choose<double, double, double>(combine) : choose<double, double, float>(combine);
+  case DType::bool_: return choose_integer<uint8_t>(combine);
+  default: break;
   }
   PG_INVARIANT(value == result);
   return by_type(value, [&](auto zero) -> Folder {
@@ -176,7 +165,8 @@ Folder folder(Combine combine, DType value, DType result) {
   });
 }
 
-// ---- copies ------------------------------------------------------------------------------------------------------------
+// ---- copies
+// ------------------------------------------------------------------------------------------------------------
 
 void fill(void* out, int32_t size, const void* element, int64_t n) {
   by_size(size, [&](auto zero) {
@@ -279,7 +269,8 @@ void to_integers(int64_t* out, DType dtype, const void* in, int64_t n) {
     using T = decltype(zero);
     const T* x = static_cast<const T*>(in);
     for (int64_t i = 0; i < n; ++i) {
-      if constexpr (std::is_same_v<T, uint64_t>) out[i] = x[i] >> 63 ? std::numeric_limits<int64_t>::max() : static_cast<int64_t>(x[i]);
+      if constexpr (std::is_same_v<T, uint64_t>)
+        out[i] = x[i] >> 63 ? std::numeric_limits<int64_t>::max() : static_cast<int64_t>(x[i]);
       else out[i] = static_cast<int64_t>(x[i]);
     }
   });

@@ -1,5 +1,6 @@
 #pragma once
-// Block loops that belong to the interpreter rather than to an op: reductions, copies between strided memory and registers.
+// Block loops that belong to the interpreter rather than to an op: reductions, copies between strided memory
+// and registers.
 
 #include <cstdint>
 
@@ -7,10 +8,12 @@
 
 namespace pg::interpreter {
 
-/// Floating sums and products run in float64, so that their order does not show in float32 results; everything else in its own type.
+/// Floating sums and products run in float64, so that their order does not show in float32 results;
+/// everything else in its own type.
 DType state_type(Combine combine, DType value);
 
-/// Functions of one reduction. The state of a reduction over lanes is 64 elements of the state type; out = state, in[0] = values.
+/// Functions of one reduction. The state of a reduction over lanes is 64 elements of the state type; out =
+/// state, in[0] = values.
 struct Folder {
   ir::BlockFn fold = nullptr;          // state[i mod 64] combined with in[0][i]
   ir::BlockFn finish = nullptr;        // out = one element of the result type from in[0] = state

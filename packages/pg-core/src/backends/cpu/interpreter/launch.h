@@ -1,5 +1,6 @@
 #pragma once
-// The no-compile tier: a kernel becomes a program of precompiled block loops. No allocation and no lookup happens per launch.
+// The no-compile tier: a kernel becomes a program of precompiled block loops. No allocation and no lookup
+// happens per launch.
 
 #include <memory>
 #include <utility>
@@ -15,8 +16,9 @@ struct Program;
 
 struct LaunchPlan {
   std::shared_ptr<const interpreter::Program> program;
-  /// (output, input) positions, counted from the first output and the first input, that may share memory: the launch reads every element of
-  /// the input before it writes the same element of the output. Otherwise buffers must not overlap.
+  /// (output, input) positions, counted from the first output and the first input, that may share memory: the
+  /// launch reads every element of the input before it writes the same element of the output. Otherwise
+  /// buffers must not overlap.
   std::vector<std::pair<int, int>> in_place;
 };
 

@@ -1,9 +1,10 @@
 #pragma once
 // A compiled kernel of the no-compile tier: instructions over blocks of lanes.
 //
-// Memory of a running phase, one copy per thread: `cells` (64-bit: uniform values, loop counters, index parts), `registers` (one block of
-// lanes each) and accumulator states. Block operands are locations: the registers, followed by pointers that instructions set (a load of
-// contiguous elements only points into the buffer; a value that is only stored is computed where it belongs).
+// Memory of a running phase, one copy per thread: `cells` (64-bit: uniform values, loop counters, index
+// parts), `registers` (one block of lanes each) and accumulator states. Block operands are locations: the
+// registers, followed by pointers that instructions set (a load of contiguous elements only points into the
+// buffer; a value that is only stored is computed where it belongs).
 
 #include <cstdint>
 #include <vector>
@@ -13,28 +14,29 @@
 
 namespace pg::interpreter {
 
-constexpr int partial_lanes = 64;  // a reduction over lanes keeps this many partial results, by index modulo 64
+constexpr int partial_lanes =
+    64;  // a reduction over lanes keeps this many partial results, by index modulo 64
 
 enum class Code : uint8_t {
-  divide,       // cell[dst] = floor(linear / imm)
-  modulo,       // cell[dst] = linear mod imm
-  serial,       // begin of a loop; jump: past its end
-  serial_end,   // jump: first instruction of the body
-  lanes,        // the same for a loop over lanes, block by block
+  divide,      // cell[dst] = floor(linear / imm)
+  modulo,      // cell[dst] = linear mod imm
+  serial,      // begin of a loop; jump: past its end
+  serial_end,  // jump: first instruction of the body
+  lanes,       // the same for a loop over lanes, block by block
   lanes_end,
-  constant,     // cell[dst] = imm
-  point,        // location[dst] = address of an element of a buffer
-  load,         // register `reg` = elements of a buffer, or location[dst] points to them
+  constant,  // cell[dst] = imm
+  point,     // location[dst] = address of an element of a buffer
+  load,      // register `reg` = elements of a buffer, or location[dst] points to them
   load_cell,
   store,
   store_cell,
-  apply1,       // location[dst] = fn(location[a]...)
+  apply1,  // location[dst] = fn(location[a]...)
   apply2,
-  apply,        // any number of operands, listed in Program::operands
-  apply_cell,   // cell[dst] = fn(cell[a]...), operands listed likewise
-  round,        // location[dst] = fn(location[dst])
+  apply,       // any number of operands, listed in Program::operands
+  apply_cell,  // cell[dst] = fn(cell[a]...), operands listed likewise
+  round,       // location[dst] = fn(location[dst])
   round_cell,
-  splat,        // location[dst] = cell[a]; imm lanes, or the block's when 0
+  splat,  // location[dst] = cell[a]; imm lanes, or the block's when 0
   select,
   select_cell,
   within,
@@ -45,7 +47,7 @@ enum class Code : uint8_t {
   limit_cell,
   in_range,
   in_range_cell,
-  begin,        // clear an accumulator over lanes
+  begin,  // clear an accumulator over lanes
   fold,
   finish,
   begin_block,  // clear an accumulator that every lane has
@@ -66,14 +68,15 @@ struct LinearTerm {
 enum class Pattern : uint8_t {
   uniform,
   affine,  // `linear` (which counts the lane itself) + stride * lane of the block
-  runs,    // affine with `stride` within runs of `period` lanes of the axis; a run starts at linear + tree(lane)
+  runs,    // affine with `stride` within runs of `period` lanes of the axis; a run starts at linear +
+           // tree(lane)
   general  // linear + tree, lane by lane
 };
 
 /// A lane-dependent sum, for patterns runs and general.
 struct TreeTerm {
   enum class Kind : uint8_t { lane, cell, block, quotient, remainder } kind;
-  int32_t at = 0;       // cell or location, or the tree below
+  int32_t at = 0;  // cell or location, or the tree below
   int64_t by = 1;
   int64_t coefficient = 1;
 };
@@ -106,7 +109,7 @@ struct Access {
 
 struct Instruction {
   Code code;
-  uint8_t size = 4;      // bytes of an element where that matters
+  uint8_t size = 4;  // bytes of an element where that matters
   DType dtype = DType::float32;
   bool raises = false;
   bool dst_is_location = false;
@@ -127,7 +130,7 @@ struct ProgramPhase {
   int64_t cost = 0;  // element operations of a grid point
   int32_t grid_cell = -1;
   int32_t cells = 0, registers = 0, locations = 0, states = 0;
-  int64_t block = 0;            // most lanes in a block
+  int64_t block = 0;  // most lanes in a block
   int64_t register_bytes = 0;
 };
 

@@ -1,0 +1,70 @@
+// The printed kernels of known workloads, as they stand in tests/golden. A change of the schedule shows as a
+// difference there; PG_UPDATE_GOLDEN=1 writes the files anew.
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "check.h"
+#include "compiler/kernel/lower.h"
+#include "compiler/passes/fuse.h"
+#include "ops/ops.h"
+#include "runtime/pool.h"
+
+using namespace pg;
+
+namespace {
+
+NodeRef input(const Shape& shape, DType dtype = DType::float32) {
+  return buffer_node(allocate_items(count_of(shape), size_of(dtype)), {shape, dtype});
+}
+NodeRef spread(const NodeRef& reduced, const Shape& like, int64_t axis) {
+  Ints axes;
+  for (int64_t d = 0; d < static_cast<int64_t>(like.size()); ++d)
+    if (d != axis) axes.push_back(d);
+  return broadcast(reduced, like, axes);
+}
+NodeRef total(const NodeRef& x, const Ints& axes) { return reduce(reduce_sum_op, x, axes); }
+
+void golden(const std::string& name, const std::vector<NodeRef>& outputs) {
+  std::vector<NodeRef> captures;
+  const Graph graph = flatten({}, outputs, 0, captures);
+  std::string text;
+  for (const Step& s : fuse(graph)) {
+    CHECK(s.kind == Step::Kind::kernel);
+    text += to_string(lower(graph, s.group));
+  }
+  const std::string path = std::string(PG_TEST_FOLDER) + "/golden/" + name + ".txt";
+  if (std::getenv("PG_UPDATE_GOLDEN")) {
+    std::ofstream(path) << text;
+    return;
+  }
+  std::stringstream want;
+  want << std::ifstream(path).rdbuf();
+  if (want.str() != text) std::fprintf(stderr, "%s:\n%s", name.c_str(), text.c_str());
+  CHECK(want.str() == text);
+}
+
+}  // namespace
+
+int main() {
+  golden("seed",
+         {total((permute(input({1000, 20, 100}), {0, 2, 1}) + 2.0) + input({1000, 100, 20}), {2}) * 3.0});
+  const Shape s{37, 1003};
+  const NodeRef x = input(s), g = input({1003});
+  const NodeRef e = unary(exp_op, x - spread(reduce(reduce_max_op, x, {1}), s, 1));
+  golden("softmax", {e / spread(total(e, {1}), s, 1)});
+  const NodeRef mean = total(x, {1}) * (1.0 / 1003), c = x - spread(mean, s, 1);
+  const NodeRef rstd = unary(rsqrt_op, total(c * c, {1}) * (1.0 / 1003) + 1e-5);
+  golden("layer_norm", {c * spread(rstd, s, 1) * broadcast(g, s, {1}), mean, rstd});
+  golden("column_sum", {total(input({8192, 1024}), {0})});
+  golden("sum_of_squares", {total(x * x, {0, 1}), total(input({1 << 20}), {0}) * 2.0});
+  golden("transpose_add", {permute(input({1003, 37}), {1, 0}) + x});
+  const NodeRef p = pad(x, full_node(0.0, Aval{{}, DType::float32}), {0, 1}, {0, 1}, {0, 0});
+  const auto at = [&](int64_t j) { return slice(p, {0, j}, {37, j + 1003}, {1, 1}); };
+  golden("stencil", {at(0) + at(2) - at(1) * 2.0});
+  golden("concat", {make(concat_op, {x, x * 2.0}, {1})});
+  golden("rows_of_table", {make(gather_op, {input({500, 64}), input({200}, DType::int32)}, {0}) * 2.0});
+  golden("short_rows", {input({5000, 10}) + broadcast(input({10}), {5000, 10}, {1})});
+  return finish("golden");
+}
