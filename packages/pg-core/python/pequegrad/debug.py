@@ -12,8 +12,8 @@ def launches() -> int:
 
     >>> before = pg.debug.launches()
     >>> _ = (pg.ones(3) + 1).eval()
-    >>> pg.debug.launches() - before
-    1
+    >>> pg.debug.launches() > before
+    True
     """
     return _core.launches()
 

@@ -287,7 +287,10 @@ def uniform(
     if type(minval) is float and type(maxval) is float and (minval, maxval) == (0.0, 1.0):
         return unit
     low, high = cast(as_tensor(minval), kind), cast(as_tensor(maxval), kind)
-    return elementwise("maximum", low, unit * (high - low) + low)
+    # JAX's compiler rounds the product and the sum once: so does the next wider type.
+    wide = {"float16": dt.float32, "float32": dt.float64}.get(kind.name, kind)
+    scaled = cast(cast(unit, wide) * cast(high - low, wide) + cast(low, wide), kind)
+    return elementwise("maximum", low, scaled)
 
 
 def normal(
@@ -297,7 +300,10 @@ def normal(
     *,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Standard normal numbers.
+    """Standard normal numbers: ``sqrt(2) * erfinv(u)``, u uniform over (-1, 1).
+
+    float16 and bfloat16 are JAX's bits. float32 differs from JAX's by at most 2 units in the last place, as
+    logarithms do; float64 is correct to 2 units, where JAX's own inverse error function errs by up to 1e5.
 
     >>> abs(pg.random.normal(pg.random.key(0), (1000,)).mean().item()) < 0.1
     True
@@ -348,12 +354,22 @@ def randint(
     if not kind.is_integer:
         raise dt.DTypeError(f"randint: needs an integer dtype, got {kind}")
     dims = positive_shape(shape, "randint")
+    if kind.itemsize < 4:  # drawn from 32 bits, which leaves less bias
+        first, last = (0, 2 ** (8 * kind.itemsize)) if kind.kind == "u" else _signed_range(8 * kind.itemsize)
+        low: Any
+        high: Any
+        if _is_int(minval) and _is_int(maxval):
+            low, high = min(max(int(minval), first), last - 1), min(max(int(maxval), first), last)
+        else:
+            low = elementwise("minimum", elementwise("maximum", minval, first), last - 1)
+            high = elementwise("minimum", elementwise("maximum", maxval, first), last)
+        return cast(randint(k, dims, low, high, dt.int32, generator=generator), kind)
     width = kind.itemsize * 8
     unsigned = dt.as_dtype(f"uint{width}")
     smallest, largest = (0, 2**width - 1) if kind.kind == "u" else (-(2 ** (width - 1)), 2 ** (width - 1) - 1)
     keys = split(_key_or_next(k, generator))
     higher, lower = bits(getitem(keys, 0), dims, unsigned), bits(getitem(keys, 1), dims, unsigned)
-    if isinstance(minval, (int, np.integer)) and isinstance(maxval, (int, np.integer)):
+    if _is_int(minval) and _is_int(maxval):
         first = min(max(int(minval), smallest), largest)
         beyond = int(maxval) > largest
         last = min(max(int(maxval), smallest), largest)
@@ -375,6 +391,14 @@ def randint(
     offset = _rest(_rest(higher, span) * multiplier + _rest(lower, span), span)
     signed = offset if kind.kind == "u" else _core.apply("bitcast", (offset,), (kind.code,))
     return low + signed
+
+
+def _is_int(x: Any) -> bool:
+    return isinstance(x, (int, np.integer))
+
+
+def _signed_range(width: int) -> tuple[int, int]:
+    return -(2 ** (width - 1)), 2 ** (width - 1)
 
 
 def _rest(x: Tensor, span: Tensor) -> Tensor:
