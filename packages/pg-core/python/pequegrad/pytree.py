@@ -291,8 +291,8 @@ def _difference(want: PyTree, got: PyTree, path: str) -> str:
     if want.type is not got.type:
         return f"{where}: expected {_kind(want)}, got {_kind(got)}"
     if want.type is dict and set(want.aux) != set(got.aux):
-        missing = sorted(map(str, set(want.aux) - set(got.aux)))
-        extra = sorted(map(str, set(got.aux) - set(want.aux)))
+        missing = sorted(str(key) for key in set(want.aux) - set(got.aux))
+        extra = sorted(str(key) for key in set(got.aux) - set(want.aux))
         return f"{where}: missing keys {missing}, unexpected keys {extra}"
     if len(want.children) != len(got.children):
         return f"{where}: expected {len(want.children)} children, got {len(got.children)}"

@@ -180,7 +180,9 @@ def default() -> Generator:
     if _per_thread.generator is None:
         with _lock:
             number, _threads = _threads, _threads + 1
-        _per_thread.generator = Generator(number)
+        made = _per_thread.generator = Generator(0)
+        if number:  # a key that no seed gives
+            made._key.assign(fold_in(key(0), number))
     return _per_thread.generator
 
 
