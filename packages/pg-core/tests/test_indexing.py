@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 import pequegrad as pg
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+SETTINGS = settings(
+    max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
 
 
 @st.composite
@@ -29,7 +31,11 @@ def shapes_and_keys(draw: Any) -> tuple[tuple[int, ...], Any]:
             bound = st.none() | st.integers(-n - 2, n + 2)
             items.append(slice(draw(bound), draw(bound), draw(st.sampled_from([None, 1, 2, -1, -2, 3]))))
         else:
-            items.append(np.array(draw(st.lists(st.integers(-n, n - 1), min_size=6, max_size=6))[: int(np.prod(arrays))]).reshape(arrays))
+            items.append(
+                np.array(
+                    draw(st.lists(st.integers(-n, n - 1), min_size=6, max_size=6))[: int(np.prod(arrays))]
+                ).reshape(arrays)
+            )
     for _ in range(draw(st.integers(0, 2))):
         items.insert(draw(st.integers(0, len(items))), None)
     if draw(st.booleans()):

@@ -80,7 +80,9 @@ def test_registered_classes_and_their_subclasses() -> None:
         pass
 
     registry = pytree.Registry()
-    registry.register(Box, lambda b: ((b.inside,), None), lambda aux, children: Box(*children), lambda aux: ["inside"])
+    registry.register(
+        Box, lambda b: ((b.inside,), None), lambda aux, children: Box(*children), lambda aux: ["inside"]
+    )
     assert registry.flatten(Box((1, 2)))[0] == [1, 2]
     assert registry.paths(Box((1, 2))) == [".inside[0]", ".inside[1]"]
     assert registry.flatten(Smaller(5))[0] == [5]
@@ -92,7 +94,6 @@ def test_registered_classes_and_their_subclasses() -> None:
 def test_wrong_number_of_leaves() -> None:
     with pytest.raises(pg.PytreeError, match="has 2 leaves, got 1"):
         pytree.unflatten(pytree.structure((1, 2)), [1])
-
 
 
 def test_deep_and_wide() -> None:

@@ -31,10 +31,13 @@ def test_keys_split_and_fold_in_are_jax_s() -> None:
     key = pg.random.key(JKEY)
     assert key.tolist() == np.asarray(jax.random.key_data(jkey())).tolist()
     for num in (1, 2, 5):
-        np.testing.assert_array_equal(pg.random.split(key, num).numpy(), jax.random.key_data(jax.random.split(jkey(), num)))
+        np.testing.assert_array_equal(
+            pg.random.split(key, num).numpy(), jax.random.key_data(jax.random.split(jkey(), num))
+        )
     for data in (0, 1, 2**31, 2**32 - 1):
         np.testing.assert_array_equal(
-            pg.random.fold_in(key, data).numpy(), jax.random.key_data(jax.random.fold_in(jkey(), np.uint32(data)))
+            pg.random.fold_in(key, data).numpy(),
+            jax.random.key_data(jax.random.fold_in(jkey(), np.uint32(data))),
         )
 
 
@@ -47,7 +50,9 @@ def test_seeds(seed: int) -> None:
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "uint64"])
 @pytest.mark.parametrize("shape", [(), (7,), (3, 5), (0, 2), (100_003,)])
 def test_bits(dtype: str, shape: tuple[int, ...]) -> None:
-    np.testing.assert_array_equal(pg.random.bits(pg.random.key(JKEY), shape, dtype).numpy(), jax.random.bits(jkey(), shape, dtype))
+    np.testing.assert_array_equal(
+        pg.random.bits(pg.random.key(JKEY), shape, dtype).numpy(), jax.random.bits(jkey(), shape, dtype)
+    )
 
 
 def as_float64(x):
@@ -56,7 +61,10 @@ def as_float64(x):
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_uniform(dtype: str) -> None:
-    got, want = pg.random.uniform(pg.random.key(JKEY), (13, 700), dtype), jax.random.uniform(jkey(), (13, 700), dtype)
+    got, want = (
+        pg.random.uniform(pg.random.key(JKEY), (13, 700), dtype),
+        jax.random.uniform(jkey(), (13, 700), dtype),
+    )
     np.testing.assert_array_equal(as_float64(got), as_float64(want))
     got = pg.random.uniform(pg.random.key(JKEY), (13, 700), dtype, -1.5, 2.25)
     want = jax.random.uniform(jkey(), (13, 700), dtype, -1.5, 2.25)
@@ -71,7 +79,10 @@ def test_normal() -> None:
     for dtype in ("float16", "bfloat16"):
         got, want = pg.random.normal(key, (500, 70), dtype), jax.random.normal(jkey(), (500, 70), dtype)
         np.testing.assert_array_equal(as_float64(got), as_float64(want))
-    got, want = pg.random.normal(key, (500, 700)).numpy(), np.asarray(jax.random.normal(jkey(), (500, 700), "float32"))
+    got, want = (
+        pg.random.normal(key, (500, 700)).numpy(),
+        np.asarray(jax.random.normal(jkey(), (500, 700), "float32")),
+    )
     assert np.max(np.abs(got - want) / np.spacing(np.abs(want))) <= 4
     assert np.mean(got == want) > 0.9
     special = pytest.importorskip("scipy.special")
@@ -90,7 +101,8 @@ def test_randint(dtype: str) -> None:
         ranges.append((-(2**31), 2**31))
     for low, high in ranges:
         np.testing.assert_array_equal(
-            pg.random.randint(key, (1000,), low, high, dtype).numpy(), jax.random.randint(jkey(), (1000,), low, high, dtype)
+            pg.random.randint(key, (1000,), low, high, dtype).numpy(),
+            jax.random.randint(jkey(), (1000,), low, high, dtype),
         )
 
 
@@ -103,7 +115,9 @@ def test_randint_with_tensor_bounds() -> None:
 def test_permutation_and_choice() -> None:
     key = pg.random.key(JKEY)
     for n in (0, 1, 2, 1000):
-        np.testing.assert_array_equal(pg.random.permutation(key, n).numpy(), jax.random.permutation(jkey(), n))
+        np.testing.assert_array_equal(
+            pg.random.permutation(key, n).numpy(), jax.random.permutation(jkey(), n)
+        )
     x = np.arange(24.0).reshape(4, 6)
     for axis in (0, 1):
         for independent in (False, True):
@@ -129,7 +143,8 @@ def test_draw_n_uses_fold_in_n() -> None:
     pg.manual_seed(11)
     draws = [pg.rand(3).tolist() for _ in range(3)]
     assert draws == [
-        np.asarray(jax.random.uniform(jax.random.fold_in(jax.random.key(11), n), (3,), "float32")).tolist() for n in range(3)
+        np.asarray(jax.random.uniform(jax.random.fold_in(jax.random.key(11), n), (3,), "float32")).tolist()
+        for n in range(3)
     ]
     pg.manual_seed(11)
     assert [pg.rand(3).tolist() for _ in range(3)] == draws

@@ -107,7 +107,11 @@ def test_cuda_can_be_named_and_says_what_is_missing() -> None:
     assert str(device) == "cuda:0"
     if pg.device.is_cuda_available():
         pytest.skip("there is a GPU")
-    for place in (lambda: pg.rand((2, 3), device=device), lambda: pg.zeros(2).to("cuda"), lambda: pg.Tensor([1.0], device="cuda:1")):
+    for place in (
+        lambda: pg.rand((2, 3), device=device),
+        lambda: pg.zeros(2).to("cuda"),
+        lambda: pg.Tensor([1.0], device="cuda:1"),
+    ):
         with pytest.raises(pg.DeviceError, match=r"cannot place data on cuda:.*install"):
             place()
 
@@ -127,6 +131,10 @@ def test_kernels_are_printed_on_demand(tmp_path) -> None:
     code = "import pequegrad as pg; x = pg.ones((4, 5)); print(((x + 2) * x).sum(1).tolist())"
     for value, shown in (("true", True), ("off", False), ("", False)):
         done = subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, "PG_KERNEL_DB": value}, capture_output=True, text=True, check=True
+            [sys.executable, "-c", code],
+            env={**os.environ, "PG_KERNEL_DB": value},
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert ("kernel" in done.stdout) is shown

@@ -121,7 +121,7 @@ def _explain(self: _core.JitFunction, *args: Any, **kwargs: Any) -> Explanation:
     options: Options = self.options
     before = options.traces
     self(*args, **kwargs)
-    return Explanation(options, self.entries[0], options.traces > before)
+    return Explanation(options, self.entries[-1], options.traces > before)
 
 
 _core.JitFunction.explain = _explain

@@ -15,6 +15,7 @@ again in the order it had), namedtuples, dataclasses, and classes registered wit
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -160,7 +161,7 @@ class Registry:
                 _flatten_dict, _unflatten_dict, lambda keys: [f"[{k!r}]" for k in _sorted_keys(keys)]
             ),
         }
-        self._leaf_types: set[type] = set()
+        self._leaf_types: weakref.WeakSet[type] = weakref.WeakSet()  # classes may be local to a function
 
     def register(
         self,

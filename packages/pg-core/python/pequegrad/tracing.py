@@ -84,7 +84,7 @@ def make_trace(f: Callable[..., Any]) -> Callable[..., GraphTrace]:
 class _OpenJit(threading.local):
     """The guards that the trace in progress in this thread has met, or None outside of jit."""
 
-    met: dict[tuple[int, str], tuple[Any, guards.Guard]] | None = None
+    met: dict[tuple[int, str], tuple[Any, guards.Fact]] | None = None
 
 
 _open_jit = _OpenJit()
@@ -246,7 +246,6 @@ class Options:
         self.static_argnums = dict.fromkeys(static_argnums, "")
         self.static_argnames = set(static_argnames)
         self.retrace_reason: str | None = None
-        self._newest: Any = None  # the spec of the last trace
         self.traces = 0
 
     def miss(
@@ -272,10 +271,13 @@ class Options:
 
     def _note(self, jitted: _core.JitFunction, in_spec: Any) -> None:
         self.traces += 1
-        why = jitted.retrace_reason if self._newest is not None else None
-        if why and self._newest is not None:  # a guard says what changed; else the arguments do
-            why = difference(self._newest, in_spec) or why
-        self.retrace_reason, self._newest = why, in_spec
+        self.retrace_reason = None
+        entries = jitted.entries
+        if entries:
+            last = entries[-1]
+            self.retrace_reason = (
+                difference(last.in_spec, in_spec) or last.changed() or "its program was dropped"
+            )
         if self.traces == _WARN_AFTER + 1:
             name = getattr(self.function, "__qualname__", "the function")
             warnings.warn(
