@@ -28,18 +28,16 @@ def _slice_of_today() -> int:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "nightly" in (config.option.markexpr or "") or config.option.keyword:
+    asked_for_all = config.option.markexpr not in ("", "not nightly")
+    chosen_by_hand = config.option.keyword or any("::" in arg for arg in config.args)
+    if asked_for_all or chosen_by_hand:
         return
     today = _slice_of_today()
     kept, left_out = [], []
     for item in items:
         # By content, not by hash(): the same day takes the same slice in every process.
-        exhaustive = item.get_closest_marker("nightly") is not None
-        (
-            left_out
-            if exhaustive and zlib.crc32(item.nodeid.rpartition("/")[2].encode()) % SLICES != today
-            else kept
-        ).append(item)
+        mine = zlib.crc32(item.nodeid.rpartition("/")[2].encode()) % SLICES == today
+        (kept if mine or item.get_closest_marker("exhaustive") is None else left_out).append(item)
     if left_out:
         items[:] = kept
         config.hook.pytest_deselected(items=left_out)

@@ -12,7 +12,7 @@ from op_samples import ROWS, Row, Sample
 import pequegrad as pg
 
 CASES = [
-    pytest.param(row, sample, id=f"{row.name}-{number}.{i}", marks=[pytest.mark.nightly] if i else [])
+    pytest.param(row, sample, id=f"{row.name}-{number}.{i}", marks=[pytest.mark.exhaustive] if i else [])
     for number, row in enumerate(ROWS)
     if row.diff and set(row.dtypes) & {"float64", "float32"}
     for i, sample in enumerate(row.samples)

@@ -17,7 +17,7 @@ CASES = [
         sample,
         dtype,
         id=f"{row.name}-{number}.{i}-{dtype}",
-        marks=[pytest.mark.nightly] if i or j else [],
+        marks=[pytest.mark.exhaustive] if i or j else [],
     )
     for number, row in enumerate(ROWS)
     for j, dtype in enumerate(row.dtypes[:3])

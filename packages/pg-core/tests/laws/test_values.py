@@ -11,7 +11,7 @@ for number, row in enumerate(ROWS):
     for i, sample in enumerate(row.samples):
         for j, dtype in enumerate(row.dtypes):
             # The first sample of each dtype and each sample of the first dtype always run.
-            marks = [pytest.mark.nightly] if i and j else []
+            marks = [pytest.mark.exhaustive] if i and j else []
             CASES.append(pytest.param(row, sample, dtype, id=f"{row.name}-{number}.{i}-{dtype}", marks=marks))
 
 
