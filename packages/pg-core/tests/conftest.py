@@ -15,13 +15,6 @@ import pequegrad as pg
 SLICES = 8
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "nightly: exhaustive; a normal run takes a slice that changes from day to day"
-    )
-    config.addinivalue_line("markers", "keeps_alive: the test leaves tensors alive on purpose")
-
-
 def _slice_of_today() -> int:
     given = os.environ.get("PG_TEST_SLICE")
     return int(given) % SLICES if given else int(time.time() // 86400) % SLICES
