@@ -34,6 +34,12 @@ std::string find_onednn() {
   }
 }
 
+// Ctrl-C ends a program between two of its steps.
+void check_signals() {
+  const py::gil_scoped_acquire gil;
+  if (PyErr_CheckSignals() < 0) throw_python_error();
+}
+
 }  // namespace
 
 void bind_debug(py::module_& m) {
@@ -47,7 +53,7 @@ void bind_debug(py::module_& m) {
     out["fallback"] = calls.fallback;
     return out;
   }, "Matrix products and convolutions so far, by who computed them.");
-  engine::host = {release_gil, acquire_gil, print};
+  engine::host = {release_gil, acquire_gil, print, check_signals};
   dump_text = print;
   m.def("live_nodes", live_nodes, "Nodes alive in the process.");
   m.def("live_buffers", [] { return memory_stats().live_buffers; }, "Buffers alive in the process.");

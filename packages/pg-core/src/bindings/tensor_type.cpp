@@ -70,10 +70,30 @@ PyObject* finish(NodeRef node) {
 /// Both operands, promoted; false when one of them is no operand.
 bool parse_pair(PyObject* a, PyObject* b, Operand (&out)[2]) { return parse_operand(a, out[0]) && parse_operand(b, out[1]); }
 
+// The node of a handle without a reference of its own: for the length of a call that cannot rebind the handle.
+struct Borrowed {
+  NodeRef pair[2];
+  Borrowed(PyObject* a, PyObject* b) : pair{NodeRef::adopt(as_tensor(a)->node), NodeRef::adopt(as_tensor(b)->node)} {}
+  ~Borrowed() {
+    pair[0].detach();
+    pair[1].detach();
+  }
+};
+
+bool same_type(PyObject* a, PyObject* b) {
+  if (Py_TYPE(a) != tensor_type || Py_TYPE(b) != tensor_type) return false;
+  const Node &x = *as_tensor(a)->node, &y = *as_tensor(b)->node;
+  return x.dtype == y.dtype && x.shape == y.shape;
+}
+
 template <Slot S>
 PyObject* binary_slot(PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
     const Op& op = *slot_ops[S];
+    if (same_type(a, b) && current_jit_trace_id() == 0) {
+      const Borrowed operands(a, b);
+      return finish(make(op, std::span<const NodeRef>(operands.pair, 2)));
+    }
     Operand pair[2];
     if (!parse_pair(a, b, pair)) Py_RETURN_NOTIMPLEMENTED;
     const NodeRef &x = pair[0].node, &y = pair[1].node;

@@ -127,10 +127,9 @@ Node* evaluated(TensorObject* tensor, const char* what) {
                 "it outside, or name the argument in static_argnums when it is a Python value"));
   }
   drain_decrefs();
-  const NodeRef held =
-      NodeRef::share(node);  // evaluation may let other threads run, which may rebind the handle
   engine::evaluate(node);
-  return held.get() == tensor->node ? node : evaluated(tensor, what);
+  // Evaluation may let other threads run, which may rebind the handle.
+  return tensor->node->evaluated() ? tensor->node : evaluated(tensor, what);
 }
 
 Py_ssize_t length_slot(PyObject* self) {

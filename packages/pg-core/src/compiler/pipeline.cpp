@@ -38,7 +38,8 @@ class SlotPlan {
       const Id root = root_of(id);
       const auto found = slot_.find(root);
       const uint32_t slot = found != slot_.end() ? found->second : add(root);
-      program.outputs.push_back(slot < program.inputs ? ProgramOutput{true, slot} : ProgramOutput{false, slot - program.inputs});
+      program.outputs.push_back(slot < program.inputs ? ProgramOutput{true, slot, false}
+                                                      : ProgramOutput{false, slot - program.inputs, found != slot_.end()});
     }
     program.results = static_cast<uint32_t>(program.slots.size()) - program.inputs;
   }

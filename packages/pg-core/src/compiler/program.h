@@ -26,6 +26,7 @@ struct ProgramStep {
 struct ProgramOutput {
   bool is_input = false;  // shares the memory of input `index`
   uint32_t index = 0;     // else: the index-th output slot
+  bool repeated = false;  // an earlier output has the same slot
 };
 
 struct Program {

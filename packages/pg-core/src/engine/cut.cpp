@@ -15,31 +15,42 @@ uint64_t type_word(const Node& node) {
          static_cast<uint64_t>(node.device.index) << 32 | static_cast<uint64_t>(node.shape.size()) << 40;
 }
 
-void write_type(std::vector<uint64_t>& key, Kind kind, const Node& node) {
-  key.push_back(kind | type_word(node));
-  for (const int64_t extent : node.shape) key.push_back(static_cast<uint64_t>(extent));
+// Room for `count` more words; the caller fills all of them.
+uint64_t* extend(std::vector<uint64_t>& key, size_t count) {
+  const size_t at = key.size();
+  key.resize(at + count);
+  return key.data() + at;
 }
 
-void write_attrs(std::vector<uint64_t>& key, const Attrs& attrs) {
-  for (const int64_t word : attrs) key.push_back(static_cast<uint64_t>(word));
+void write_type(std::vector<uint64_t>& key, Kind kind, const Node& node) {
+  const size_t rank = node.shape.size();
+  uint64_t* words = extend(key, 1 + rank);
+  words[0] = kind | type_word(node);
+  const int64_t* extents = node.shape.data();
+  for (size_t i = 0; i < rank; ++i) words[1 + i] = static_cast<uint64_t>(extents[i]);
+}
+
+void write_attrs(uint64_t* words, const Attrs& attrs) {
+  const int64_t* given = attrs.data();
+  for (size_t i = 0; i < attrs.size(); ++i) words[i] = static_cast<uint64_t>(given[i]);
 }
 
 void write_interior(std::vector<uint64_t>& key, const Node& node) {
   const size_t count = node.inputs.size();
   if (count == 0) {  // full, iota: no operand tells the type
     write_type(key, source, node);
-    key.push_back(static_cast<uint64_t>(node.op->id) << 32 | node.attrs.size());
-    write_attrs(key, node.attrs);
+    uint64_t* words = extend(key, 1 + node.attrs.size());
+    *words++ = static_cast<uint64_t>(node.op->id) << 32 | node.attrs.size();
+    write_attrs(words, node.attrs);
     return;
   }
-  key.push_back(interior | static_cast<uint64_t>(node.op->id) << 8 | static_cast<uint64_t>(node.attrs.size()) << 24);
-  key.push_back(count);
-  for (size_t i = 0; i < count; i += 2) {
-    uint64_t packed = node.inputs[i]->index;
-    if (i + 1 < count) packed |= static_cast<uint64_t>(node.inputs[i + 1]->index) << 32;
-    key.push_back(packed);
-  }
-  write_attrs(key, node.attrs);
+  uint64_t* words = extend(key, 2 + (count + 1) / 2 + node.attrs.size());
+  *words++ = interior | static_cast<uint64_t>(node.op->id) << 8 | static_cast<uint64_t>(node.attrs.size()) << 24;
+  *words++ = count;
+  Node* const* inputs = node.inputs.data();
+  for (size_t i = 0; i < count; i += 2)
+    *words++ = inputs[i]->index | (i + 1 < count ? static_cast<uint64_t>(inputs[i + 1]->index) << 32 : 0);
+  write_attrs(words, node.attrs);
 }
 
 bool visited(const Cut& c, const Node* node) { return node->index < c.order.size() && c.order[node->index] == node; }
@@ -74,6 +85,9 @@ void Cut::clear() {
   order.clear();
   leaves.clear();
   outputs.clear();
+  results.clear();
+  inputs.clear();
+  numbers.clear();
   stack.clear();
 }
 

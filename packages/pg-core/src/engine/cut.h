@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "graph/graph.h"
+#include "engine/run.h"
 
 namespace pg::engine {
 
@@ -16,6 +16,9 @@ struct Cut {
   std::vector<Node*> order;        // numbered in visiting order, leaves too
   std::vector<uint32_t> leaves;    // numbers of leaves, in order: the program's inputs
   std::vector<uint32_t> outputs;   // numbers of outputs, in order
+  std::vector<Node*> results;      // the nodes of the outputs
+  std::vector<Input> inputs;       // the memory of the leaves
+  std::vector<uint64_t> numbers;   // the values of the run-time numbers among them
   std::vector<std::pair<Node*, uint32_t>> stack;
 
   void clear();

@@ -26,6 +26,7 @@ namespace {
 std::mutex graph_mutex;
 std::condition_variable finished;
 uint64_t endings = 0;  // evaluations that ended, in whatever way
+int waiters = 0;       // threads that wait for one to end
 
 // What a thread keeps between evaluations.
 struct ThreadState {
@@ -60,89 +61,108 @@ struct Scratch {
   }
 };
 
-ExecutableRef& program_of(ThreadState& state, const Cut& cut, Device device) {
-  const uint64_t hash = hash_words(cut.key.data(), cut.key.size());
-  if (state.generation != cache_generation()) {
+// The program of a key that is known, or null.
+Executable* known_program(ThreadState& state, const Cut& cut, uint64_t hash) {
+  if (state.generation != cache_generation()) [[unlikely]] {
     for (ExecutableRef& entry : state.front) entry = nullptr;
     state.generation = cache_generation();
   }
   ExecutableRef& entry = state.front[hash % ThreadState::front_size];
-  const auto fits = [&](const Executable& e) {
-    return e.hash == hash && e.key.size() == cut.key.size() && std::memcmp(e.key.data(), cut.key.data(), cut.key.size() * sizeof(uint64_t)) == 0;
-  };
-  if (entry && fits(*entry)) return entry;
-  if (ExecutableRef found = find_program(hash, cut.key)) return entry = std::move(found);
+  if (entry && entry->hash == hash && entry->key.size() == cut.key.size() &&
+      std::memcmp(entry->key.data(), cut.key.data(), cut.key.size() * sizeof(uint64_t)) == 0)
+    return entry.get();
+  if (ExecutableRef found = find_program(hash, cut.key)) entry = std::move(found);
+  else return nullptr;
+  return entry.get();
+}
+
+ExecutableRef new_program(ThreadState& state, const Cut& cut, uint64_t hash, Device device) {
   ExecutableRef made = build(decode(cut.key), device);
   made->hash = hash;
   made->key = cut.key;
-  return entry = enter_program(std::move(made));
+  return state.front[hash % ThreadState::front_size] = enter_program(std::move(made));
+}
+
+void check(const Executable& executable, const Cut& c, const BadIndex& bad) {
+  if (!bad.happened) [[likely]] return;
+  // A program is shared by all places with the same key: the number of the node in this cut leads to its line.
+  const Graph& graph = executable.program.graph;
+  const int at = graph[bad.record].where.offset;
+  fail_index(graph, bad, at >= 0 && static_cast<size_t>(at) < c.order.size() ? c.order[static_cast<size_t>(at)]->where : Location{});
+}
+
+// Cuts, waiting for other threads that compute something on the way. Afterwards the outputs are marked as in flight. Who waits must hold
+// the roots from then on, because their handles may be rebound.
+void claim(std::span<Node* const> roots, Cut& c, std::vector<NodeRef>& held) {
+  std::unique_lock lock(graph_mutex);
+  while (!cut(roots, c)) {
+    const uint64_t seen = endings;
+    lock.unlock();
+    if (held.empty())
+      for (Node* root : roots) held.push_back(NodeRef::share(root));
+    {
+      const WithoutGil released;
+      std::unique_lock waiting(graph_mutex);
+      ++waiters;
+      finished.wait(waiting, [&] { return endings != seen; });
+      --waiters;
+    }
+    lock.lock();
+  }
+  for (const uint32_t i : c.outputs) {
+    c.results.push_back(c.order[i]);
+    c.order[i]->in_flight = true;
+  }
+  c.numbers.reserve(c.leaves.size());  // inputs point into it
+  for (const uint32_t i : c.leaves) {
+    const Node* leaf = c.order[i];
+    if (Buffer* buffer = leaf->buffer.load(std::memory_order_acquire)) {
+      c.inputs.push_back({buffer->data, buffer});
+    } else {
+      c.numbers.push_back(memory_of_bits(leaf->attrs[0], leaf->dtype));
+      c.inputs.push_back({&c.numbers.back(), nullptr});
+    }
+  }
 }
 
 void compute(ThreadState& state, std::span<Node* const> roots) {
   Scratch scratch(state);
   Cut& c = *scratch.cut;
-  SmallVector<Node*, 8> outputs;
-  SmallVector<Input, 16> inputs;
-  SmallVector<uint64_t, 8> numbers;
-  SmallVector<int64_t, 8> number_places;
-  {
-    std::unique_lock lock(graph_mutex);
-    while (!cut(roots, c)) {
-      // Another thread computes something we need: let it, then look again.
-      const uint64_t seen = endings;
-      lock.unlock();
-      {
-        const WithoutGil released;
-        std::unique_lock waiting(graph_mutex);
-        finished.wait(waiting, [&] { return endings != seen; });
-      }
-      lock.lock();
-    }
-    if (c.outputs.empty()) return;
-    for (const uint32_t i : c.outputs) {
-      outputs.push_back(c.order[i]);
-      c.order[i]->in_flight = true;
-    }
-    for (const uint32_t i : c.leaves) {
-      Node* leaf = c.order[i];
-      Buffer* buffer = leaf->buffer.load(std::memory_order_acquire);
-      if (!buffer) {
-        number_places.push_back(static_cast<int64_t>(inputs.size()));
-        numbers.push_back(memory_of_bits(leaf->attrs[0], leaf->dtype));
-      }
-      inputs.push_back({buffer ? buffer->data : nullptr, buffer});
-    }
-  }
-  for (size_t i = 0; i < numbers.size(); ++i) inputs[static_cast<size_t>(number_places[i])].data = &numbers[i];
+  std::vector<NodeRef> held;
+  claim(roots, c, held);
+  if (c.results.empty()) return;
 
-  const auto stop = [&] {
+  SmallVector<Buffer*, 4> results;
+  try {
+    const uint64_t hash = hash_words(c.key.data(), c.key.size());
+    Executable* known = known_program(state, c, hash);
+    if (known && !is_long(*known)) [[likely]] {
+      check(*known, c, run(*known, c.inputs, results));
+    } else {
+      // Other Python threads run meanwhile and may drop what hangs on their handles.
+      for (Node* node : c.results) held.push_back(NodeRef::share(node));
+      const ExecutableRef program = known ? ExecutableRef::share(known) : new_program(state, c, hash, c.results[0]->device);
+      check(*program, c, run_yielding(*program, c.inputs, results));
+    }
+  } catch (...) {
     {
       const std::lock_guard lock(graph_mutex);
-      for (Node* node : outputs) node->in_flight = false;
+      for (Node* node : c.results) node->in_flight = false;
       ++endings;
     }
     finished.notify_all();
-  };
-  SmallVector<Buffer*, 4> results;
-  try {
-    const ExecutableRef program = program_of(state, c, outputs[0]->device);
-    const BadIndex bad = run_yielding(*program, {inputs.data(), inputs.size()}, results);
-    if (bad.happened) {
-      const int at = program->program.graph[bad.record].where.offset;
-      fail_index(program->program.graph, bad, at >= 0 && static_cast<size_t>(at) < c.order.size() ? c.order[static_cast<size_t>(at)]->where : Location{});
-    }
-  } catch (...) {
-    stop();
     throw;
   }
 
   // Commit: values in, edges off unless a transform may still need them; what hung on the edges is released outside the lock.
   SmallVector<Node*, 16> released;
+  bool awaited;
   {
     const std::lock_guard lock(graph_mutex);
     ++endings;
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      Node* node = outputs[i];
+    awaited = waiters > 0;
+    for (size_t i = 0; i < c.results.size(); ++i) {
+      Node* node = c.results[i];
       node->buffer.store(results[i], std::memory_order_release);
       node->in_flight = false;
       if (edges_needed(*node)) continue;
@@ -152,7 +172,7 @@ void compute(ThreadState& state, std::span<Node* const> roots) {
       node->op = &buffer_op;
     }
   }
-  finished.notify_all();
+  if (awaited) finished.notify_all();
   for (Node* node : released) NodeRef::adopt(node);
 }
 

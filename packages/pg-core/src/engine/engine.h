@@ -19,6 +19,7 @@ struct Host {
   void* (*release_gil)() = nullptr;  // before long work, and before any wait
   void (*acquire_gil)(void* token) = nullptr;
   void (*print)(const std::string& text) = nullptr;
+  void (*check_signals)() = nullptr;  // during long work; raises when the user interrupted it
 };
 extern Host host;
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <unordered_set>
 
@@ -17,7 +18,39 @@ namespace {
 constexpr double long_run = 500e-6;     // seconds: releasing the interpreter for less costs more than it gives
 constexpr double worth_timing = 20e-6;  // below, reading the clock would be felt
 
-std::atomic<int64_t> kernel_count{0}, call_count{0}, program_count{0}, build_count{0};
+std::atomic<int64_t> build_count{0};
+
+// Counts of short runs, which hold the interpreter's lock, are not updated by two threads at a time; those of others may be.
+struct Tally {
+  std::atomic<int64_t> kernels{0}, calls{0}, programs{0};
+};
+Tally short_runs, other_runs;
+
+void count_run(const Program& program, bool shared) {
+  if (shared || !host.release_gil) {
+    other_runs.kernels.fetch_add(program.kernels, std::memory_order_relaxed);
+    other_runs.calls.fetch_add(program.calls, std::memory_order_relaxed);
+    other_runs.programs.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  const auto add = [](std::atomic<int64_t>& to, int64_t amount) {
+    to.store(to.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  };
+  add(short_runs.kernels, program.kernels);
+  add(short_runs.calls, program.calls);
+  add(short_runs.programs, 1);
+}
+
+BadIndex call(const Program& program, const ProgramStep& step, void* const* operands) {
+  const Graph::Record& r = program.graph[step.record];
+  try {
+    step.call(CallArgs{*r.op, r.attrs, step.in, r.type, operands, operands[step.in.size()]});
+  } catch (const Error& e) {
+    if (e.kind != ErrorKind::index) throw;
+    return {true, step.record, 0, 0, e.what()};
+  }
+  return {};
+}
 
 // Prints each distinct fused group once per process.
 void show_kernels(const Program& program, const Backend& backend) {
@@ -69,14 +102,20 @@ void release(SmallVector<Buffer*, 4>& outputs) {
 
 BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<Buffer*, 4>& outputs) {
   const Program& program = executable.program;
-  SmallVector<void*, 32> memory(program.slots.size());
+  constexpr size_t few = 48;
+  void* few_places[few];
+  std::unique_ptr<void*[]> many_places;
+  if (program.slots.size() > few) many_places.reset(new void*[program.slots.size()]);
+  void** memory = many_places ? many_places.get() : few_places;
   for (size_t i = 0; i < inputs.size(); ++i) memory[i] = inputs[i].data;
 
-  SmallVector<Buffer*, 8> results;
+  SmallVector<Buffer*, 8> results;  // owned until they are handed over
   BufferRef arena;
   BadIndex bad;
   const double expected = executable.seconds.load(std::memory_order_relaxed);
-  const auto start = expected >= worth_timing ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
+  const bool timed = expected >= worth_timing;
+  const auto start = timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
+  auto next_check = start + std::chrono::milliseconds(50);
   try {
     for (uint32_t i = 0; i < program.results; ++i) {
       const uint32_t slot = program.inputs + i;
@@ -90,45 +129,42 @@ BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<
     }
     SmallVector<void*, 16> pointers;
     for (const ProgramStep& step : program.steps) {
-      pointers.clear();
-      for (const uint32_t slot : step.slots) pointers.push_back(memory[slot]);
-      if (step.kernel) {
-        bad = step.kernel->run(pointers.data());
-      } else {
-        const Graph::Record& r = program.graph[step.record];
-        try {
-          step.call(CallArgs{*r.op, r.attrs, step.in, r.type, pointers.data(), pointers[step.in.size()]});
-        } catch (const Error& e) {
-          if (e.kind != ErrorKind::index) throw;
-          bad = {true, step.record, 0, 0, e.what()};
-        }
-      }
+      pointers.reserve(step.slots.size());
+      void** operands = pointers.data();
+      for (size_t i = 0; i < step.slots.size(); ++i) operands[i] = memory[step.slots[i]];
+      if (step.kernel) bad = step.kernel->run(operands);
+      else bad = call(program, step, operands);
       if (bad.happened) break;
+      if (timed && host.check_signals && std::chrono::steady_clock::now() >= next_check) {
+        host.check_signals();
+        next_check = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
+      }
     }
     if (!bad.happened)
       for (const ProgramOutput& out : program.outputs) {
         if (!out.is_input) {
-          results[out.index]->refs.retain();
+          if (out.repeated) results[out.index]->refs.retain();
           outputs.push_back(results[out.index]);
         } else if (Buffer* buffer = inputs[out.index].buffer) {
           buffer->refs.retain();
           outputs.push_back(buffer);
         } else {
-          outputs.push_back(allocate(program.slots[out.index].bytes).detach());
-          std::memcpy(outputs.back()->data, inputs[out.index].data, program.slots[out.index].bytes);
+          Buffer* copy = allocate(program.slots[out.index].bytes).detach();
+          std::memcpy(copy->data, inputs[out.index].data, program.slots[out.index].bytes);
+          outputs.push_back(copy);
         }
       }
   } catch (...) {
+    for (size_t i = 0; i < outputs.size(); ++i)
+      if (program.outputs[i].is_input || program.outputs[i].repeated) BufferRef::adopt(outputs[i]);
     for (Buffer* buffer : results) BufferRef::adopt(buffer);
-    release(outputs);
+    outputs.clear();
     throw;
   }
-  for (Buffer* buffer : results) BufferRef::adopt(buffer);
-  if (expected >= worth_timing)
-    executable.seconds.store(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), std::memory_order_relaxed);
-  program_count.fetch_add(1, std::memory_order_relaxed);
-  kernel_count.fetch_add(program.kernels, std::memory_order_relaxed);
-  call_count.fetch_add(program.calls, std::memory_order_relaxed);
+  if (bad.happened)
+    for (Buffer* buffer : results) BufferRef::adopt(buffer);
+  if (timed) executable.seconds.store(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), std::memory_order_relaxed);
+  count_run(program, timed);
   return bad;
 }
 
@@ -166,7 +202,8 @@ uint64_t memory_of_bits(int64_t bits, DType dtype) {
 }
 
 Counters run_counters() {
-  return {kernel_count.load(), call_count.load(), program_count.load(), build_count.load(), 0};
+  return {short_runs.kernels + other_runs.kernels, short_runs.calls + other_runs.calls, short_runs.programs + other_runs.programs,
+          build_count.load(), 0};
 }
 
 }  // namespace pg::engine

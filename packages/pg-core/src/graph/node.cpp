@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <mutex>
 #include <new>
 
 #include "support/error.h"
@@ -13,26 +14,48 @@
 namespace pg {
 namespace {
 
-std::atomic<int64_t> node_count{0};
+std::atomic<int64_t> other_nodes{0};  // living nodes that no thread's list counts
 std::atomic<uint64_t> next_serial{1};
 std::atomic<int64_t> next_trace{1};
 std::atomic<int> open_traces{0};
 
-// Freed nodes of this thread, for reuse; bounded, so that one deep graph does not keep its memory for ever.
+// Freed nodes of this thread, for reuse; bounded, so that one deep graph does not keep its memory for ever. Each list counts what its
+// thread made less what it freed, so that counting needs no locked instruction.
 struct NodeList {
   static constexpr size_t limit = 256;
   void* spare[limit];
   size_t count = 0;
+  std::atomic<int64_t> balance{0};  // written by its thread only
+  void add(int64_t n) { balance.store(balance.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
 };
 PG_THREAD_LOCAL NodeList* node_list = nullptr;
 PG_THREAD_LOCAL bool thread_ended = false;  // later destructors of this thread use the system's memory
 
+struct NodeLists {
+  std::mutex mutex;
+  std::vector<const NodeList*> all;
+};
+NodeLists& node_lists() {
+  static auto* lists = new NodeLists;  // threads may outlive static destruction
+  return *lists;
+}
+
 struct NodeListOwner {
-  NodeListOwner() { node_list = new NodeList; }
+  NodeListOwner() {
+    node_list = new NodeList;
+    const std::lock_guard lock(node_lists().mutex);
+    node_lists().all.push_back(node_list);
+  }
   ~NodeListOwner() {
-    for (size_t i = 0; i < node_list->count; ++i) ::operator delete(node_list->spare[i], std::align_val_t(64));
-    delete std::exchange(node_list, nullptr);
+    NodeList* list = std::exchange(node_list, nullptr);
     thread_ended = true;
+    {
+      const std::lock_guard lock(node_lists().mutex);
+      std::erase(node_lists().all, list);
+      other_nodes.fetch_add(list->balance.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    }
+    for (size_t i = 0; i < list->count; ++i) ::operator delete(list->spare[i], std::align_val_t(64));
+    delete list;
   }
 };
 
@@ -58,15 +81,17 @@ TraceState& trace_state() {
 Node* allocate_node() {
   NodeList* list = node_list ? node_list : make_node_list();
   void* raw = list && list->count ? list->spare[--list->count] : ::operator new(sizeof(Node), std::align_val_t(64));
-  node_count.fetch_add(1, std::memory_order_relaxed);
+  if (list) list->add(1);
+  else other_nodes.fetch_add(1, std::memory_order_relaxed);
   return new (raw) Node;
 }
 
 void free_node(Node* node) {
   if (Buffer* buffer = node->buffer.load(std::memory_order_relaxed)) Ref<Buffer>::adopt(buffer);
   node->~Node();
-  node_count.fetch_sub(1, std::memory_order_relaxed);
-  NodeList* list = node_list;
+  NodeList* list = node_list ? node_list : make_node_list();
+  if (list) list->add(-1);
+  else other_nodes.fetch_sub(1, std::memory_order_relaxed);
   if (list && list->count < NodeList::limit) list->spare[list->count++] = node;
   else ::operator delete(static_cast<void*>(node), std::align_val_t(64));
 }
@@ -182,7 +207,12 @@ void destroy(Node* node) {
   }
 }
 
-int64_t live_nodes() { return node_count.load(std::memory_order_relaxed); }
+int64_t live_nodes() {
+  const std::lock_guard lock(node_lists().mutex);
+  int64_t total = other_nodes.load(std::memory_order_relaxed);
+  for (const NodeList* list : node_lists().all) total += list->balance.load(std::memory_order_relaxed);
+  return total;
+}
 
 NodeRef make(const Op& op, std::span<const NodeRef> inputs, Attrs attrs) {
   PG_INVARIANT(op.arity < 0 ? !inputs.empty() : static_cast<size_t>(op.arity) == inputs.size(), op.name);
@@ -216,7 +246,12 @@ NodeRef make(const Op& op, std::span<const NodeRef> inputs, Attrs attrs) {
     types_large.resize(inputs.size());
     types = types_large.data();
   }
-  for (size_t i = 0; i < inputs.size(); ++i) types[i] = raw[i]->aval();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    types[i].shape = raw[i]->shape;
+    types[i].dtype = raw[i]->dtype;
+    types[i].weak = raw[i]->weak;
+    types[i].device = raw[i]->device;
+  }
   for (size_t i = 1; i < inputs.size(); ++i)
     require(types[i].device == types[0].device, ErrorKind::device, [&] {
       return concat(op.name, ": operands live on ", to_string(types[0].device), " and ", to_string(types[i].device),
