@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 
 def find_onednn() -> str:
     """The path of libdnnl.so.3 in the installed onednn-cpu-gomp, or "" when it is not installed."""
@@ -13,5 +15,5 @@ def find_onednn() -> str:
         return ""
     for file in files or ():
         if file.name == "libdnnl.so.3":
-            return str(file.locate().resolve())
+            return os.path.realpath(file.locate())
     return ""

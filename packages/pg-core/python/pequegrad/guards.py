@@ -151,11 +151,11 @@ def _of_value(value: Any, what: str, read: Place, seen: set[int]) -> Iterator[Gu
     ):
         leaves, tree = pytree.flatten(value)
         if len(leaves) > _MANY:
-            yield Guard(what, read, functools.partial(_same_length, value, len(leaves)))
+            yield Guard(what, read.__call__, functools.partial(_same_length, value, len(leaves)))
         else:
             same = functools.partial(_same_tree, leaves, tree)
             version = getattr(type(value), "__pytree_version__", None)
-            yield Guard(what, read, same if version is None else _Versioned(value, version, same))
+            yield Guard(what, read.__call__, same if version is None else _Versioned(value, version, same))
             for leaf in leaves:
                 if isinstance(leaf, types.FunctionType):
                     yield from _collect(leaf, seen)

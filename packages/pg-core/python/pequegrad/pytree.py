@@ -52,7 +52,7 @@ class PyTree:
     num_leaves: int
 
     def __init__(
-        self, kind: type | None, aux: Any, children: tuple[PyTree, ...], container: Container | None
+        self, kind: Any, aux: Any, children: tuple[PyTree, ...], container: Container | None
     ) -> None:
         self.type, self.aux, self.children, self.container = kind, aux, children, container
         self.num_leaves = 1 if kind is None else sum(child.num_leaves for child in children)
@@ -130,7 +130,7 @@ def _dataclass_container(kind: type) -> Container:
         return [getattr(x, name) for name in dynamic], tuple(getattr(x, name) for name in static)
 
     def unflatten(aux: Any, children: Children) -> Any:
-        made = object.__new__(kind)  # no __init__: it may compute, check or copy
+        made: Any = object.__new__(kind)  # no __init__: it may compute, check or copy
         for name, value in zip(dynamic, children, strict=True):
             object.__setattr__(made, name, value)
         for name, value in zip(static, aux, strict=True):

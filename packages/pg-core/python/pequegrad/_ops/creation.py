@@ -251,7 +251,7 @@ def eye(n: int, m: int | None = None, k: int = 0, dtype: Any = None, device: Any
     return cast(on, dt.float32 if dtype is None else dt.as_dtype(dtype))
 
 
-def one_hot(num_classes: int, x: TensorLike, dtype: Any = None) -> Tensor:
+def one_hot(num_classes: Any, x: TensorLike, dtype: Any = None) -> Tensor:
     """For each index a row with 1 at its place and 0 elsewhere; an index out of range gives a row of zeros.
 
     >>> pg.one_hot(3, pg.Tensor([0, 2])).tolist()

@@ -407,7 +407,7 @@ def _linear(x: Tensor, axis: int, n: int, m: int, scale: float | None, align_cor
     x = to_float(x)
     if n == m and (scale is None or align_corners):
         return x
-    kind = np.float64 if x.dtype is dt.float64 else np.float32
+    kind: Any = np.float64 if x.dtype is dt.float64 else np.float32
     index = np.arange(m, dtype=kind)
     if align_corners:
         places = index * kind((n - 1) / (m - 1) if m > 1 else 0)

@@ -240,7 +240,7 @@ def ravel(x: TensorLike) -> Tensor:
 def _together(xs: Any, what: str) -> list[Tensor]:
     """Tensors of one dtype."""
     if isinstance(xs, Tensor):
-        return [xs[i] for i in range(len(xs))]
+        return unstack(xs)
     tensors = [as_tensor(x) for x in xs]
     if not tensors:
         raise InvalidValueError(f"{what}: no tensors given; pass at least one")
