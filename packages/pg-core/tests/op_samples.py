@@ -861,7 +861,7 @@ ROWS: list[Row] = MATHS + ARITHMETIC + LOGIC + REDUCE + SHAPE + INDEXING + LINAL
 
 # Public names that are other names of a row's function, or are tested in a file of their own.
 ELSEWHERE = {
-    "test_creation.py": {"tensor", "asarray", "from_numpy", "from_dlpack", "broadcast_shapes"},
+    "test_creation.py": {"tensor", "asarray", "from_numpy", "from_dlpack", "broadcast_shapes", "eval"},
     "test_autodiff.py": {"fngrad", "grad", "jvp", "vjp", "value_and_grad", "stop_gradient"},
     "test_jit.py": {"jit", "make_trace"},
     "test_random.py": {"rand", "randn", "manual_seed"},

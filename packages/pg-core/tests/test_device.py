@@ -1,0 +1,74 @@
+"""Devices: any can be named, and what is missing is said."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import pequegrad as pg
+
+
+def test_names() -> None:
+    assert pg.device.as_device("cuda") == pg.device.cuda(0) == "cuda:0" == pg.device.as_device("cuda:0")
+    assert str(pg.device.cuda(1)) == "cuda:1" and pg.device.cpu() == "cpu"
+    assert pg.device.cuda(0) != pg.device.cuda(1)
+    assert len({pg.device.cuda(0), pg.device.as_device("cuda")}) == 1
+    for bad in ("gpu", "cuda:x", "cpu:1", 3, "cuda:-1"):
+        with pytest.raises(pg.DeviceError):
+            pg.device.as_device(bad)
+
+
+def test_without_a_gpu() -> None:
+    if pg.device.is_cuda_available():
+        pytest.skip("there is a GPU")
+    pg.sync_cuda_device()
+    pg.sync_cuda_device("cuda:0")
+    for place in (
+        lambda: pg.zeros(2, device="cuda"),
+        lambda: pg.ones(2).cuda(),
+        lambda: pg.ones(2).to("cuda:1"),
+        lambda: pg.set_default_device("cuda"),
+        lambda: pg.randn(2, device=pg.device.cuda(0)),
+        lambda: pg.jit(lambda x: x.to("cuda"))(pg.ones(2)),
+        lambda: pg.arange(3, device="cuda"),
+    ):
+        with pytest.raises(pg.DeviceError, match="install"):
+            place()
+    assert pg.zeros(1).device == "cpu"
+
+
+def test_default_device() -> None:
+    assert pg.set_default_device("cpu") == "cpu"
+    assert pg.device.default_device() == "cpu"
+
+
+def test_to_the_same_device_is_free_also_inside_jit() -> None:
+    x = pg.ones(2)
+    assert x.to("cpu") is x
+    assert pg.jit(lambda x: x.to("cpu") + 1)(x).tolist() == [2.0, 2.0]
+
+
+def test_importing_prints_nothing_and_is_quick() -> None:
+    code = "import time, numpy; a = time.perf_counter(); import pequegrad; print(time.perf_counter() - a)"
+    numpy_code = "import time; a = time.perf_counter(); import numpy; print(time.perf_counter() - a)"
+
+    def best(text: str) -> float:
+        times = []
+        for _ in range(5):
+            done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+            assert done.stderr == "" and len(done.stdout.split()) == 1
+            times.append(float(done.stdout))
+        return min(times)
+
+    # pequegrad's own part, beside the NumPy that it needs
+    assert best(code) <= best(numpy_code)
+
+
+def test_aliases_of_pg_nn() -> None:
+    pg_nn = pytest.importorskip("pg_nn")
+    assert pg.nn is pg_nn
+    assert pg.transforms is pg_nn.transforms
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        pg.nonsense  # noqa: B018
