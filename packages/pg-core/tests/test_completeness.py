@@ -26,7 +26,9 @@ def test_every_public_function_has_a_row() -> None:
     rows = {row.name for row in ROWS}
     functions_with_rows = {getattr(pg, name) for name in rows if hasattr(pg, name)}
     elsewhere = set().union(*ELSEWHERE.values())
-    missing = [n for n, f in public_functions().items() if f not in functions_with_rows and n not in elsewhere]
+    missing = [
+        n for n, f in public_functions().items() if f not in functions_with_rows and n not in elsewhere
+    ]
     assert not missing, f"no row in op_samples.py for {missing}"
     for name in ELSEWHERE:
         text = (HERE / name).read_text()
@@ -54,7 +56,11 @@ def test_every_record_is_documented_and_used_by_a_row() -> None:
         dtype = row.dtypes[0]
         for sample in row.samples:
             args = [to_tensor(x, dtype) for x in arguments(row, sample, dtype)]
-            places = [i for i, x in enumerate(args) if isinstance(x, pg.Tensor) or (isinstance(x, list) and x and isinstance(x[0], pg.Tensor))]
+            places = [
+                i
+                for i, x in enumerate(args)
+                if isinstance(x, pg.Tensor) or (isinstance(x, list) and x and isinstance(x[0], pg.Tensor))
+            ]
             if row.name == "nonzero":
                 continue
 
@@ -69,9 +75,11 @@ def test_every_record_is_documented_and_used_by_a_row() -> None:
                 wrt = [i for i, p in enumerate(places) if p in row.diff and isinstance(args[p], pg.Tensor)]
 
                 def g(*arrays, f=f, wrt=wrt):
-                    outs, pulled = pg.vjp(lambda *a: [y for y in pg.pytree.leaves(f(*a)) if y.dtype.is_floating], wrt, return_outs=True)(
-                        *arrays, [pg.ones_like(y) for y in pg.pytree.leaves(f(*arrays)) if y.dtype.is_floating]
-                    )
+                    outs, pulled = pg.vjp(
+                        lambda *a: [y for y in pg.pytree.leaves(f(*a)) if y.dtype.is_floating],
+                        wrt,
+                        return_outs=True,
+                    )(*arrays, [pg.ones_like(y) for y in pg.pytree.leaves(f(*arrays)) if y.dtype.is_floating])
                     return pulled
 
                 def h(*arrays, f=f, wrt=wrt):
@@ -106,7 +114,10 @@ def test_methods_are_documented() -> None:
     assert not lacking
 
 
-@pytest.mark.parametrize("name", ["sum", "mean", "max", "var", "argmax", "cumsum", "softmax", "concatenate", "stack", "squeeze", "sort"])
+@pytest.mark.parametrize(
+    "name",
+    ["sum", "mean", "max", "var", "argmax", "cumsum", "softmax", "concatenate", "stack", "squeeze", "sort"],
+)
 def test_torch_spellings_of_axis(name: str) -> None:
     x = pg.Tensor(np.arange(6.0).reshape(1, 2, 3))
     f = getattr(pg, name)

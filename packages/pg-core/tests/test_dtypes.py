@@ -17,7 +17,11 @@ NAMES = [d.name for d in pg.dt.all_dtypes]
 def test_names_and_conversions() -> None:
     assert pg.dt.as_dtype("float32") is pg.float32 is pg.dt.float32
     assert pg.dt.as_dtype(np.float32) is pg.dt.as_dtype(np.dtype("f4")) is pg.float32
-    assert pg.dt.as_dtype(int) is pg.int64 and pg.dt.as_dtype(float) is pg.float32 and pg.dt.as_dtype(bool) is pg.dt.bool
+    assert (
+        pg.dt.as_dtype(int) is pg.int64
+        and pg.dt.as_dtype(float) is pg.float32
+        and pg.dt.as_dtype(bool) is pg.dt.bool
+    )
     torch = pytest.importorskip("torch")
     assert pg.dt.as_dtype(torch.bfloat16) is pg.bfloat16 and pg.dt.as_dtype(torch.bool) is pg.bool_
     assert pg.float32 == "float32" and pg.float32 == np.float32 and pg.float32 != "float64"
@@ -28,7 +32,11 @@ def test_names_and_conversions() -> None:
 
 
 def test_python_and_numpy_values() -> None:
-    assert pg.Tensor(1.5).dtype == "float32" and pg.Tensor([1, 2]).dtype == "int64" and pg.Tensor(True).dtype == "bool"
+    assert (
+        pg.Tensor(1.5).dtype == "float32"
+        and pg.Tensor([1, 2]).dtype == "int64"
+        and pg.Tensor(True).dtype == "bool"
+    )
     assert pg.Tensor(np.float64(1.5)).dtype == "float64"
     assert pg.Tensor(np.zeros(2)).dtype == "float64" and pg.Tensor(np.zeros(2, np.float16)).dtype == "float16"
     x = pg.ones(2, dtype="bfloat16")

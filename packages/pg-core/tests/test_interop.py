@@ -10,13 +10,36 @@ import pytest
 
 import pequegrad as pg
 
-NUMPY = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"]
+NUMPY = [
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+]
 
 
 @pytest.mark.parametrize("dtype", NUMPY)
 def test_any_layout_is_read_right(dtype: str, rng: np.random.Generator) -> None:
     x = (rng.standard_normal((4, 6, 5)) * 10).astype(dtype)
-    for view in (x, x.T, x[::2, ::-1, 1:], np.asfortranarray(x), x[1], x[..., 0], np.broadcast_to(x[0, 0], (3, 5)), x[:0], x.reshape(-1)[3:]):
+    for view in (
+        x,
+        x.T,
+        x[::2, ::-1, 1:],
+        np.asfortranarray(x),
+        x[1],
+        x[..., 0],
+        np.broadcast_to(x[0, 0], (3, 5)),
+        x[:0],
+        x.reshape(-1)[3:],
+    ):
         got = pg.Tensor(view)
         assert got.shape == view.shape and got.dtype == dtype
         np.testing.assert_array_equal(got.numpy(), view)

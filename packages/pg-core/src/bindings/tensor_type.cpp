@@ -108,8 +108,8 @@ PyObject* inplace_slot(PyObject* self, PyObject* other) {
   PyObject* result = binary_slot<S>(self, other);
   if (!result || result == Py_NotImplemented) return result;
   return guarded([&]() -> PyObject* {
+    const py::object held = py::reinterpret_steal<py::object>(result);  // rebinding may raise
     rebind_in_place(as_tensor(self), as_tensor(result));
-    Py_DECREF(result);
     return Py_NewRef(self);
   });
 }
@@ -128,8 +128,8 @@ PyObject* inplace_true_divide_slot(PyObject* self, PyObject* other) {
   PyObject* result = true_divide_slot(self, other);
   if (!result || result == Py_NotImplemented) return result;
   return guarded([&]() -> PyObject* {
+    const py::object held = py::reinterpret_steal<py::object>(result);  // rebinding may raise
     rebind_in_place(as_tensor(self), as_tensor(result));
-    Py_DECREF(result);
     return Py_NewRef(self);
   });
 }

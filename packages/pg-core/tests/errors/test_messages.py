@@ -85,7 +85,9 @@ CASES: list[tuple[str, Any, type, type, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("program", "kind", "also", "message"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+@pytest.mark.parametrize(
+    ("program", "kind", "also", "message"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+)
 def test_fails_with_a_clear_typed_error(program: Any, kind: type, also: type, message: str) -> None:
     with pytest.raises(kind, match=message) as caught:
         program()
@@ -125,12 +127,18 @@ def test_an_error_inside_a_traced_function_leaves_nothing_open() -> None:
     assert pg.jit(lambda x: x * 2)(pg.ones(1)).tolist() == [2.0]
 
 
-@pytest.mark.parametrize("junk", [None, "text", object(), {}, [], (), 1.5, -1, 2**70, float("nan"), np.array("a"), b"b", 1j])
+@pytest.mark.parametrize(
+    "junk", [None, "text", object(), {}, [], (), 1.5, -1, 2**70, float("nan"), np.array("a"), b"b", 1j]
+)
 def test_no_argument_kills_the_process(junk: Any) -> None:
     x = x23()
     for name in pg.__all__:
         f = getattr(pg, name)
-        if not callable(f) or isinstance(f, type) or name in ("jit", "eval", "set_default_device", "manual_seed", "make_trace", "debug"):
+        if (
+            not callable(f)
+            or isinstance(f, type)
+            or name in ("jit", "eval", "set_default_device", "manual_seed", "make_trace", "debug")
+        ):
             continue
         for args in ((junk,), (x, junk), (junk, x), (x, junk, junk)):
             try:
