@@ -20,22 +20,26 @@ int cost_of(const ir::Value& v) {
 
 }  // namespace
 
-int element_cost(const Graph& graph, Id id) {
-  const Graph::Record& r = graph[id];
-  const Elementwise* e = r.op->as<Elementwise>();
-  if (!e) return r.op->as<Reduction>() || r.op->as<Iota>() || r.op->as<Gather>() ? 1 : 0;
+int element_cost(const Op& op, std::span<const DType> in, const Attrs& attrs) {
+  const Elementwise* e = op.as<Elementwise>();
+  if (!e) return op.as<Reduction>() || op.as<Iota>() || op.as<Gather>() ? 1 : 0;
   // The arithmetic hardly depends on attributes, so one count per op and dtype is kept.
   static thread_local std::map<std::pair<const Op*, DType>, int> known;
-  const DType dtype = r.inputs.empty() ? r.type.dtype : graph[r.inputs.back()].type.dtype;
-  const auto [found, fresh] = known.try_emplace({r.op, dtype}, 0);
+  const auto [found, fresh] = known.try_emplace({&op, in.empty() ? DType::float32 : in.back()}, 0);
   if (fresh) {
     ir::Builder builder;
-    std::vector<ir::Sym> in;
-    for (Id i : r.inputs) in.push_back(builder.input(graph[i].type.dtype));
-    e->emit(in, std::span<const int64_t>(r.attrs.begin(), r.attrs.size()));
+    std::vector<ir::Sym> operands;
+    for (DType d : in) operands.push_back(builder.input(d));
+    e->emit(operands, std::span<const int64_t>(attrs.begin(), attrs.size()));
     for (const ir::Value& v : builder.values()) found->second += cost_of(v);
   }
   return found->second;
+}
+
+int element_cost(const Graph& graph, Id id) {
+  SmallVector<DType, 4> in;
+  for (Id i : graph[id].inputs) in.push_back(graph[i].type.dtype);
+  return element_cost(*graph[id].op, {in.data(), in.size()}, graph[id].attrs);
 }
 
 }  // namespace pg

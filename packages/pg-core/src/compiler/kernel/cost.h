@@ -4,8 +4,9 @@
 
 namespace pg {
 
-/// Rough cost of one element of a record in simple operations: 1 for an addition, about 20 for an
-/// exponential, 0 for views.
+/// Rough cost of one element in simple operations: 1 for an addition, about 20 for an exponential, 0 for
+/// views.
+int element_cost(const Op& op, std::span<const DType> in, const Attrs& attrs);
 int element_cost(const Graph& graph, Id id);
 
 }  // namespace pg

@@ -5,6 +5,7 @@
 
 #include "compiler/kernel/builder.h"
 #include "compiler/kernel/coordinates.h"
+#include "compiler/kernel/cost.h"
 #include "support/error.h"
 #include "support/format.h"
 
@@ -44,6 +45,7 @@ class Scheduler {
   Scheduler(Kernel& kernel, const Graph& graph, const Group& group, const Target& target)
       : kernel_(kernel), group_(graph, group), target_(target) {
     kernel.inputs = group.inputs.size();
+    for (Id id : group.nodes) operations_ += element_cost(graph, id);
     const auto param = [&](std::string name, Id id, bool written) {
       const Aval& type = graph[id].type;
       kernel.buffers.push_back({std::move(name), type.dtype, count_of(type.shape), Space::global, written});
@@ -181,6 +183,14 @@ class Scheduler {
     return position;
   }
 
+  /// Fewer lanes per grid point where each costs much, so that a costly map of medium size has work for
+  /// several threads.
+  int64_t lane_tile() const {
+    int64_t tile = target_.lane_tile;
+    for (int64_t cost = operations_; cost >= 128 && tile > 2 * target_.block; cost /= 2) tile /= 2;
+    return tile;
+  }
+
   void map(const Domain& domain, const std::vector<Root>& roots) {
     if (count_of(domain.shape) == 0) return nothing();
     Coordinates c = choose_axes(group_, domain, roots);
@@ -197,7 +207,7 @@ class Scheduler {
       const Axis cross = crossing(lane, outer, c.accesses);
       stride_ = store_stride(lane, c.accesses);
       if (!cross) lengthen(lane, outer, target_.short_lanes, c.accesses);
-      tile = std::min(lane->extent(), cross ? target_.transposed_tile : target_.lane_tile);
+      tile = std::min(lane->extent(), cross ? target_.transposed_tile : lane_tile());
       const int64_t tiles = ceil_div(lane->extent(), tile);
       Ints extents;
       if (cross) {  // walk along the operand's own fast axis, so that the lines read across are used again at
@@ -469,7 +479,8 @@ class Scheduler {
   std::vector<std::function<Expr(const ir::Atom*)>>
       replace_;  // substitutions from chosen axes to loop axes, in order
   Axis grid_ = nullptr;
-  int64_t stride_ = 1;  // of the first output along the lanes
+  int64_t operations_ = 0;  // of an element, roughly
+  int64_t stride_ = 1;      // of the first output along the lanes
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "backends/cpu/interpreter/emitter.h"
+#include "compiler/kernel/cost.h"
 #include "support/error.h"
 #include "support/format.h"
 
@@ -15,12 +16,20 @@ using ir::Atom;
 
 constexpr int64_t largest_block = 1024;
 
+// In units of one simple operation on a lane: about 0.1 ns.
 int64_t cost_of(const std::vector<Statement>& statements) {
   int64_t out = 0;
   for (const Statement& s : statements) {
-    if (const auto* l = std::get_if<Loop*>(&s))
+    if (const auto* l = std::get_if<Loop*>(&s)) {
       out += std::min((*l)->count, (*l)->axis->extent()) * cost_of((*l)->body);
-    else ++out;
+      continue;
+    }
+    ++out;
+    const auto* v = std::get_if<Value*>(&s);
+    if (!v || (*v)->op != ValueOp::elementwise) continue;
+    SmallVector<DType, 4> in;
+    for (const Value* a : (*v)->args) in.push_back(a->dtype);
+    out += element_cost(*(*v)->record, {in.data(), in.size()}, *(*v)->attrs) / 4;
   }
   return out;
 }
