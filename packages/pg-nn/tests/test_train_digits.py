@@ -162,7 +162,6 @@ def test_a_full_disk_keeps_the_previous_checkpoint(three_epochs, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.safetensors"]
 
 
-@pytest.mark.nightly
 def test_reaches_98_percent(tmp_path):
     start = time.monotonic()
     train("--out", tmp_path)
