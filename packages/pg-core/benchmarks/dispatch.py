@@ -1,7 +1,7 @@
-"""What an op, an eval and a jitted call cost beside their arithmetic, as times and as ratios to an empty call.
+"""What an op, an eval and a jitted call cost beside their arithmetic, in time and in empty calls.
 
-Budgets (docs: how dispatch works): eval of one tiny op 0.25 us, a jitted call of two tensors 0.2 us, one of twenty tensors
-2.5 us on a quiet core. Run: python packages/pg-core/benchmarks/dispatch.py
+Budgets on a quiet core: eval of one tiny op 0.25 us, a jitted call of two tensors 0.2 us, of twenty 2.5 us.
+Run: python packages/pg-core/benchmarks/dispatch.py
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def cases() -> dict[str, tuple[Callable[[], Any], float | None]]:
 def main() -> None:
     """Prints the table."""
     empty = seconds(lambda: None, 100_000)
-    print(f"{'case':38s} {'time':>9s} {'x empty call':>13s} {'budget':>8s}   (empty call {empty * 1e9:.0f} ns)")
+    print(
+        f"{'case':38s} {'time':>9s} {'x empty call':>13s} {'budget':>8s}   (empty call {empty * 1e9:.0f} ns)"
+    )
     for name, (call, budget) in cases().items():
         spent = seconds(call, 5_000) - empty
         limit = f"{budget * 1e6:.2f} us" if budget else ""

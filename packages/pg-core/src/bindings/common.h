@@ -1,5 +1,6 @@
 #pragma once
-// What the binding files share: the Tensor object, conversions between Python values and nodes, and error translation.
+// What the binding files share: the Tensor object, conversions between Python values and nodes, and error
+// translation.
 
 #include <pybind11/pybind11.h>
 
@@ -13,15 +14,15 @@ namespace pg::bindings {
 
 namespace py = pybind11;
 
-// ---- Tensor ------------------------------------------------------------------------------------------------------------
+// ---- Tensor
+// ------------------------------------------------------------------------------------------------------------
 
 /// A rebindable handle to an immutable node. No GC flag: it refers to no Python object.
 struct TensorObject {
-  PyObject_HEAD
-  Node* node;          // owned; never null once constructed
+  PyObject_HEAD Node* node;  // owned; never null once constructed
   PyObject* weakrefs;
   TensorObject *previous, *next;  // all handles of the process, for the flush of pending graphs
-  int64_t trace;       // id of the jit trace that made this handle, 0 outside
+  int64_t trace;                  // id of the jit trace that made this handle, 0 outside
 };
 
 extern PyTypeObject* tensor_type;
@@ -38,7 +39,8 @@ py::object wrap_object(NodeRef node);  // the same, throws
 NodeRef node_of(TensorObject* tensor);
 /// Lets the handle point at another node; inside a jit trace a handle from outside becomes a hidden output.
 void rebind(TensorObject* tensor, NodeRef node);
-/// Evaluates the handle's node and returns it; raises TraceError for an abstract value, naming `what` was asked for.
+/// Evaluates the handle's node and returns it; raises TraceError for an abstract value, naming `what` was
+/// asked for.
 Node* evaluated(TensorObject* tensor, const char* what);
 
 /// Counts a node built outside a trace, and evaluates pending graphs that grew too large.
@@ -46,14 +48,15 @@ void count_pending(const Node& node);
 /// All living handles, in a ring.
 TensorObject* tensor_ring();
 
-// ---- errors ------------------------------------------------------------------------------------------------------------
+// ---- errors
+// ------------------------------------------------------------------------------------------------------------
 
 /// Sets the Python error that belongs to the C++ exception being handled.
 void translate_current_exception() noexcept;
 
 /// Runs a slot's body; a C++ exception becomes a Python error and the slot's failure value.
-template <class Body>
-auto guarded(Body&& body, std::invoke_result_t<Body> failure = {}) noexcept -> std::invoke_result_t<Body> {
+template <class Body> auto guarded(Body&& body, std::invoke_result_t<Body> failure = {}) noexcept
+    -> std::invoke_result_t<Body> {
   try {
     return body();
   } catch (...) {
@@ -65,10 +68,11 @@ auto guarded(Body&& body, std::invoke_result_t<Body> failure = {}) noexcept -> s
 /// A Python exception is set: carry it through C++ frames.
 [[noreturn]] inline void throw_python_error() { throw py::error_already_set(); }
 
-// ---- values ------------------------------------------------------------------------------------------------------------
+// ---- values
+// ------------------------------------------------------------------------------------------------------------
 
 // dtypes cross the border as their code (position in types/dtype.h), devices as a pair (kind, index).
-PyObject* dtype_object(DType dtype);   // the object registered for it (borrowed)
+PyObject* dtype_object(DType dtype);     // the object registered for it (borrowed)
 PyObject* device_object(Device device);  // from the registered factory, cached (borrowed)
 DType dtype_of_code(int64_t code);
 Device device_of_pair(std::pair<int, int> pair);
@@ -80,7 +84,7 @@ py::tuple shape_tuple(const Shape& shape);
 struct Number {
   WeakDType type;
   double real = 0;
-  int64_t integer = 0;   // bool and int: the low 64 bits
+  int64_t integer = 0;                  // bool and int: the low 64 bits
   bool negative = false, wide = false;  // wide: needs more than 64 bits
   /// The value's bits in a dtype; raises when an integer does not fit an integer dtype.
   int64_t bits(DType dtype) const;
@@ -98,18 +102,22 @@ struct Operand {
 bool parse_operand(PyObject* object, Operand& out);
 
 WeakDType promote_operands(std::span<const Operand> operands);
-/// Brings one operand to a dtype and shape: casts, broadcasts, fills numbers (literals inside abstract traces).
+/// Brings one operand to a dtype and shape: casts, broadcasts, fills numbers (literals inside abstract
+/// traces).
 NodeRef realize(const Operand& operand, WeakDType type, const Shape& shape, Device device);
 /// Brings all operands to one dtype (or to `dtype`) and one shape, checking devices.
-std::vector<NodeRef> unify(std::span<const Operand> operands, const char* what, std::optional<DType> dtype = {});
+std::vector<NodeRef> unify(std::span<const Operand> operands, const char* what,
+                           std::optional<DType> dtype = {});
 
-/// What Tensor(data, dtype, device) becomes, and what a foreign operand of an operator stands for: asked of the Python hooks.
+/// What Tensor(data, dtype, device) becomes, and what a foreign operand of an operator stands for: asked of
+/// the Python hooks.
 NodeRef convert_data(py::handle data, py::handle dtype, py::handle device);
 py::object convert_foreign(py::handle object);
 /// The only element as a Python number.
 PyObject* scalar_object(const Node& node, const char* what);
 
-// ---- parts of the module -----------------------------------------------------------------------------------------------
+// ---- parts of the module
+// -----------------------------------------------------------------------------------------------
 
 void bind_hooks(py::module_& m);
 void bind_tensor(py::module_& m);
@@ -134,15 +142,16 @@ void drain_decrefs();
 namespace pybind11::detail {
 
 /// Lets every m.def take and return Tensors as nodes.
-template <>
-struct type_caster<pg::NodeRef> {
+template <> struct type_caster<pg::NodeRef> {
   PYBIND11_TYPE_CASTER(pg::NodeRef, const_name("Tensor"));
   bool load(handle source, bool) {
     if (!pg::bindings::is_tensor(source.ptr())) return false;
     value = pg::bindings::node_of(pg::bindings::as_tensor(source.ptr()));
     return true;
   }
-  static handle cast(const pg::NodeRef& node, return_value_policy, handle) { return pg::bindings::wrap(node); }
+  static handle cast(const pg::NodeRef& node, return_value_policy, handle) {
+    return pg::bindings::wrap(node);
+  }
 };
 
 }  // namespace pybind11::detail

@@ -1,4 +1,5 @@
-// DLPack both ways. The structures are the standard's, declared here because no header of it is needed otherwise.
+// DLPack both ways. The structures are the standard's, declared here because no header of it is needed
+// otherwise.
 
 #include "bindings/common.h"
 #include "runtime/pool.h"
@@ -56,36 +57,42 @@ DType dtype_from_dl(DLDataType d) {
     const DLDataType own = dl_dtype(static_cast<DType>(i));
     if (own.code == d.code && own.bits == d.bits && d.lanes == 1) return static_cast<DType>(i);
   }
-  fail(ErrorKind::dtype, concat("DLPack type code ", int{d.code}, " with ", int{d.bits}, " bits and ", d.lanes, " lanes has no counterpart here"));
+  fail(ErrorKind::dtype, concat("DLPack type code ", int{d.code}, " with ", int{d.bits}, " bits and ",
+                                d.lanes, " lanes has no counterpart here"));
 }
 
 // What an exported tensor keeps alive.
-template <class Managed>
-struct Export {
+template <class Managed> struct Export {
   Managed managed;
   BufferRef buffer;
   Ints shape, strides;
 };
 
-template <class Managed>
-void delete_export(Managed* managed) {
+template <class Managed> void delete_export(Managed* managed) {
   delete static_cast<Export<Managed>*>(managed->context);
 }
 
-template <class Managed>
-Managed* make_export(Node* node) {
-  auto* out = new Export<Managed>{{}, BufferRef::share(node->buffer.load(std::memory_order_acquire)), node->shape, strides_of(node->shape)};
+template <class Managed> Managed* make_export(Node* node) {
+  auto* out = new Export<Managed>{{},
+                                  BufferRef::share(node->buffer.load(std::memory_order_acquire)),
+                                  node->shape,
+                                  strides_of(node->shape)};
   out->managed.context = out;
   out->managed.deleter = delete_export<Managed>;
-  out->managed.tensor = {out->buffer->data, {1, 0}, static_cast<int32_t>(node->shape.size()), dl_dtype(node->dtype), out->shape.data(), out->strides.data(), 0};
+  out->managed.tensor = {out->buffer->data,
+                         {1, 0},
+                         static_cast<int32_t>(node->shape.size()),
+                         dl_dtype(node->dtype),
+                         out->shape.data(),
+                         out->strides.data(),
+                         0};
   return &out->managed;
 }
 
 constexpr const char* old_name = "dltensor";
 constexpr const char* new_name = "dltensor_versioned";
 
-template <class Managed>
-void drop_unused(PyObject* capsule, const char* name) {
+template <class Managed> void drop_unused(PyObject* capsule, const char* name) {
   // A consumer renames the capsule it takes; one that still has its first name was never used.
   if (!PyCapsule_IsValid(capsule, name)) return;
   auto* managed = static_cast<Managed*>(PyCapsule_GetPointer(capsule, name));
@@ -100,16 +107,17 @@ py::object to_dlpack(py::handle x, bool versioned) {
     auto* managed = make_export<DLManagedTensorVersioned>(node);
     managed->version = {1, 0};
     managed->flags = 1;
-    capsule = PyCapsule_New(managed, new_name, [](PyObject* c) { drop_unused<DLManagedTensorVersioned>(c, new_name); });
+    capsule = PyCapsule_New(managed, new_name,
+                            [](PyObject* c) { drop_unused<DLManagedTensorVersioned>(c, new_name); });
   } else {
-    capsule = PyCapsule_New(make_export<DLManagedTensor>(node), old_name, [](PyObject* c) { drop_unused<DLManagedTensor>(c, old_name); });
+    capsule = PyCapsule_New(make_export<DLManagedTensor>(node), old_name,
+                            [](PyObject* c) { drop_unused<DLManagedTensor>(c, old_name); });
   }
   if (!capsule) throw_python_error();
   return py::reinterpret_steal<py::object>(capsule);
 }
 
-template <class Managed>
-void release_import(void* owner) {
+template <class Managed> void release_import(void* owner) {
   auto* managed = static_cast<Managed*>(owner);
   if (managed->deleter) managed->deleter(managed);
 }
@@ -130,10 +138,10 @@ void gather_strided(char* out, const DLTensor& t, int64_t item) {
   }
 }
 
-template <class Managed>
-NodeRef import(Managed* managed) {
+template <class Managed> NodeRef import(Managed* managed) {
   const DLTensor& t = managed->tensor;
-  require(t.device.kind == 1 || t.device.kind == 3, ErrorKind::device, "the other tensor does not lie in CPU memory; move it there first");
+  require(t.device.kind == 1 || t.device.kind == 3, ErrorKind::device,
+          "the other tensor does not lie in CPU memory; move it there first");
   Aval aval{Shape(t.shape, t.shape + t.ndim), dtype_from_dl(t.dtype), false, Device{}};
   const int64_t item = size_of(aval.dtype);
   const size_t bytes = static_cast<size_t>(count_of(aval.shape) * item);
@@ -143,7 +151,8 @@ NodeRef import(Managed* managed) {
     row_major = row_major && (t.shape[d] == 1 || t.strides[d] == dense[static_cast<size_t>(d)]);
   char* data = static_cast<char*>(t.data) + t.byte_offset;
   if ((row_major || bytes == 0) && reinterpret_cast<uintptr_t>(data) % static_cast<size_t>(item) == 0)
-    return buffer_node(wrap_foreign(data, bytes, Device{}, {release_import<Managed>, managed}), std::move(aval));
+    return buffer_node(wrap_foreign(data, bytes, Device{}, {release_import<Managed>, managed}),
+                       std::move(aval));
   BufferRef buffer = allocate(bytes);
   if (t.strides) gather_strided(static_cast<char*>(buffer->data), t, item);
   else std::memcpy(buffer->data, data, bytes);
@@ -155,12 +164,14 @@ NodeRef from_dlpack(py::handle capsule) {
   PyObject* raw = capsule.ptr();
   if (PyCapsule_IsValid(raw, new_name)) {
     auto* managed = static_cast<DLManagedTensorVersioned*>(PyCapsule_GetPointer(raw, new_name));
-    require(managed->version.major == 1, ErrorKind::not_implemented, [&] { return concat("DLPack version ", managed->version.major, " is not known"); });
+    require(managed->version.major == 1, ErrorKind::not_implemented,
+            [&] { return concat("DLPack version ", managed->version.major, " is not known"); });
     NodeRef node = import(managed);
     PyCapsule_SetName(raw, "used_dltensor_versioned");
     return node;
   }
-  require(PyCapsule_IsValid(raw, old_name), ErrorKind::type, "expected an unused DLPack capsule, as x.__dlpack__() returns");
+  require(PyCapsule_IsValid(raw, old_name), ErrorKind::type,
+          "expected an unused DLPack capsule, as x.__dlpack__() returns");
   NodeRef node = import(static_cast<DLManagedTensor*>(PyCapsule_GetPointer(raw, old_name)));
   PyCapsule_SetName(raw, "used_dltensor");
   return node;
@@ -170,8 +181,10 @@ NodeRef from_dlpack(py::handle capsule) {
 
 void bind_dlpack(py::module_& m) {
   m.def("to_dlpack", to_dlpack, py::arg("x"), py::arg("versioned") = false,
-        "A DLPack capsule of the values: 'dltensor', or 'dltensor_versioned', which can say that the memory is read-only.");
-  m.def("from_dlpack", from_dlpack, py::arg("capsule"), "A tensor over another library's memory (a copy when that is not row-major).");
+        "A DLPack capsule of the values: 'dltensor', or 'dltensor_versioned', which can say that the memory "
+        "is read-only.");
+  m.def("from_dlpack", from_dlpack, py::arg("capsule"),
+        "A tensor over another library's memory (a copy when that is not row-major).");
 }
 
 }  // namespace pg::bindings

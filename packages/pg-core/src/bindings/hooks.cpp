@@ -1,4 +1,5 @@
-// What the extension hands out or asks of the Python package: dtype and device objects, conversions, error classes.
+// What the extension hands out or asks of the Python package: dtype and device objects, conversions, error
+// classes.
 
 #include <pybind11/stl.h>
 
@@ -25,17 +26,17 @@ std::array<PyObject*, 512> devices{};  // by kind and index
 
 const char* name_of_kind(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::generic: return "generic";
-    case ErrorKind::shape: return "shape";
-    case ErrorKind::dtype: return "dtype";
-    case ErrorKind::device: return "device";
-    case ErrorKind::trace: return "trace";
-    case ErrorKind::index: return "index";
-    case ErrorKind::value: return "value";
-    case ErrorKind::type: return "type";
-    case ErrorKind::memory: return "memory";
-    case ErrorKind::not_implemented: return "not_implemented";
-    case ErrorKind::internal: break;
+  case ErrorKind::generic: return "generic";
+  case ErrorKind::shape: return "shape";
+  case ErrorKind::dtype: return "dtype";
+  case ErrorKind::device: return "device";
+  case ErrorKind::trace: return "trace";
+  case ErrorKind::index: return "index";
+  case ErrorKind::value: return "value";
+  case ErrorKind::type: return "type";
+  case ErrorKind::memory: return "memory";
+  case ErrorKind::not_implemented: return "not_implemented";
+  case ErrorKind::internal: break;
   }
   return "internal";
 }
@@ -46,7 +47,8 @@ void set_error(ErrorKind kind, const char* message) {
 }
 
 NodeRef node_behind(const py::object& made, const char* hook) {
-  require(is_tensor(made.ptr()), ErrorKind::internal, [&] { return concat("the hook ", hook, " did not return a Tensor"); });
+  require(is_tensor(made.ptr()), ErrorKind::internal,
+          [&] { return concat("the hook ", hook, " did not return a Tensor"); });
   return node_of(as_tensor(made.ptr()));
 }
 
@@ -77,12 +79,16 @@ PyObject* dtype_object(DType dtype) {
 
 PyObject* device_object(Device device) {
   PyObject*& cached = devices[static_cast<size_t>(device.kind) * 256 + device.index];
-  if (!cached) cached = py::handle(hooks.device)(static_cast<int>(device.kind), static_cast<int>(device.index)).release().ptr();
+  if (!cached)
+    cached = py::handle(hooks.device)(static_cast<int>(device.kind), static_cast<int>(device.index))
+                 .release()
+                 .ptr();
   return cached;
 }
 
 DType dtype_of_code(int64_t code) {
-  require(code >= 0 && code < dtype_count, ErrorKind::dtype, [&] { return concat("no dtype has the code ", code); });
+  require(code >= 0 && code < dtype_count, ErrorKind::dtype,
+          [&] { return concat("no dtype has the code ", code); });
   return static_cast<DType>(code);
 }
 
@@ -111,7 +117,8 @@ void bind_hooks(py::module_& m) {
   });
   m.def(
       "set_hooks",
-      [](const py::sequence& dtypes, py::object device, py::object convert, py::object operand, py::dict errors, const std::string& package_path) {
+      [](const py::sequence& dtypes, py::object device, py::object convert, py::object operand,
+         py::dict errors, const std::string& package_path) {
         require(dtypes.size() == dtype_count, ErrorKind::internal, "one dtype object per dtype is needed");
         for (size_t i = 0; i < dtype_count; ++i) hooks.dtypes[i] = py::object(dtypes[i]).release().ptr();
         hooks.device = device.release().ptr();
@@ -120,7 +127,8 @@ void bind_hooks(py::module_& m) {
         hooks.errors = errors.release().ptr();
         install_location_hooks(package_path);
       },
-      py::kw_only(), py::arg("dtypes"), py::arg("device"), py::arg("convert"), py::arg("operand"), py::arg("errors"), py::arg("package_path"));
+      py::kw_only(), py::arg("dtypes"), py::arg("device"), py::arg("convert"), py::arg("operand"),
+      py::arg("errors"), py::arg("package_path"));
 }
 
 }  // namespace pg::bindings

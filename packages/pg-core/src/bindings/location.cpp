@@ -10,7 +10,8 @@
 namespace pg::bindings {
 namespace {
 
-// Code objects seen, each kept alive for the life of the process, and whether it belongs to a library of ours.
+// Code objects seen, each kept alive for the life of the process, and whether it belongs to a library of
+// ours.
 std::unordered_map<PyCodeObject*, bool>& known_codes() {
   static auto* known = new std::unordered_map<PyCodeObject*, bool>;
   return *known;
@@ -24,9 +25,11 @@ bool is_library(PyCodeObject* code) {
   Py_ssize_t length = 0;
   const char* text = PyUnicode_AsUTF8AndSize(code->co_filename, &length);
   if (!text) PyErr_Clear();
-  const std::string_view path = text ? std::string_view(text, static_cast<size_t>(length)) : std::string_view();
+  const std::string_view path =
+      text ? std::string_view(text, static_cast<size_t>(length)) : std::string_view();
   const auto holds = [&](std::string_view part) { return path.find(part) != std::string_view::npos; };
-  const bool library = path.starts_with(package) || holds("/pg_nn/") || holds("/pg_jax/") || holds("/pg_onnx/");
+  const bool library =
+      path.starts_with(package) || holds("/pg_nn/") || holds("/pg_jax/") || holds("/pg_onnx/");
   Py_INCREF(code);
   known.emplace(code, library);
   return library;
@@ -56,7 +59,8 @@ std::string format_location(const Location& where) {
   if (!where.code) return "";
   auto* code = static_cast<PyCodeObject*>(where.code);
   const py::handle file(code->co_filename), name(code->co_name);
-  return concat(py::cast<std::string>(file), ":", PyCode_Addr2Line(code, where.offset), " in ", py::cast<std::string>(name));
+  return concat(py::cast<std::string>(file), ":", PyCode_Addr2Line(code, where.offset), " in ",
+                py::cast<std::string>(name));
 }
 
 void install_location_hooks(const std::string& package_path) {

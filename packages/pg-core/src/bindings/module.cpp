@@ -44,51 +44,69 @@ void check_signals() {
 
 void bind_debug(py::module_& m) {
   cpu::find_onednn_library = find_onednn;
-  m.def("onednn_status", cpu::onednn_status, "Empty when oneDNN serves matmul and conv; else why it does not.");
-  m.def("onednn_enable", cpu::onednn_enable, py::arg("on"), "Switches between oneDNN and pequegrad's own kernels.");
-  m.def("library_calls", [] {
-    const cpu::LibraryCalls calls = cpu::library_calls();
-    py::dict out;
-    out["onednn"] = calls.onednn;
-    out["fallback"] = calls.fallback;
-    return out;
-  }, "Matrix products and convolutions so far, by who computed them.");
+  m.def("onednn_status", cpu::onednn_status,
+        "Empty when oneDNN serves matmul and conv; else why it does not.");
+  m.def("onednn_enable", cpu::onednn_enable, py::arg("on"),
+        "Switches between oneDNN and pequegrad's own kernels.");
+  m.def(
+      "library_calls",
+      [] {
+        const cpu::LibraryCalls calls = cpu::library_calls();
+        py::dict out;
+        out["onednn"] = calls.onednn;
+        out["fallback"] = calls.fallback;
+        return out;
+      },
+      "Matrix products and convolutions so far, by who computed them.");
   engine::host = {release_gil, acquire_gil, print, check_signals};
   dump_text = print;
   m.def("live_nodes", live_nodes, "Nodes alive in the process.");
   m.def("live_buffers", [] { return memory_stats().live_buffers; }, "Buffers alive in the process.");
-  m.def("launches", [] { return engine::counters().kernels + engine::counters().calls; }, "Kernels and library calls run so far in the process.");
-  m.def("counters", [] {
-    const engine::Counters c = engine::counters();
-    py::dict out;
-    out["kernels"] = c.kernels;
-    out["calls"] = c.calls;
-    out["programs"] = c.programs;
-    out["builds"] = c.builds;
-    out["cached"] = c.cached;
-    return out;
-  }, "What the engine did so far: kernels launched, library calls, programs run, programs compiled, programs in the cache.");
+  m.def(
+      "launches", [] { return engine::counters().kernels + engine::counters().calls; },
+      "Kernels and library calls run so far in the process.");
+  m.def(
+      "counters",
+      [] {
+        const engine::Counters c = engine::counters();
+        py::dict out;
+        out["kernels"] = c.kernels;
+        out["calls"] = c.calls;
+        out["programs"] = c.programs;
+        out["builds"] = c.builds;
+        out["cached"] = c.cached;
+        return out;
+      },
+      "What the engine did so far: kernels launched, library calls, programs run, programs compiled, "
+      "programs in the cache.");
   m.def("clear_programs", engine::clear_programs, "Empties the cache of compiled programs.");
-  m.def("memory_stats", [] {
-    const MemoryStats s = memory_stats();
-    py::dict out;
-    out["live_bytes"] = s.live_bytes;
-    out["live_buffers"] = s.live_buffers;
-    out["cached_bytes"] = s.cached_bytes;
-    out["held_bytes"] = s.held_bytes;
-    out["peak_bytes"] = s.peak_bytes;
-    out["limit_bytes"] = s.limit_bytes;
-    return out;
-  }, "What the allocator holds.");
+  m.def(
+      "memory_stats",
+      [] {
+        const MemoryStats s = memory_stats();
+        py::dict out;
+        out["live_bytes"] = s.live_bytes;
+        out["live_buffers"] = s.live_buffers;
+        out["cached_bytes"] = s.cached_bytes;
+        out["held_bytes"] = s.held_bytes;
+        out["peak_bytes"] = s.peak_bytes;
+        out["limit_bytes"] = s.limit_bytes;
+        return out;
+      },
+      "What the allocator holds.");
   m.def("reset_peak", reset_peak, "Forgets the highest use of memory so far.");
   m.def("empty_cache", empty_cache, "Gives cached memory back to the system.");
   m.def("memory_limit", [] { return memory_stats().limit_bytes; }, "Most bytes that tensors may take.");
-  m.def("set_memory_limit", set_memory_limit, py::arg("bytes"), "Sets the most bytes that tensors may take; 0 restores the default.");
+  m.def("set_memory_limit", set_memory_limit, py::arg("bytes"),
+        "Sets the most bytes that tensors may take; 0 restores the default.");
   m.def("num_threads", num_threads, "Threads that kernels use.");
-  m.def("set_num_threads", [](int n) {
-    const py::gil_scoped_release released;
-    set_num_threads(n);
-  }, py::arg("n"), "Sets how many threads kernels use; 0 restores the default.");
+  m.def(
+      "set_num_threads",
+      [](int n) {
+        const py::gil_scoped_release released;
+        set_num_threads(n);
+      },
+      py::arg("n"), "Sets how many threads kernels use; 0 restores the default.");
   m.def("env_help", env_help, "The environment switches, one line each.");
 }
 

@@ -41,10 +41,13 @@ NodeRef node_from_numpy(py::array array, int code, bool copy) {
     require(contiguous && aligned, ErrorKind::value,
             "sharing memory needs an aligned, C-contiguous array; copy instead: pg.Tensor(array)");
   void* data = const_cast<void*>(array.data());
-  return buffer_node(wrap_foreign(data, bytes, Device{}, {release_python_owner, array.release().ptr()}), std::move(aval));
+  return buffer_node(wrap_foreign(data, bytes, Device{}, {release_python_owner, array.release().ptr()}),
+                     std::move(aval));
 }
 
-py::dtype numpy_dtype(DType dtype) { return py::dtype(dtype == DType::bfloat16 ? "uint16" : std::string(name_of(dtype))); }
+py::dtype numpy_dtype(DType dtype) {
+  return py::dtype(dtype == DType::bfloat16 ? "uint16" : std::string(name_of(dtype)));
+}
 
 py::array numpy_view(Node* node) {
   static const std::vector<py::object>* types = [] {
@@ -53,12 +56,14 @@ py::array numpy_view(Node* node) {
     return made;
   }();
   Buffer* buffer = node->buffer.load(std::memory_order_acquire);
-  const py::capsule owner(Ref<Buffer>::share(buffer).detach(), [](void* raw) { Ref<Buffer>::adopt(static_cast<Buffer*>(raw)); });
+  const py::capsule owner(Ref<Buffer>::share(buffer).detach(),
+                          [](void* raw) { Ref<Buffer>::adopt(static_cast<Buffer*>(raw)); });
   std::vector<py::ssize_t> shape(node->shape.begin(), node->shape.end());
   const Ints strides = strides_of(node->shape);
   std::vector<py::ssize_t> steps(strides.begin(), strides.end());
   for (auto& s : steps) s *= size_of(node->dtype);
-  py::array view(py::reinterpret_borrow<py::dtype>((*types)[static_cast<size_t>(node->dtype)]), shape, steps, buffer->data, owner);
+  py::array view(py::reinterpret_borrow<py::dtype>((*types)[static_cast<size_t>(node->dtype)]), shape, steps,
+                 buffer->data, owner);
   py::detail::array_proxy(view.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
   return view;
 }
@@ -89,14 +94,21 @@ void drain_decrefs() {
 void bind_interop(py::module_& m) {
   m.def("from_numpy", node_from_numpy, py::arg("array"), py::arg("dtype"), py::arg("copy"),
         "A tensor of an array's values, or one that shares its memory. bfloat16 travels as uint16.");
-  m.def("to_numpy", [](py::handle x) {
-    require(is_tensor(x.ptr()), ErrorKind::type, "to_numpy takes a Tensor");
-    return numpy_view(evaluated(as_tensor(x.ptr()), "conversion to NumPy"));
-  }, py::arg("x"), "A read-only view of the values that keeps them alive. bfloat16 travels as uint16.");
-  m.def("item", [](py::handle x) {
-    require(is_tensor(x.ptr()), ErrorKind::type, "item takes a Tensor");
-    return py::reinterpret_steal<py::object>(scalar_object(*evaluated(as_tensor(x.ptr()), ".item()"), ".item()"));
-  }, py::arg("x"), "The only element, as a Python number.");
+  m.def(
+      "to_numpy",
+      [](py::handle x) {
+        require(is_tensor(x.ptr()), ErrorKind::type, "to_numpy takes a Tensor");
+        return numpy_view(evaluated(as_tensor(x.ptr()), "conversion to NumPy"));
+      },
+      py::arg("x"), "A read-only view of the values that keeps them alive. bfloat16 travels as uint16.");
+  m.def(
+      "item",
+      [](py::handle x) {
+        require(is_tensor(x.ptr()), ErrorKind::type, "item takes a Tensor");
+        return py::reinterpret_steal<py::object>(
+            scalar_object(*evaluated(as_tensor(x.ptr()), ".item()"), ".item()"));
+      },
+      py::arg("x"), "The only element, as a Python number.");
 }
 
 }  // namespace pg::bindings

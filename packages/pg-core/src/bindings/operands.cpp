@@ -13,10 +13,10 @@ namespace {
 
 double round_to(double value, DType dtype) {
   switch (dtype) {
-    case DType::float32: return static_cast<float>(value);
-    case DType::float16: return half_to_float(float_to_half(static_cast<float>(value)));
-    case DType::bfloat16: return bfloat16_to_float(float_to_bfloat16(static_cast<float>(value)));
-    default: return value;
+  case DType::float32: return static_cast<float>(value);
+  case DType::float16: return half_to_float(float_to_half(static_cast<float>(value)));
+  case DType::bfloat16: return bfloat16_to_float(float_to_bfloat16(static_cast<float>(value)));
+  default: return value;
   }
 }
 
@@ -38,7 +38,8 @@ int64_t saturate(double value, DType dtype) {
 bool fits(const Number& n, DType dtype) {
   if (n.wide) return false;
   const int width = static_cast<int>(size_of(dtype)) * 8;
-  if (is_unsigned(dtype)) return !n.negative && (width == 64 || static_cast<uint64_t>(n.integer) >> width == 0);
+  if (is_unsigned(dtype))
+    return !n.negative && (width == 64 || static_cast<uint64_t>(n.integer) >> width == 0);
   if (!n.negative && n.integer < 0) return false;  // 2^63 .. 2^64-1
   if (width == 64) return true;
   const int64_t limit = int64_t{1} << (width - 1);
@@ -46,7 +47,8 @@ bool fits(const Number& n, DType dtype) {
 }
 
 PyTypeObject* numpy_generic() {
-  static PyTypeObject* type = reinterpret_cast<PyTypeObject*>(py::object(py::module_::import("numpy").attr("generic")).release().ptr());
+  static PyTypeObject* type = reinterpret_cast<PyTypeObject*>(
+      py::object(py::module_::import("numpy").attr("generic")).release().ptr());
   return type;
 }
 
@@ -99,7 +101,8 @@ int64_t Number::bits(DType dtype) const {
   if (is_bool(dtype)) return is_float(type.dtype) ? real != 0 : integer != 0 || wide;
   if (is_float(type.dtype)) return saturate(real, dtype);
   require(fits(*this, dtype), ErrorKind::value, [&] {
-    return concat("the Python integer ", real, " is out of range for ", name_of(dtype), "; cast the tensor to a wider dtype first");
+    return concat("the Python integer ", real, " is out of range for ", name_of(dtype),
+                  "; cast the tensor to a wider dtype first");
   });
   return integer;
 }
@@ -143,8 +146,9 @@ WeakDType promote_operands(std::span<const Operand> operands) {
   for (const Operand& o : operands) strong = strong || !o.type().weak;
   const auto type_of = [&](const Operand& o) {
     WeakDType t = o.type();
-    // A jitted function's float argument is a weak float64, so that nothing is lost before it meets a float64 tensor; beside any
-    // other tensor it counts as the default float, like the Python number that it stands for.
+    // A jitted function's float argument is a weak float64, so that nothing is lost before it meets a float64
+    // tensor; beside any other tensor it counts as the default float, like the Python number that it stands
+    // for.
     if (strong && t.weak && t.dtype == DType::float64) t.dtype = DType::float32;
     return t;
   };
@@ -171,12 +175,14 @@ std::vector<NodeRef> unify(std::span<const Operand> operands, const char* what, 
   const Node* first = nullptr;
   for (const Operand& o : operands)
     if (o.node && !first) first = o.node.get();
-  require(first != nullptr, ErrorKind::type, [&] { return concat(what, ": at least one operand must be a tensor"); });
+  require(first != nullptr, ErrorKind::type,
+          [&] { return concat(what, ": at least one operand must be a tensor"); });
   Shape shape = first->shape;
   for (const Operand& o : operands) {
     if (!o.node) continue;
     require(o.node->device == first->device, ErrorKind::device, [&] {
-      return concat(what, ": operands live on ", to_string(first->device), " and ", to_string(o.node->device), "; move one with .to(device)");
+      return concat(what, ": operands live on ", to_string(first->device), " and ", to_string(o.node->device),
+                    "; move one with .to(device)");
     });
     if (o.node->shape != shape) shape = broadcast_shapes(shape, o.node->shape, what);
   }
@@ -208,14 +214,17 @@ Ints parse_ints(py::handle object, const char* what) {
     out.push_back(one(object.ptr()));
     return out;
   }
-  if (!PySequence_Check(object.ptr())) fail(ErrorKind::type, concat(what, " must be an integer or a sequence of integers, got ", Py_TYPE(object.ptr())->tp_name));
+  if (!PySequence_Check(object.ptr()))
+    fail(ErrorKind::type,
+         concat(what, " must be an integer or a sequence of integers, got ", Py_TYPE(object.ptr())->tp_name));
   for (py::handle item : py::reinterpret_borrow<py::sequence>(object)) out.push_back(one(item.ptr()));
   return out;
 }
 
 py::tuple shape_tuple(const Shape& shape) {
   py::tuple out(shape.size());
-  for (size_t i = 0; i < shape.size(); ++i) PyTuple_SET_ITEM(out.ptr(), static_cast<Py_ssize_t>(i), PyLong_FromLongLong(shape[i]));
+  for (size_t i = 0; i < shape.size(); ++i)
+    PyTuple_SET_ITEM(out.ptr(), static_cast<Py_ssize_t>(i), PyLong_FromLongLong(shape[i]));
   return out;
 }
 

@@ -17,13 +17,16 @@ const Op& op_named(PyObject* name) {
   require(text != nullptr, ErrorKind::type, "an op is named by a string");
   const Op* op = find_op(text);
   require(op != nullptr, ErrorKind::value, [&] { return concat("no op is called '", text, "'"); });
-  require(!op->as<Leaf>() && !op->as<Fill>(), ErrorKind::value, [&] { return concat("'", text, "' is no op that takes operands"); });
+  require(!op->as<Leaf>() && !op->as<Fill>(), ErrorKind::value,
+          [&] { return concat("'", text, "' is no op that takes operands"); });
   return *op;
 }
 
-// An index out of range is reported at evaluation, so its op must know where it was called even outside a trace.
+// An index out of range is reported at evaluation, so its op must know where it was called even outside a
+// trace.
 NodeRef finished(NodeRef node) {
-  if (!trace_open() && (node->op == &gather_op || node->op == &scatter_op) && !node->where.code) node->where = nearest_user_location();
+  if (!trace_open() && (node->op == &gather_op || node->op == &scatter_op) && !node->where.code)
+    node->where = nearest_user_location();
   count_pending(*node);
   return node;
 }
@@ -36,14 +39,17 @@ PyObject* apply(PyObject*, PyObject* const* args, Py_ssize_t count) {
     const bool sequence = PyTuple_Check(args[1]) || PyList_Check(args[1]);
     require(sequence, ErrorKind::type, "apply takes a tuple or list of tensors");
     const Py_ssize_t n = PySequence_Fast_GET_SIZE(args[1]);
-    require(op.arity < 0 ? n > 0 : n == op.arity, ErrorKind::type, [&] { return concat(op.name, " takes ", op.arity, " operands, got ", n); });
+    require(op.arity < 0 ? n > 0 : n == op.arity, ErrorKind::type,
+            [&] { return concat(op.name, " takes ", op.arity, " operands, got ", n); });
     NodeRef small[4];
     std::vector<NodeRef> large;
     if (n > 4) large.resize(static_cast<size_t>(n));
     NodeRef* operands = n > 4 ? large.data() : small;
     for (Py_ssize_t i = 0; i < n; ++i) {
       PyObject* item = PySequence_Fast_GET_ITEM(args[1], i);
-      require(is_tensor(item), ErrorKind::type, [&] { return concat(op.name, ": operand ", i, " is ", Py_TYPE(item)->tp_name, ", not a Tensor"); });
+      require(is_tensor(item), ErrorKind::type, [&] {
+        return concat(op.name, ": operand ", i, " is ", Py_TYPE(item)->tp_name, ", not a Tensor");
+      });
       operands[i] = node_of(as_tensor(item));
     }
     Attrs attrs;
@@ -51,7 +57,8 @@ PyObject* apply(PyObject*, PyObject* const* args, Py_ssize_t count) {
       const Ints words = parse_ints(args[2], "attributes");
       attrs.assign(words.begin(), words.end());
     }
-    return wrap(finished(make(op, std::span<const NodeRef>(operands, static_cast<size_t>(n)), std::move(attrs))));
+    return wrap(
+        finished(make(op, std::span<const NodeRef>(operands, static_cast<size_t>(n)), std::move(attrs))));
   });
 }
 
@@ -60,13 +67,13 @@ PyObject* elementwise(PyObject*, PyObject* const* args, Py_ssize_t count) {
     require(count >= 2, ErrorKind::type, "elementwise takes an op and its operands");
     const Op& op = op_named(args[0]);
     const size_t n = static_cast<size_t>(count - 1);
-    require(op.elementwise() && static_cast<size_t>(op.arity) == n, ErrorKind::type, [&] {
-      return concat(op.name, " takes ", op.arity, " operands, got ", n);
-    });
+    require(op.elementwise() && static_cast<size_t>(op.arity) == n, ErrorKind::type,
+            [&] { return concat(op.name, " takes ", op.arity, " operands, got ", n); });
     std::vector<Operand> operands(n);
     for (size_t i = 0; i < n; ++i)
       require(parse_operand(args[i + 1], operands[i]), ErrorKind::type, [&] {
-        return concat(op.name, ": operand ", i, " is ", Py_TYPE(args[i + 1])->tp_name, ", neither a tensor nor a number");
+        return concat(op.name, ": operand ", i, " is ", Py_TYPE(args[i + 1])->tp_name,
+                      ", neither a tensor nor a number");
       });
     if (&op != &where_op) {
       std::optional<DType> dtype;
@@ -83,12 +90,14 @@ PyObject* elementwise(PyObject*, PyObject* const* args, Py_ssize_t count) {
         shape = broadcast_shapes(shape, o.node->shape, "where");
         if (!first) first = o.node.get();
         require(o.node->device == first->device, ErrorKind::device, [&] {
-          return concat("where: operands live on ", to_string(first->device), " and ", to_string(o.node->device), "; move one with .to(device)");
+          return concat("where: operands live on ", to_string(first->device), " and ",
+                        to_string(o.node->device), "; move one with .to(device)");
         });
       }
     require(first != nullptr, ErrorKind::type, "where: at least one operand must be a tensor");
     return wrap(finished(make(op, {realize(operands[0], {DType::bool_, false}, shape, first->device),
-                                   realize(operands[1], type, shape, first->device), realize(operands[2], type, shape, first->device)})));
+                                   realize(operands[1], type, shape, first->device),
+                                   realize(operands[2], type, shape, first->device)})));
   });
 }
 
@@ -96,20 +105,23 @@ PyMethodDef functions[] = {
     {"apply", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(apply)), METH_FASTCALL,
      "apply(op, inputs, attrs=())\n--\n\nOne node of a record; operands must fit as the record says."},
     {"elementwise", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(elementwise)), METH_FASTCALL,
-     "elementwise(op, *operands)\n--\n\nPromotes operands to one dtype, broadcasts them to one shape, and applies the op."},
+     "elementwise(op, *operands)\n--\n\nPromotes operands to one dtype, broadcasts them to one shape, and "
+     "applies the op."},
     {nullptr, nullptr, 0, nullptr},
 };
 
 Number number_of(py::handle value) {
   const auto number = parse_number(value.ptr());
-  require(number.has_value(), ErrorKind::type, [&] { return concat("expected a number, got ", Py_TYPE(value.ptr())->tp_name); });
+  require(number.has_value(), ErrorKind::type,
+          [&] { return concat("expected a number, got ", Py_TYPE(value.ptr())->tp_name); });
   return *number;
 }
 
 Aval aval_of(int dtype, bool weak, py::handle shape, std::pair<int, int> device) {
   Aval aval{parse_ints(shape, "shape"), dtype_of_code(dtype), weak, device_of_pair(device)};
   for (const int64_t extent : aval.shape)
-    require(extent >= 0, ErrorKind::shape, [&] { return concat("a shape has no negative extents, got ", to_string(aval.shape)); });
+    require(extent >= 0, ErrorKind::shape,
+            [&] { return concat("a shape has no negative extents, got ", to_string(aval.shape)); });
   count_of(aval.shape);
   return aval;
 }
@@ -118,62 +130,96 @@ Aval aval_of(int dtype, bool weak, py::handle shape, std::pair<int, int> device)
 
 void bind_ops(py::module_& m) {
   if (PyModule_AddFunctions(m.ptr(), functions) < 0) throw_python_error();
-  m.def("promote", [](const py::args& args) {
-    std::vector<Operand> operands(args.size());
-    for (size_t i = 0; i < args.size(); ++i)
-      require(parse_operand(py::object(args[i]).ptr(), operands[i]), ErrorKind::type, "promote takes tensors and numbers");
-    const WeakDType type = promote_operands(operands);
-    return std::make_pair(static_cast<int>(type.dtype), type.weak);
-  }, "The dtype code and weakness in which the operands meet.");
-  m.def("astype", [](const NodeRef& x, int dtype) {
-    const DType wanted = dtype_of_code(dtype);
-    return finished(x->dtype == wanted && !x->weak ? x : make(astype_op, {x}, {dtype}));
-  }, py::arg("x"), py::arg("dtype"), "The values in another dtype; the result is strong.");
-  m.def("broadcast_to", [](const NodeRef& x, py::handle shape) { return finished(broadcast_to(x, parse_ints(shape, "shape"))); },
-        py::arg("x"), py::arg("shape"), "The values repeated along new axes and axes of extent 1.");
-  m.def("number", [](py::handle value, int dtype, bool weak, py::handle shape, std::pair<int, int> device) {
-    const Aval aval = aval_of(dtype, weak, shape, device);
-    const int64_t bits = number_of(value).bits(aval.dtype);
-    return abstract_trace_open() ? full_node(bits, aval) : number_node(bits, aval);
-  }, py::arg("value"), py::arg("dtype"), py::arg("weak"), py::arg("shape"), py::arg("device"),
-        "A filled tensor: a run-time number outside a jit trace, a literal inside.");
-  m.def("full", [](py::handle value, int dtype, bool weak, py::handle shape, std::pair<int, int> device) {
-    const Aval aval = aval_of(dtype, weak, shape, device);
-    return full_node(number_of(value).bits(aval.dtype), aval);
-  }, py::arg("value"), py::arg("dtype"), py::arg("weak"), py::arg("shape"), py::arg("device"),
-        "A filled literal: its value is part of the program.");
-  m.def("to_device", [](const NodeRef& x, std::pair<int, int> pair) {
-    const Device device = device_of_pair(pair);
-    require(device == x->device, ErrorKind::device, [&] {
-      return concat("a tensor on ", to_string(x->device), " cannot move to ", to_string(device), ": this build of pequegrad has no backend for it");
-    });
-    return x;
-  }, py::arg("x"), py::arg("device"), "The tensor on another device.");
-  m.def("rebind", [](py::handle handle, const NodeRef& value) {
-    require(is_tensor(handle.ptr()), ErrorKind::type, "only a Tensor can be rebound");
-    rebind(as_tensor(handle.ptr()), value);
-  }, py::arg("handle"), py::arg("value"), "Lets the handle name another node; inside jit a captured handle becomes a hidden output.");
-  m.def("eval_many", [](const py::sequence& tensors) {
-    std::vector<NodeRef> held;
-    std::vector<Node*> roots;
-    for (py::handle t : tensors) {
-      require(is_tensor(t.ptr()), ErrorKind::type, "eval_many takes Tensors");
-      if (as_tensor(t.ptr())->node->abstract) evaluated(as_tensor(t.ptr()), "evaluation");
-      held.push_back(NodeRef::share(as_tensor(t.ptr())->node));
-      roots.push_back(held.back().get());
-    }
-    engine::evaluate(roots);
-  }, py::arg("tensors"), "Computes several tensors as one program.");
-  m.def("op_names", [] {
-    std::vector<std::string> names;
-    for (const Op* op : all_ops()) names.push_back(op->name);
-    return names;
-  }, "The names of all records.");
-  m.def("op_doc", [](const std::string& name) {
-    const Op* op = find_op(name);
-    require(op != nullptr, ErrorKind::value, [&] { return concat("no op is called '", name, "'"); });
-    return op->doc;
-  }, py::arg("op"), "What a record says it does.");
+  m.def(
+      "promote",
+      [](const py::args& args) {
+        std::vector<Operand> operands(args.size());
+        for (size_t i = 0; i < args.size(); ++i)
+          require(parse_operand(py::object(args[i]).ptr(), operands[i]), ErrorKind::type,
+                  "promote takes tensors and numbers");
+        const WeakDType type = promote_operands(operands);
+        return std::make_pair(static_cast<int>(type.dtype), type.weak);
+      },
+      "The dtype code and weakness in which the operands meet.");
+  m.def(
+      "astype",
+      [](const NodeRef& x, int dtype) {
+        const DType wanted = dtype_of_code(dtype);
+        return finished(x->dtype == wanted && !x->weak ? x : make(astype_op, {x}, {dtype}));
+      },
+      py::arg("x"), py::arg("dtype"), "The values in another dtype; the result is strong.");
+  m.def(
+      "broadcast_to",
+      [](const NodeRef& x, py::handle shape) {
+        return finished(broadcast_to(x, parse_ints(shape, "shape")));
+      },
+      py::arg("x"), py::arg("shape"), "The values repeated along new axes and axes of extent 1.");
+  m.def(
+      "number",
+      [](py::handle value, int dtype, bool weak, py::handle shape, std::pair<int, int> device) {
+        const Aval aval = aval_of(dtype, weak, shape, device);
+        const int64_t bits = number_of(value).bits(aval.dtype);
+        return abstract_trace_open() ? full_node(bits, aval) : number_node(bits, aval);
+      },
+      py::arg("value"), py::arg("dtype"), py::arg("weak"), py::arg("shape"), py::arg("device"),
+      "A filled tensor: a run-time number outside a jit trace, a literal inside.");
+  m.def(
+      "full",
+      [](py::handle value, int dtype, bool weak, py::handle shape, std::pair<int, int> device) {
+        const Aval aval = aval_of(dtype, weak, shape, device);
+        return full_node(number_of(value).bits(aval.dtype), aval);
+      },
+      py::arg("value"), py::arg("dtype"), py::arg("weak"), py::arg("shape"), py::arg("device"),
+      "A filled literal: its value is part of the program.");
+  m.def(
+      "to_device",
+      [](const NodeRef& x, std::pair<int, int> pair) {
+        const Device device = device_of_pair(pair);
+        require(device == x->device, ErrorKind::device, [&] {
+          return concat("a tensor on ", to_string(x->device), " cannot move to ", to_string(device),
+                        ": this build of pequegrad has no backend for it");
+        });
+        return x;
+      },
+      py::arg("x"), py::arg("device"), "The tensor on another device.");
+  m.def(
+      "rebind",
+      [](py::handle handle, const NodeRef& value) {
+        require(is_tensor(handle.ptr()), ErrorKind::type, "only a Tensor can be rebound");
+        rebind(as_tensor(handle.ptr()), value);
+      },
+      py::arg("handle"), py::arg("value"),
+      "Lets the handle name another node; inside jit a captured handle becomes a hidden output.");
+  m.def(
+      "eval_many",
+      [](const py::sequence& tensors) {
+        std::vector<NodeRef> held;
+        std::vector<Node*> roots;
+        for (py::handle t : tensors) {
+          require(is_tensor(t.ptr()), ErrorKind::type, "eval_many takes Tensors");
+          if (as_tensor(t.ptr())->node->abstract) evaluated(as_tensor(t.ptr()), "evaluation");
+          held.push_back(NodeRef::share(as_tensor(t.ptr())->node));
+          roots.push_back(held.back().get());
+        }
+        engine::evaluate(roots);
+      },
+      py::arg("tensors"), "Computes several tensors as one program.");
+  m.def(
+      "op_names",
+      [] {
+        std::vector<std::string> names;
+        for (const Op* op : all_ops()) names.push_back(op->name);
+        return names;
+      },
+      "The names of all records.");
+  m.def(
+      "op_doc",
+      [](const std::string& name) {
+        const Op* op = find_op(name);
+        require(op != nullptr, ErrorKind::value, [&] { return concat("no op is called '", name, "'"); });
+        return op->doc;
+      },
+      py::arg("op"), "What a record says it does.");
 }
 
 }  // namespace pg::bindings

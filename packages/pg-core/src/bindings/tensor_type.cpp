@@ -1,11 +1,12 @@
-// The raw heap type Tensor: life cycle, number protocol, comparison. A slot costs a tenth of what a pybind11 method costs.
+// The raw heap type Tensor: life cycle, number protocol, comparison. A slot costs a tenth of what a pybind11
+// method costs.
 
 #include "bindings/common.h"
-#include <structmember.h>  // after Python.h
 #include "bindings/values.h"
 #include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"
+#include <structmember.h>  // after Python.h
 
 namespace pg::bindings {
 
@@ -43,7 +44,9 @@ void tensor_dealloc(PyObject* self) {
 PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   static const char* names[] = {"data", "dtype", "device", nullptr};
   PyObject *data = nullptr, *dtype = Py_None, *device = Py_None;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:Tensor", const_cast<char**>(names), &data, &dtype, &device)) return nullptr;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:Tensor", const_cast<char**>(names), &data, &dtype,
+                                   &device))
+    return nullptr;
   return guarded([&]() -> PyObject* {
     drain_decrefs();
     NodeRef node = convert_data(data, dtype, device);
@@ -57,7 +60,8 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   });
 }
 
-// ---- arithmetic --------------------------------------------------------------------------------------------------------
+// ---- arithmetic
+// --------------------------------------------------------------------------------------------------------
 
 enum Slot { ADD, SUB, MUL, FLOORDIV, REM, AND, OR, XOR, LSHIFT, RSHIFT, slot_count };
 const Op* slot_ops[slot_count];
@@ -68,12 +72,16 @@ PyObject* finish(NodeRef node) {
 }
 
 /// Both operands, promoted; false when one of them is no operand.
-bool parse_pair(PyObject* a, PyObject* b, Operand (&out)[2]) { return parse_operand(a, out[0]) && parse_operand(b, out[1]); }
+bool parse_pair(PyObject* a, PyObject* b, Operand (&out)[2]) {
+  return parse_operand(a, out[0]) && parse_operand(b, out[1]);
+}
 
-// The node of a handle without a reference of its own: for the length of a call that cannot rebind the handle.
+// The node of a handle without a reference of its own: for the length of a call that cannot rebind the
+// handle.
 struct Borrowed {
   NodeRef pair[2];
-  Borrowed(PyObject* a, PyObject* b) : pair{NodeRef::adopt(as_tensor(a)->node), NodeRef::adopt(as_tensor(b)->node)} {}
+  Borrowed(PyObject* a, PyObject* b)
+      : pair{NodeRef::adopt(as_tensor(a)->node), NodeRef::adopt(as_tensor(b)->node)} {}
   ~Borrowed() {
     pair[0].detach();
     pair[1].detach();
@@ -86,8 +94,7 @@ bool same_type(PyObject* a, PyObject* b) {
   return x.dtype == y.dtype && x.shape == y.shape;
 }
 
-template <Slot S>
-PyObject* binary_slot(PyObject* a, PyObject* b) {
+template <Slot S> PyObject* binary_slot(PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
     const Op& op = *slot_ops[S];
     if (same_type(a, b) && current_jit_trace_id() == 0) {
@@ -103,8 +110,7 @@ PyObject* binary_slot(PyObject* a, PyObject* b) {
   });
 }
 
-template <Slot S>
-PyObject* inplace_slot(PyObject* self, PyObject* other) {
+template <Slot S> PyObject* inplace_slot(PyObject* self, PyObject* other) {
   PyObject* result = binary_slot<S>(self, other);
   if (!result || result == Py_NotImplemented) return result;
   return guarded([&]() -> PyObject* {
@@ -170,15 +176,15 @@ PyObject* power_slot(PyObject* a, PyObject* b, PyObject* modulus) {
   return guarded([&]() -> PyObject* {
     Operand pair[2];
     if (!parse_pair(a, b, pair)) Py_RETURN_NOTIMPLEMENTED;
-    if (pair[0].node && !pair[1].node && !is_bool(pair[0].node->dtype) && promote_operands(pair).dtype == pair[0].node->dtype)
+    if (pair[0].node && !pair[1].node && !is_bool(pair[0].node->dtype) &&
+        promote_operands(pair).dtype == pair[0].node->dtype)
       if (NodeRef simple = power_by_number(pair[0].node, pair[1].number)) return finish(std::move(simple));
     const auto both = unify(pair, "pow");
     return finish(make(pow_op, both));
   });
 }
 
-template <const Op* const* op>
-PyObject* unary_slot(PyObject* self) {
+template <const Op* const* op> PyObject* unary_slot(PyObject* self) {
   return guarded([&]() -> PyObject* { return finish(make(**op, {node_of(as_tensor(self))})); });
 }
 
@@ -195,7 +201,10 @@ PyObject* compare_slot(PyObject* a, PyObject* b, int how) {
     Operand pair[2];
     if (!parse_pair(a, b, pair)) Py_RETURN_NOTIMPLEMENTED;
     if (how == Py_GT || how == Py_GE) std::swap(pair[0], pair[1]);
-    const Op& op = how == Py_EQ ? equal_op : how == Py_NE ? not_equal_op : how == Py_LT || how == Py_GT ? less_op : less_equal_op;
+    const Op& op = how == Py_EQ                   ? equal_op
+                   : how == Py_NE                 ? not_equal_op
+                   : how == Py_LT || how == Py_GT ? less_op
+                                                  : less_equal_op;
     const WeakDType type = promote_operands(pair);
     std::optional<DType> wide;
     // An integer literal outside the tensor's range compares as the number it is.
@@ -204,7 +213,8 @@ PyObject* compare_slot(PyObject* a, PyObject* b, int how) {
         try {
           o.number.bits(type.dtype);
         } catch (const Error&) {
-          wide = o.number.wide || (o.number.integer < 0 && !o.number.negative) ? DType::float64 : DType::int64;
+          wide =
+              o.number.wide || (o.number.integer < 0 && !o.number.negative) ? DType::float64 : DType::int64;
         }
       }
     const auto both = unify(pair, op.name.c_str(), wide);
@@ -239,10 +249,12 @@ void rebind_in_place(TensorObject* self, TensorObject* result) {
   NodeRef node = NodeRef::share(result->node);
   const Node& old = *self->node;
   require(node->shape == old.shape, ErrorKind::shape, [&] {
-    return concat("an in-place operation cannot change the shape of a tensor from ", to_string(old.shape), " to ", to_string(node->shape));
+    return concat("an in-place operation cannot change the shape of a tensor from ", to_string(old.shape),
+                  " to ", to_string(node->shape));
   });
   require(!is_float(node->dtype) || is_float(old.dtype), ErrorKind::dtype, [&] {
-    return concat("an in-place operation cannot turn ", name_of(old.dtype), " into ", name_of(node->dtype), "; write x = x + y, or cast first");
+    return concat("an in-place operation cannot turn ", name_of(old.dtype), " into ", name_of(node->dtype),
+                  "; write x = x + y, or cast first");
   });
   if (node->dtype != old.dtype) node = astype(node, old.dtype);
   rebind(self, std::move(node));
@@ -267,7 +279,8 @@ void make_tensor_type(py::module_& m) {
       {nullptr, 0, 0, 0, nullptr},
   };
   static PyType_Slot slots[] = {
-      {Py_tp_doc, const_cast<char*>("Tensor(data, dtype=None, device=None)\n--\n\nA lazy array: a handle to an immutable value that is computed when it is read.")},
+      {Py_tp_doc, const_cast<char*>("Tensor(data, dtype=None, device=None)\n--\n\nA lazy array: a handle to "
+                                    "an immutable value that is computed when it is read.")},
       {Py_tp_new, reinterpret_cast<void*>(tensor_new)},
       {Py_tp_dealloc, reinterpret_cast<void*>(tensor_dealloc)},
       {Py_tp_hash, reinterpret_cast<void*>(hash_slot)},
@@ -311,7 +324,8 @@ void make_tensor_type(py::module_& m) {
       {Py_bf_releasebuffer, reinterpret_cast<void*>(releasebuffer_slot)},
       {0, nullptr},
   };
-  static PyType_Spec spec = {"pequegrad._core.Tensor", static_cast<int>(sizeof(TensorObject)), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
+  static PyType_Spec spec = {"pequegrad._core.Tensor", static_cast<int>(sizeof(TensorObject)), 0,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
   PyObject* type = PyType_FromSpec(&spec);
   if (!type) throw_python_error();
   tensor_type = reinterpret_cast<PyTypeObject*>(type);

@@ -22,7 +22,8 @@ std::vector<NodeRef> nodes_of(const py::sequence& tensors, bool none_allowed = f
       out.emplace_back();
       continue;
     }
-    require(is_tensor(t.ptr()), ErrorKind::type, [&] { return concat("expected a Tensor, got ", Py_TYPE(t.ptr())->tp_name); });
+    require(is_tensor(t.ptr()), ErrorKind::type,
+            [&] { return concat("expected a Tensor, got ", Py_TYPE(t.ptr())->tp_name); });
     out.push_back(node_of(as_tensor(t.ptr())));
   }
   return out;
@@ -37,7 +38,9 @@ py::list tensors_of(std::span<const NodeRef> nodes) {
 /// The pullback of vjp: may be called any number of times.
 struct Pullback {
   Linearized linear;
-  py::list operator()(const py::sequence& cotangents) const { return tensors_of(pull(linear, nodes_of(cotangents, true))); }
+  py::list operator()(const py::sequence& cotangents) const {
+    return tensors_of(pull(linear, nodes_of(cotangents, true)));
+  }
 };
 
 }  // namespace
@@ -74,7 +77,8 @@ void Trace::exit() {
 Capture& Trace::capture(TensorObject* handle) {
   const auto [found, fresh] = known_.emplace(handle, captures_.size());
   if (fresh)
-    captures_.push_back({py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(handle)), NodeRef::share(handle->node), nullptr, nullptr});
+    captures_.push_back({py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(handle)),
+                         NodeRef::share(handle->node), nullptr, nullptr});
   return captures_[found->second];
 }
 
@@ -89,11 +93,14 @@ NodeRef Trace::param_of(TensorObject* handle) const {
 }
 
 NodeRef Trace::read(TensorObject* handle) {
-  // A handle made inside names a node of the trace already; one made in an outer jit trace names a placeholder there.
+  // A handle made inside names a node of the trace already; one made in an outer jit trace names a
+  // placeholder there.
   if (handle->trace == id_ || handle->node->abstract) return NodeRef::share(handle->node);
   Capture& c = capture(handle);
   if (c.written) return NodeRef::share(handle->node);
-  if (!c.param) c.param = param_node(c.original->aval(), static_cast<int64_t>(1) << 32 | static_cast<int64_t>(known_.at(handle)));
+  if (!c.param)
+    c.param = param_node(c.original->aval(),
+                         static_cast<int64_t>(1) << 32 | static_cast<int64_t>(known_.at(handle)));
   return c.param;
 }
 
@@ -103,7 +110,8 @@ void Trace::write(TensorObject* handle, NodeRef node) {
 }
 
 NodeRef node_of(TensorObject* tensor) {
-  if (jit_trace) [[unlikely]] return jit_trace->read(tensor);
+  if (jit_trace) [[unlikely]]
+    return jit_trace->read(tensor);
   return NodeRef::share(tensor->node);
 }
 
@@ -118,7 +126,8 @@ void count_pending(const Node& node) {
   if (node.evaluated()) return;
   ++nodes;
   for (const Node* input : node.inputs)
-    if (const Buffer* buffer = input->buffer.load(std::memory_order_acquire)) bytes += static_cast<int64_t>(buffer->bytes);
+    if (const Buffer* buffer = input->buffer.load(std::memory_order_acquire))
+      bytes += static_cast<int64_t>(buffer->bytes);
   if (nodes < most_nodes && bytes < most_bytes) return;
   if (trace_open()) return;
   // The counters only say that it is time to look: what was evaluated or dropped meanwhile does not count.
@@ -145,30 +154,55 @@ void count_pending(const Node& node) {
 void bind_traces(py::module_& m) {
   py::class_<Trace>(m, "Trace", "with Trace(abstract) as t: nodes made inside are interned and ordered.")
       .def(py::init<bool>(), py::arg("abstract"))
-      .def("__enter__", [](Trace& t) -> Trace& { t.enter(); return t; }, py::return_value_policy::reference)
+      .def(
+          "__enter__",
+          [](Trace& t) -> Trace& {
+            t.enter();
+            return t;
+          },
+          py::return_value_policy::reference)
       .def("__exit__", [](Trace& t, const py::args&) { t.exit(); })
-      .def("alias", [](Trace&, const NodeRef& x) { return alias_node(x); }, py::arg("x"), "The same value under its own identity.")
-      .def("param", [](Trace& t, py::handle shape, int dtype, bool weak, std::pair<int, int> device) {
-        require(t.open() && t.abstract(), ErrorKind::trace, "a placeholder needs an open abstract trace");
-        static std::atomic<int64_t> position{0};
-        NodeRef node = param_node(Aval{parse_ints(shape, "shape"), dtype_of_code(dtype), weak, device_of_pair(device)}, position.fetch_add(1));
-        py::object handle = wrap_object(node);
-        t.add_param(as_tensor(handle.ptr()), std::move(node));
-        return handle;
-      }, py::arg("shape"), py::arg("dtype"), py::arg("weak"), py::arg("device"), "A placeholder without a value.");
+      .def(
+          "alias", [](Trace&, const NodeRef& x) { return alias_node(x); }, py::arg("x"),
+          "The same value under its own identity.")
+      .def(
+          "param",
+          [](Trace& t, py::handle shape, int dtype, bool weak, std::pair<int, int> device) {
+            require(t.open() && t.abstract(), ErrorKind::trace, "a placeholder needs an open abstract trace");
+            static std::atomic<int64_t> position{0};
+            NodeRef node = param_node(
+                Aval{parse_ints(shape, "shape"), dtype_of_code(dtype), weak, device_of_pair(device)},
+                position.fetch_add(1));
+            py::object handle = wrap_object(node);
+            t.add_param(as_tensor(handle.ptr()), std::move(node));
+            return handle;
+          },
+          py::arg("shape"), py::arg("dtype"), py::arg("weak"), py::arg("device"),
+          "A placeholder without a value.");
 
-  py::class_<Pullback>(m, "Pullback", "Maps cotangents of the outputs to cotangents of the inputs; None is zero.")
+  py::class_<Pullback>(m, "Pullback",
+                       "Maps cotangents of the outputs to cotangents of the inputs; None is zero.")
       .def("__call__", &Pullback::operator(), py::arg("cotangents"));
 
-  m.def("vjp", [](const py::sequence& outs, const py::sequence& stand_ins, const py::sequence& inputs) {
-    Linearized linear = vjp_linearize(nodes_of(outs), nodes_of(stand_ins), nodes_of(inputs));
-    const py::list primals = tensors_of(linear.primals);
-    return py::make_tuple(primals, Pullback{std::move(linear)});
-  }, py::arg("outs"), py::arg("stand_ins"), py::arg("inputs"), "The outputs on the real inputs, and the pullback.");
-  m.def("jvp", [](const py::sequence& outs, const py::sequence& stand_ins, const py::sequence& inputs, const py::sequence& tangents) {
-    const Derivative d = jvp(nodes_of(outs), nodes_of(stand_ins), nodes_of(inputs), nodes_of(tangents, true));
-    return py::make_tuple(tensors_of(d.primals), tensors_of(d.tangents));
-  }, py::arg("outs"), py::arg("stand_ins"), py::arg("inputs"), py::arg("tangents"), "The outputs on the real inputs, and their tangents.");
+  m.def(
+      "vjp",
+      [](const py::sequence& outs, const py::sequence& stand_ins, const py::sequence& inputs) {
+        Linearized linear = vjp_linearize(nodes_of(outs), nodes_of(stand_ins), nodes_of(inputs));
+        const py::list primals = tensors_of(linear.primals);
+        return py::make_tuple(primals, Pullback{std::move(linear)});
+      },
+      py::arg("outs"), py::arg("stand_ins"), py::arg("inputs"),
+      "The outputs on the real inputs, and the pullback.");
+  m.def(
+      "jvp",
+      [](const py::sequence& outs, const py::sequence& stand_ins, const py::sequence& inputs,
+         const py::sequence& tangents) {
+        const Derivative d =
+            jvp(nodes_of(outs), nodes_of(stand_ins), nodes_of(inputs), nodes_of(tangents, true));
+        return py::make_tuple(tensors_of(d.primals), tensors_of(d.tangents));
+      },
+      py::arg("outs"), py::arg("stand_ins"), py::arg("inputs"), py::arg("tangents"),
+      "The outputs on the real inputs, and their tangents.");
 }
 
 }  // namespace pg::bindings

@@ -15,7 +15,8 @@ struct Capture {
   NodeRef written;    // what it names at the end of the trace, when the trace rebound it
 };
 
-/// One open trace. An abstract one is a jit trace: handles from outside become hidden inputs, and rebinding them a hidden output.
+/// One open trace. An abstract one is a jit trace: handles from outside become hidden inputs, and rebinding
+/// them a hidden output.
 class Trace {
  public:
   explicit Trace(bool abstract);

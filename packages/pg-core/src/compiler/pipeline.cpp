@@ -29,7 +29,8 @@ Graph strip_output_reshapes(const Graph& graph) {
 // Which memory every value of the program is in.
 class SlotPlan {
  public:
-  SlotPlan(const Graph& graph, std::span<const Step> steps, Program& program) : graph_(graph), program_(program) {
+  SlotPlan(const Graph& graph, std::span<const Step> steps, Program& program)
+      : graph_(graph), program_(program) {
     for (const Step& step : steps)
       if (step.kind == Step::Kind::alias) source_.emplace(step.record, step.source);
     for (const Id id : graph.inputs) add(id);
@@ -38,8 +39,9 @@ class SlotPlan {
       const Id root = root_of(id);
       const auto found = slot_.find(root);
       const uint32_t slot = found != slot_.end() ? found->second : add(root);
-      program.outputs.push_back(slot < program.inputs ? ProgramOutput{true, slot, false}
-                                                      : ProgramOutput{false, slot - program.inputs, found != slot_.end()});
+      program.outputs.push_back(slot < program.inputs
+                                    ? ProgramOutput{true, slot, false}
+                                    : ProgramOutput{false, slot - program.inputs, found != slot_.end()});
     }
     program.results = static_cast<uint32_t>(program.slots.size()) - program.inputs;
   }
@@ -76,7 +78,8 @@ double flops_of(const Graph& graph, const Graph::Record& r) {
   const double a = static_cast<double>(count_of(graph[r.inputs[0]].type.shape));
   const double b = static_cast<double>(count_of(graph[r.inputs[1]].type.shape));
   if (r.op == &dot_general_op) return 2 * std::sqrt(a * b * out);
-  if (r.op == &conv_op || r.op == &conv_input_grad_op || r.op == &conv_weight_grad_op) return 2 * std::sqrt(a * b) * 32;
+  if (r.op == &conv_op || r.op == &conv_input_grad_op || r.op == &conv_weight_grad_op)
+    return 2 * std::sqrt(a * b) * 32;
   return out * 8;
 }
 
@@ -108,7 +111,8 @@ void schedule(const Graph& graph, std::span<const Step> steps, const Backend& ba
       out.call = backend.call(*r.op);
       require(out.call != nullptr, ErrorKind::not_implemented, [&] {
         const std::string place = describe_location && r.where.code ? describe_location(r.where) : "";
-        return concat("the op ", r.op->name, " is not implemented on ", backend.name(), place.empty() ? "" : " (called at " + place + ")");
+        return concat("the op ", r.op->name, " is not implemented on ", backend.name(),
+                      place.empty() ? "" : " (called at " + place + ")");
       });
       out.record = step.record;
       for (const Id id : r.inputs) {
@@ -127,8 +131,10 @@ void schedule(const Graph& graph, std::span<const Step> steps, const Backend& ba
     }
     if (out.kernel)
       for (const auto& [result, operand] : out.kernel->in_place()) {
-        const uint32_t to = out.slots[reads.size() + static_cast<size_t>(result)], from = out.slots[static_cast<size_t>(operand)];
-        if (to >= plan.first_temporary() && from >= plan.first_temporary() && lifetimes[to - plan.first_temporary()].over < 0)
+        const uint32_t to = out.slots[reads.size() + static_cast<size_t>(result)],
+                       from = out.slots[static_cast<size_t>(operand)];
+        if (to >= plan.first_temporary() && from >= plan.first_temporary() &&
+            lifetimes[to - plan.first_temporary()].over < 0)
           lifetimes[to - plan.first_temporary()].over = static_cast<int>(from - plan.first_temporary());
       }
     program.steps.push_back(std::move(out));
@@ -146,11 +152,14 @@ void schedule(const Graph& graph, std::span<const Step> steps, const Backend& ba
 Program compile(Graph graph, const Backend& backend) {
   const auto start = std::chrono::steady_clock::now();
   PassRunner passes;
-  graph = passes.run("simplify", simplify, graph);                  // also deduplicates: the builder is hash-consed
-  graph = passes.run("fold", fold_constants, graph);                // after simplify, which turns views of literals into literals
-  graph = passes.run("select_calls", select_calls, graph);          // after simplify: looks through composed permutes
-  graph = passes.run("strip_reshapes", strip_output_reshapes, graph);  // after simplify, which uncovers reshapes below identities
-  graph = passes.run("remove_dead", remove_dead, graph);            // before fuse: dead readers would keep values in memory
+  graph = passes.run("simplify", simplify, graph);  // also deduplicates: the builder is hash-consed
+  graph = passes.run("fold", fold_constants,
+                     graph);  // after simplify, which turns views of literals into literals
+  graph = passes.run("select_calls", select_calls, graph);  // after simplify: looks through composed permutes
+  graph = passes.run("strip_reshapes", strip_output_reshapes,
+                     graph);  // after simplify, which uncovers reshapes below identities
+  graph =
+      passes.run("remove_dead", remove_dead, graph);  // before fuse: dead readers would keep values in memory
   Program program;
   schedule(graph, fuse(graph), backend, program);
   program.graph = std::move(graph);
@@ -167,7 +176,8 @@ std::string call_text(const Program& program, const ProgramStep& step) {
   std::vector<std::string> operands;
   for (const Aval& type : step.in) operands.push_back(to_string(type));
   const std::string attrs = r.op->show ? r.op->show(r.attrs) : "";
-  return concat(r.op->name, "(", join(operands), attrs.empty() ? "" : ", ", attrs, ") -> ", to_string(r.type));
+  return concat(r.op->name, "(", join(operands), attrs.empty() ? "" : ", ", attrs, ") -> ",
+                to_string(r.type));
 }
 
 }  // namespace pg

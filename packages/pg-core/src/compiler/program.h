@@ -8,7 +8,8 @@
 
 namespace pg {
 
-/// Where a value lies while the program runs. Slots are numbered inputs first, then outputs, then temporaries.
+/// Where a value lies while the program runs. Slots are numbered inputs first, then outputs, then
+/// temporaries.
 struct Slot {
   size_t bytes = 0;
   size_t offset = 0;  // temporaries: in the arena
@@ -17,10 +18,10 @@ struct Slot {
 struct ProgramStep {
   std::unique_ptr<CompiledKernel> kernel;  // or a library call:
   CallFn call = nullptr;
-  Id record = 0;                           // of the call
-  SmallVector<uint32_t, 6> slots;          // operands, then results
-  std::vector<Aval> in;                    // of the call
-  Group group;                             // of the kernel
+  Id record = 0;                   // of the call
+  SmallVector<uint32_t, 6> slots;  // operands, then results
+  std::vector<Aval> in;            // of the call
+  Group group;                     // of the kernel
 };
 
 struct ProgramOutput {
@@ -36,9 +37,9 @@ struct Program {
   uint32_t inputs = 0, results = 0;    // slots of either kind
   std::vector<ProgramOutput> outputs;  // per graph output
   size_t arena_bytes = 0;
-  size_t temporary_bytes = 0;          // what temporaries would need without reuse
+  size_t temporary_bytes = 0;  // what temporaries would need without reuse
   int64_t kernels = 0, calls = 0;
-  double bytes_moved = 0, flops = 0;   // estimates, for the decision to let other threads run meanwhile
+  double bytes_moved = 0, flops = 0;  // estimates, for the decision to let other threads run meanwhile
   double compile_seconds = 0;
 };
 

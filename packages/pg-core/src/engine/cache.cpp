@@ -27,7 +27,8 @@ std::atomic<uint64_t> generation{0};
 // Drops the least recently used quarter.
 void shrink(Table& t) {
   std::vector<uint64_t> ages;
-  for (const auto& [hash, program] : t.programs) ages.push_back(program->last_used.load(std::memory_order_relaxed));
+  for (const auto& [hash, program] : t.programs)
+    ages.push_back(program->last_used.load(std::memory_order_relaxed));
   const auto border = ages.begin() + static_cast<std::ptrdiff_t>(ages.size() / 4);
   std::nth_element(ages.begin(), border, ages.end());
   for (auto it = t.programs.begin(); it != t.programs.end();) {
@@ -48,7 +49,8 @@ ExecutableRef find_program(uint64_t hash, const std::vector<uint64_t>& key) {
   const auto [first, last] = t.programs.equal_range(hash);
   for (auto it = first; it != last; ++it)
     if (it->second->key == key) {
-      it->second->last_used.store(clock_ticks.fetch_add(1, std::memory_order_relaxed), std::memory_order_relaxed);
+      it->second->last_used.store(clock_ticks.fetch_add(1, std::memory_order_relaxed),
+                                  std::memory_order_relaxed);
       return it->second;
     }
   return nullptr;

@@ -11,8 +11,9 @@ namespace {
 enum Kind : uint64_t { leaf = 1, number, interior, source, outputs };
 
 uint64_t type_word(const Node& node) {
-  return static_cast<uint64_t>(node.dtype) << 8 | static_cast<uint64_t>(node.weak) << 16 | static_cast<uint64_t>(node.device.kind) << 24 |
-         static_cast<uint64_t>(node.device.index) << 32 | static_cast<uint64_t>(node.shape.size()) << 40;
+  return static_cast<uint64_t>(node.dtype) << 8 | static_cast<uint64_t>(node.weak) << 16 |
+         static_cast<uint64_t>(node.device.kind) << 24 | static_cast<uint64_t>(node.device.index) << 32 |
+         static_cast<uint64_t>(node.shape.size()) << 40;
 }
 
 // Room for `count` more words; the caller fills all of them.
@@ -45,7 +46,8 @@ void write_interior(std::vector<uint64_t>& key, const Node& node) {
     return;
   }
   uint64_t* words = extend(key, 2 + (count + 1) / 2 + node.attrs.size());
-  *words++ = interior | static_cast<uint64_t>(node.op->id) << 8 | static_cast<uint64_t>(node.attrs.size()) << 24;
+  *words++ =
+      interior | static_cast<uint64_t>(node.op->id) << 8 | static_cast<uint64_t>(node.attrs.size()) << 24;
   *words++ = count;
   Node* const* inputs = node.inputs.data();
   for (size_t i = 0; i < count; i += 2)
@@ -53,7 +55,9 @@ void write_interior(std::vector<uint64_t>& key, const Node& node) {
   write_attrs(words, node.attrs);
 }
 
-bool visited(const Cut& c, const Node* node) { return node->index < c.order.size() && c.order[node->index] == node; }
+bool visited(const Cut& c, const Node* node) {
+  return node->index < c.order.size() && c.order[node->index] == node;
+}
 
 void visit(Cut& c, Node* node) {
   node->index = static_cast<uint32_t>(c.order.size());
@@ -74,8 +78,10 @@ bool visit_leaf(Cut& c, Node* node) {
 
 [[noreturn]] void fail_abstract(const Node& node) {
   const std::string place = describe_location && node.where.code ? describe_location(node.where) : "";
-  fail(ErrorKind::trace, concat("the value of a traced tensor ", to_string(node.aval()), place.empty() ? "" : " (made at " + place + ")",
-                                " was asked for: inside pg.jit and pg.vmap tensors are placeholders; return the tensor and read it outside"));
+  fail(ErrorKind::trace, concat("the value of a traced tensor ", to_string(node.aval()),
+                                place.empty() ? "" : " (made at " + place + ")",
+                                " was asked for: inside pg.jit and pg.vmap tensors are placeholders; return "
+                                "the tensor and read it outside"));
 }
 
 }  // namespace
@@ -120,7 +126,8 @@ bool cut(std::span<Node* const> roots, Cut& c) {
       write_interior(c.key, *done);
     }
   }
-  // Outputs: whatever somebody outside this cut still needs. The roots are among them, for the caller holds them.
+  // Outputs: whatever somebody outside this cut still needs. The roots are among them, for the caller holds
+  // them.
   for (uint32_t i = 0; i < c.order.size(); ++i) {
     Node* node = c.order[i];
     if (node->evaluated()) continue;
@@ -160,45 +167,46 @@ Graph decode(std::span<const uint64_t> key) {
     const uint64_t word = key[at++];
     const Location where{nullptr, static_cast<int>(ids.size())};
     switch (static_cast<Kind>(word & 0xff)) {
-      case leaf: ids.push_back(builder.param(read_type(word))); break;
-      case number: {
-        // One run-time number, filled to the shape inside the program.
-        const Aval type = read_type(word);
-        Aval scalar = type;
-        scalar.shape = {};
-        Id id = builder.param(scalar);
-        if (!type.shape.empty()) {
-          Attrs attrs{static_cast<int64_t>(type.shape.size())};
-          for (const int64_t extent : type.shape) attrs.push_back(extent);
-          id = builder.add(broadcast_op, {id}, std::move(attrs), where);
-        }
-        ids.push_back(id);
-        break;
+    case leaf: ids.push_back(builder.param(read_type(word))); break;
+    case number: {
+      // One run-time number, filled to the shape inside the program.
+      const Aval type = read_type(word);
+      Aval scalar = type;
+      scalar.shape = {};
+      Id id = builder.param(scalar);
+      if (!type.shape.empty()) {
+        Attrs attrs{static_cast<int64_t>(type.shape.size())};
+        for (const int64_t extent : type.shape) attrs.push_back(extent);
+        id = builder.add(broadcast_op, {id}, std::move(attrs), where);
       }
-      case source: {
-        Aval type = read_type(word);
-        const uint64_t op = key[at++];
-        Attrs attrs = read_attrs(op & 0xffffffff);
-        ids.push_back(builder.add(Graph::Record{all_ops()[op >> 32], {}, std::move(attrs), std::move(type), where}));
-        break;
+      ids.push_back(id);
+      break;
+    }
+    case source: {
+      Aval type = read_type(word);
+      const uint64_t op = key[at++];
+      Attrs attrs = read_attrs(op & 0xffffffff);
+      ids.push_back(
+          builder.add(Graph::Record{all_ops()[op >> 32], {}, std::move(attrs), std::move(type), where}));
+      break;
+    }
+    case interior: {
+      const Op& op = *all_ops()[word >> 8 & 0xffff];
+      const size_t count = key[at++];
+      SmallVector<Id, 3> inputs;
+      for (size_t i = 0; i < count; i += 2) {
+        const uint64_t packed = key[at++];
+        inputs.push_back(ids[packed & 0xffffffff]);
+        if (i + 1 < count) inputs.push_back(ids[packed >> 32]);
       }
-      case interior: {
-        const Op& op = *all_ops()[word >> 8 & 0xffff];
-        const size_t count = key[at++];
-        SmallVector<Id, 3> inputs;
-        for (size_t i = 0; i < count; i += 2) {
-          const uint64_t packed = key[at++];
-          inputs.push_back(ids[packed & 0xffffffff]);
-          if (i + 1 < count) inputs.push_back(ids[packed >> 32]);
-        }
-        ids.push_back(builder.add(op, std::move(inputs), read_attrs(word >> 24), where));
-        break;
-      }
-      case outputs: {
-        std::vector<Id> results;
-        for (size_t count = word >> 8; count > 0; --count) results.push_back(ids[key[at++]]);
-        return builder.finish(std::move(results));
-      }
+      ids.push_back(builder.add(op, std::move(inputs), read_attrs(word >> 24), where));
+      break;
+    }
+    case outputs: {
+      std::vector<Id> results;
+      for (size_t count = word >> 8; count > 0; --count) results.push_back(ids[key[at++]]);
+      return builder.finish(std::move(results));
+    }
     }
   }
 }

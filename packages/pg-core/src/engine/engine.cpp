@@ -21,8 +21,8 @@ Counters run_counters();
 
 namespace {
 
-// Guards the scratch words of nodes, the in-flight flags, and the edges of nodes while they are dropped. Held for a walk, never while
-// something is computed and never across a call into Python.
+// Guards the scratch words of nodes, the in-flight flags, and the edges of nodes while they are dropped. Held
+// for a walk, never while something is computed and never across a call into Python.
 std::mutex graph_mutex;
 std::condition_variable finished;
 uint64_t endings = 0;  // evaluations that ended, in whatever way
@@ -37,7 +37,8 @@ struct ThreadState {
   ~ThreadState() { delete spare; }
 };
 
-// Behind one pointer: the static block for thread-local data is small, and a module that needs more cannot be loaded.
+// Behind one pointer: the static block for thread-local data is small, and a module that needs more cannot be
+// loaded.
 PG_THREAD_LOCAL ThreadState* state_of_thread = nullptr;
 
 [[gnu::noinline]] ThreadState& make_thread_state() {
@@ -84,15 +85,19 @@ ExecutableRef new_program(ThreadState& state, const Cut& cut, uint64_t hash, Dev
 }
 
 void check(const Executable& executable, const Cut& c, const BadIndex& bad) {
-  if (!bad.happened) [[likely]] return;
-  // A program is shared by all places with the same key: the number of the node in this cut leads to its line.
+  if (!bad.happened) [[likely]]
+    return;
+  // A program is shared by all places with the same key: the number of the node in this cut leads to its
+  // line.
   const Graph& graph = executable.program.graph;
   const int at = graph[bad.record].where.offset;
-  fail_index(graph, bad, at >= 0 && static_cast<size_t>(at) < c.order.size() ? c.order[static_cast<size_t>(at)]->where : Location{});
+  fail_index(graph, bad,
+             at >= 0 && static_cast<size_t>(at) < c.order.size() ? c.order[static_cast<size_t>(at)]->where
+                                                                 : Location{});
 }
 
-// Cuts, waiting for other threads that compute something on the way. Afterwards the outputs are marked as in flight. Who waits must hold
-// the roots from then on, because their handles may be rebound.
+// Cuts, waiting for other threads that compute something on the way. Afterwards the outputs are marked as in
+// flight. Who waits must hold the roots from then on, because their handles may be rebound.
 void claim(std::span<Node* const> roots, Cut& c, std::vector<NodeRef>& held) {
   std::unique_lock lock(graph_mutex);
   while (!cut(roots, c)) {
@@ -141,7 +146,8 @@ void compute(ThreadState& state, std::span<Node* const> roots) {
     } else {
       // Other Python threads run meanwhile and may drop what hangs on their handles.
       for (Node* node : c.results) held.push_back(NodeRef::share(node));
-      const ExecutableRef program = known ? ExecutableRef::share(known) : new_program(state, c, hash, c.results[0]->device);
+      const ExecutableRef program =
+          known ? ExecutableRef::share(known) : new_program(state, c, hash, c.results[0]->device);
       check(*program, c, run_yielding(*program, c.inputs, results));
     }
   } catch (...) {
@@ -154,7 +160,8 @@ void compute(ThreadState& state, std::span<Node* const> roots) {
     throw;
   }
 
-  // Commit: values in, edges off unless a transform may still need them; what hung on the edges is released outside the lock.
+  // Commit: values in, edges off unless a transform may still need them; what hung on the edges is released
+  // outside the lock.
   SmallVector<Node*, 16> released;
   bool awaited;
   {
@@ -205,7 +212,8 @@ Pending pending_below(std::span<Node* const> roots) {
     }
   }
   for (const auto& [leaf, uses] : leaf_uses)
-    if (leaf->refs.load() <= uses) out.pinned_bytes += static_cast<int64_t>(leaf->buffer.load(std::memory_order_acquire)->bytes);
+    if (leaf->refs.load() <= uses)
+      out.pinned_bytes += static_cast<int64_t>(leaf->buffer.load(std::memory_order_acquire)->bytes);
   return out;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Evaluation of pending nodes. One call: cut the graph between the roots and what has a value (cut.h), look its key up, run the program,
-// commit the results to the nodes.
+// Evaluation of pending nodes. One call: cut the graph between the roots and what has a value (cut.h), look
+// its key up, run the program, commit the results to the nodes.
 
 #include <span>
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace pg::engine {
 
-/// Computes the nodes that have no value yet, all of them as one program. Work on the way that other nodes or handles still need is
-/// stored too. Raises TraceError for a node that depends on a placeholder.
+/// Computes the nodes that have no value yet, all of them as one program. Work on the way that other nodes or
+/// handles still need is stored too. Raises TraceError for a node that depends on a placeholder.
 void evaluate(std::span<Node* const> roots);
 void evaluate(Node* root);
 
@@ -36,7 +36,8 @@ class WithoutGil {
   void* token_;
 };
 
-/// What hangs below these handles without a value: how many nodes, and the bytes of values that only they keep alive.
+/// What hangs below these handles without a value: how many nodes, and the bytes of values that only they
+/// keep alive.
 struct Pending {
   int64_t nodes = 0;
   int64_t pinned_bytes = 0;

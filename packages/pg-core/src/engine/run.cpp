@@ -15,12 +15,13 @@
 namespace pg::engine {
 namespace {
 
-constexpr double long_run = 500e-6;     // seconds: releasing the interpreter for less costs more than it gives
+constexpr double long_run = 500e-6;  // seconds: releasing the interpreter for less costs more than it gives
 constexpr double worth_timing = 20e-6;  // below, reading the clock would be felt
 
 std::atomic<int64_t> build_count{0};
 
-// Counts of short runs, which hold the interpreter's lock, are not updated by two threads at a time; those of others may be.
+// Counts of short runs, which hold the interpreter's lock, are not updated by two threads at a time; those of
+// others may be.
 struct Tally {
   std::atomic<int64_t> kernels{0}, calls{0}, programs{0};
 };
@@ -72,14 +73,17 @@ void show_kernels(const Program& program, const Backend& backend) {
 
 const Backend& backend_for(Device device) {
   require(device.kind == DeviceKind::cpu, ErrorKind::device, [&] {
-    return concat("nothing can run on ", to_string(device), ": this build of pequegrad has a CPU backend only");
+    return concat("nothing can run on ", to_string(device),
+                  ": this build of pequegrad has a CPU backend only");
   });
   return cpu_backend();
 }
 
 void destroy(Executable* executable) { delete executable; }
 
-bool is_long(const Executable& executable) { return executable.seconds.load(std::memory_order_relaxed) >= long_run; }
+bool is_long(const Executable& executable) {
+  return executable.seconds.load(std::memory_order_relaxed) >= long_run;
+}
 
 ExecutableRef build(Graph graph, Device device) {
   const Backend& backend = backend_for(device);
@@ -89,7 +93,8 @@ ExecutableRef build(Graph graph, Device device) {
     made->program = compile(std::move(graph), backend);
   }
   const Program& program = made->program;
-  made->seconds = program.bytes_moved / 8e9 + program.flops / 3e10 + 0.2e-6 * static_cast<double>(program.steps.size());
+  made->seconds =
+      program.bytes_moved / 8e9 + program.flops / 3e10 + 0.2e-6 * static_cast<double>(program.steps.size());
   build_count.fetch_add(1, std::memory_order_relaxed);
   show_kernels(program, backend);
   return made;
@@ -163,12 +168,15 @@ BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<
   }
   if (bad.happened)
     for (Buffer* buffer : results) BufferRef::adopt(buffer);
-  if (timed) executable.seconds.store(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), std::memory_order_relaxed);
+  if (timed)
+    executable.seconds.store(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
+                             std::memory_order_relaxed);
   count_run(program, timed);
   return bad;
 }
 
-BadIndex run_yielding(Executable& executable, std::span<const Input> inputs, SmallVector<Buffer*, 4>& outputs) {
+BadIndex run_yielding(Executable& executable, std::span<const Input> inputs,
+                      SmallVector<Buffer*, 4>& outputs) {
   if (!is_long(executable)) return run(executable, inputs, outputs);
   // Other threads may drop what we read meanwhile.
   std::vector<BufferRef> held;
@@ -184,26 +192,26 @@ void fail_index(const Graph& graph, const BadIndex& bad, Location where) {
   const std::string called = place.empty() ? "" : " (called at " + place + ")";
   if (!bad.text.empty()) fail(ErrorKind::index, bad.text + called);
   fail(ErrorKind::index, concat(graph[bad.record].op->name, called, ": index ", bad.index,
-                                " is out of range for an axis of ", bad.extent, " entries; allowed are 0 to ", bad.extent - 1,
-                                ", or choose mode 'clip' or 'drop'"));
+                                " is out of range for an axis of ", bad.extent, " entries; allowed are 0 to ",
+                                bad.extent - 1, ", or choose mode 'clip' or 'drop'"));
 }
 
 uint64_t memory_of_bits(int64_t bits, DType dtype) {
   uint64_t out = 0;
   const auto put = [&](auto value) { std::memcpy(&out, &value, sizeof(value)); };
   switch (dtype) {
-    case DType::float16: put(float_to_half(static_cast<float>(bits_as_double(bits)))); break;
-    case DType::bfloat16: put(float_to_bfloat16(static_cast<float>(bits_as_double(bits)))); break;
-    case DType::float32: put(static_cast<float>(bits_as_double(bits))); break;
-    case DType::float64: put(bits_as_double(bits)); break;
-    default: std::memcpy(&out, &bits, static_cast<size_t>(size_of(dtype))); break;
+  case DType::float16: put(float_to_half(static_cast<float>(bits_as_double(bits)))); break;
+  case DType::bfloat16: put(float_to_bfloat16(static_cast<float>(bits_as_double(bits)))); break;
+  case DType::float32: put(static_cast<float>(bits_as_double(bits))); break;
+  case DType::float64: put(bits_as_double(bits)); break;
+  default: std::memcpy(&out, &bits, static_cast<size_t>(size_of(dtype))); break;
   }
   return out;
 }
 
 Counters run_counters() {
-  return {short_runs.kernels + other_runs.kernels, short_runs.calls + other_runs.calls, short_runs.programs + other_runs.programs,
-          build_count.load(), 0};
+  return {short_runs.kernels + other_runs.kernels, short_runs.calls + other_runs.calls,
+          short_runs.programs + other_runs.programs, build_count.load(), 0};
 }
 
 }  // namespace pg::engine

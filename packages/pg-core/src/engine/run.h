@@ -15,8 +15,8 @@ struct Executable {
   RefCount refs;
   Program program;
   uint64_t hash = 0;
-  std::vector<uint64_t> key;             // empty for jit programs
-  std::atomic<double> seconds{0};        // estimated at first, then as measured last
+  std::vector<uint64_t> key;       // empty for jit programs
+  std::atomic<double> seconds{0};  // estimated at first, then as measured last
   std::atomic<uint64_t> last_used{0};
 };
 void destroy(Executable* executable);
@@ -33,12 +33,13 @@ struct Input {
   Buffer* buffer;  // null for a run-time number
 };
 
-/// Runs on the memory of its inputs; `outputs` gets one buffer per output. A bad index is reported, not raised, because only the caller
-/// knows the line; the outputs are then not to be used.
+/// Runs on the memory of its inputs; `outputs` gets one buffer per output. A bad index is reported, not
+/// raised, because only the caller knows the line; the outputs are then not to be used.
 BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<Buffer*, 4>& outputs);
 
 /// The same; during a long program other Python threads run, and the inputs are kept alive.
-BadIndex run_yielding(Executable& executable, std::span<const Input> inputs, SmallVector<Buffer*, 4>& outputs);
+BadIndex run_yielding(Executable& executable, std::span<const Input> inputs,
+                      SmallVector<Buffer*, 4>& outputs);
 /// Raises IndexError for a bad index; `where` is the line of the record, as far as it is known.
 [[noreturn]] void fail_index(const Graph& graph, const BadIndex& bad, Location where);
 

@@ -19,14 +19,16 @@ std::atomic<uint64_t> next_serial{1};
 std::atomic<int64_t> next_trace{1};
 std::atomic<int> open_traces{0};
 
-// Freed nodes of this thread, for reuse; bounded, so that one deep graph does not keep its memory for ever. Each list counts what its
-// thread made less what it freed, so that counting needs no locked instruction.
+// Freed nodes of this thread, for reuse; bounded, so that one deep graph does not keep its memory for ever.
+// Each list counts what its thread made less what it freed, so that counting needs no locked instruction.
 struct NodeList {
   static constexpr size_t limit = 256;
   void* spare[limit];
   size_t count = 0;
   std::atomic<int64_t> balance{0};  // written by its thread only
-  void add(int64_t n) { balance.store(balance.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void add(int64_t n) {
+    balance.store(balance.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
 };
 PG_THREAD_LOCAL NodeList* node_list = nullptr;
 PG_THREAD_LOCAL bool thread_ended = false;  // later destructors of this thread use the system's memory
@@ -80,7 +82,8 @@ TraceState& trace_state() {
 
 Node* allocate_node() {
   NodeList* list = node_list ? node_list : make_node_list();
-  void* raw = list && list->count ? list->spare[--list->count] : ::operator new(sizeof(Node), std::align_val_t(64));
+  void* raw =
+      list && list->count ? list->spare[--list->count] : ::operator new(sizeof(Node), std::align_val_t(64));
   if (list) list->add(1);
   else other_nodes.fetch_add(1, std::memory_order_relaxed);
   return new (raw) Node;
@@ -112,21 +115,24 @@ void grow_table(TraceState& trace) {
   trace.table.assign(std::max<size_t>(64, old.size() * 2), nullptr);
   for (Node* node : old) {
     if (!node) continue;
-    size_t at = key_hash(*node->op, {node->inputs.data(), node->inputs.size()}, node->attrs) & (trace.table.size() - 1);
+    size_t at = key_hash(*node->op, {node->inputs.data(), node->inputs.size()}, node->attrs) &
+                (trace.table.size() - 1);
     while (trace.table[at]) at = (at + 1) & (trace.table.size() - 1);
     trace.table[at] = node;
   }
 }
 
 // An evaluated node is a value with its own identity: it is never found for a new expression.
-Node** find_slot(TraceState& trace, const Op& op, std::span<Node* const> inputs, const Attrs& attrs, const Aval* leaf) {
+Node** find_slot(TraceState& trace, const Op& op, std::span<Node* const> inputs, const Attrs& attrs,
+                 const Aval* leaf) {
   if (trace.table.empty() || trace.used * 2 >= trace.table.size()) grow_table(trace);
   size_t at = key_hash(op, inputs, attrs) & (trace.table.size() - 1);
   for (;; at = (at + 1) & (trace.table.size() - 1)) {
     Node* node = trace.table[at];
     if (!node) return &trace.table[at];
     if (node->op == &op && node->attrs == attrs && node->inputs.size() == inputs.size() &&
-        std::equal(inputs.begin(), inputs.end(), node->inputs.begin()) && (!leaf || same_leaf_type(*node, *leaf)) && !node->evaluated())
+        std::equal(inputs.begin(), inputs.end(), node->inputs.begin()) &&
+        (!leaf || same_leaf_type(*node, *leaf)) && !node->evaluated())
       return &trace.table[at];
   }
 }
@@ -158,8 +164,9 @@ NodeRef leaf_node(const Op& op, const Aval& aval, Attrs attrs) {
 void check_alive(const Node& node) {
   require(abstract_depth > 0, ErrorKind::trace, [&] {
     const std::string place = describe_location ? describe_location(node.where) : "";
-    return concat("a traced value ", to_string(node.aval()), place.empty() ? "" : " made at " + place,
-                  " is used after its trace ended; return it from the traced function instead of storing it elsewhere");
+    return concat(
+        "a traced value ", to_string(node.aval()), place.empty() ? "" : " made at " + place,
+        " is used after its trace ended; return it from the traced function instead of storing it elsewhere");
   });
 }
 
@@ -172,10 +179,29 @@ NodeRef transpose_same(const NodeRef& ct, const RuleArgs&, const Aval&, int) { r
 Location (*current_location)() = nullptr;
 std::string (*describe_location)(const Location&) = nullptr;
 
-const Op& buffer_op = define({.name = "buffer", .doc = "A value from outside the graph.", .arity = 0, .infer = infer_leaf, .lower = Leaf{}, .unique = true});
-const Op& number_op = define({.name = "number", .doc = "A run-time number filled to a shape.", .arity = 0, .infer = infer_leaf, .lower = Leaf{}, .unique = true});
-const Op& full_op = define({.name = "full", .doc = "A literal number filled to a shape.", .arity = 0, .infer = infer_leaf, .lower = Fill{}});
-const Op& param_op = define({.name = "param", .doc = "A placeholder without a value.", .arity = 0, .infer = infer_leaf, .lower = Leaf{}, .unique = true});
+const Op& buffer_op = define({.name = "buffer",
+                              .doc = "A value from outside the graph.",
+                              .arity = 0,
+                              .infer = infer_leaf,
+                              .lower = Leaf{},
+                              .unique = true});
+const Op& number_op = define({.name = "number",
+                              .doc = "A run-time number filled to a shape.",
+                              .arity = 0,
+                              .infer = infer_leaf,
+                              .lower = Leaf{},
+                              .unique = true});
+const Op& full_op = define({.name = "full",
+                            .doc = "A literal number filled to a shape.",
+                            .arity = 0,
+                            .infer = infer_leaf,
+                            .lower = Fill{}});
+const Op& param_op = define({.name = "param",
+                             .doc = "A placeholder without a value.",
+                             .arity = 0,
+                             .infer = infer_leaf,
+                             .lower = Leaf{},
+                             .unique = true});
 const Op& alias_op = define({.name = "alias",
                              .doc = "The same value under its own identity.",
                              .infer = infer_same,
@@ -191,7 +217,8 @@ const Op& stop_gradient_op = define({.name = "stop_gradient",
                                      .facts = {no_derivative()}});
 
 void destroy(Node* node) {
-  // The dead are chained through `serial`, a field nobody reads any more, so that chains of any depth are freed in a loop.
+  // The dead are chained through `serial`, a field nobody reads any more, so that chains of any depth are
+  // freed in a loop.
   node->serial = 0;
   Node* dead = node;
   while (dead) {
@@ -231,7 +258,8 @@ NodeRef make(const Op& op, std::span<const NodeRef> inputs, Attrs attrs) {
     raw[i] = inputs[i].get();
     abstract = abstract || raw[i]->abstract;
   }
-  if (abstract) check_alive(**std::find_if(raw, raw + inputs.size(), [](const Node* n) { return n->abstract; }));
+  if (abstract)
+    check_alive(**std::find_if(raw, raw + inputs.size(), [](const Node* n) { return n->abstract; }));
 
   Node** slot = nullptr;
   if (trace_depth && !op.unique) {
@@ -254,8 +282,8 @@ NodeRef make(const Op& op, std::span<const NodeRef> inputs, Attrs attrs) {
   }
   for (size_t i = 1; i < inputs.size(); ++i)
     require(types[i].device == types[0].device, ErrorKind::device, [&] {
-      return concat(op.name, ": operands live on ", to_string(types[0].device), " and ", to_string(types[i].device),
-                    "; move one with .to(device)");
+      return concat(op.name, ": operands live on ", to_string(types[0].device), " and ",
+                    to_string(types[i].device), "; move one with .to(device)");
     });
   Aval result = op.infer({types, inputs.size()}, attrs);
 
@@ -277,7 +305,8 @@ NodeRef make(const Op& op, std::span<const NodeRef> inputs, Attrs attrs) {
   return NodeRef::adopt(node);
 }
 
-// ---- leaves --------------------------------------------------------------------------------------------------------------
+// ---- leaves
+// --------------------------------------------------------------------------------------------------------------
 
 NodeRef buffer_node(Ref<Buffer> buffer, Aval aval) {
   NodeRef node = leaf_node(buffer_op, aval, {});
@@ -302,7 +331,8 @@ NodeRef full_node(double value, const Aval& aval) {
   double rounded = value;
   if (aval.dtype == DType::float32) rounded = static_cast<float>(value);
   if (aval.dtype == DType::float16) rounded = half_to_float(float_to_half(static_cast<float>(value)));
-  if (aval.dtype == DType::bfloat16) rounded = bfloat16_to_float(float_to_bfloat16(static_cast<float>(value)));
+  if (aval.dtype == DType::bfloat16)
+    rounded = bfloat16_to_float(float_to_bfloat16(static_cast<float>(value)));
   return full_node(scalar_bits(rounded), aval);
 }
 
@@ -324,7 +354,8 @@ bool is_full_of(const NodeRef& x, double value) {
   return x->attrs[0] == scalar_bits(value);
 }
 
-// ---- traces --------------------------------------------------------------------------------------------------------------
+// ---- traces
+// --------------------------------------------------------------------------------------------------------------
 
 OpenTrace::OpenTrace(bool abstract)
     : start_(next_serial.fetch_add(1)), id_(next_trace.fetch_add(1)), abstract_(abstract) {
@@ -347,7 +378,8 @@ OpenTrace::~OpenTrace() {
   trace.table.clear();
   trace.used = 0;
   for (Node* node : table)
-    if (node && node->evaluated() && node->op != &buffer_op) detach(node);  // what was read needs its edges no more
+    if (node && node->evaluated() && node->op != &buffer_op)
+      detach(node);  // what was read needs its edges no more
   for (Node* node : table)
     if (node) Ref<Node>::adopt(node);
 }
@@ -356,11 +388,13 @@ bool trace_open() { return trace_depth > 0; }
 bool abstract_trace_open() { return abstract_depth > 0; }
 
 bool edges_needed(const Node& node) {
-  // Exact per thread would need the owner; a node with a serial was made inside some trace, and while any is open it is kept.
+  // Exact per thread would need the owner; a node with a serial was made inside some trace, and while any is
+  // open it is kept.
   return node.serial != 0 && open_traces.load(std::memory_order_relaxed) > 0;
 }
 
-// ---- traversal -----------------------------------------------------------------------------------------------------------
+// ---- traversal
+// -----------------------------------------------------------------------------------------------------------
 
 std::vector<Node*> reachable(std::span<const NodeRef> outputs, uint64_t oldest) {
   std::vector<Node*> order, stack;

@@ -1,6 +1,7 @@
-// Labels to strides: every label is a batch axis (in all three), a row (a and c), a column (b and c) or summed (a and b). Neighbouring
-// labels of one class merge into one axis where all their strides allow it. Rows and columns that do not merge become batch axes with
-// stride 0 in the operand that lacks them; summed labels that do not merge make a packed copy of an operand.
+// Labels to strides: every label is a batch axis (in all three), a row (a and c), a column (b and c) or
+// summed (a and b). Neighbouring labels of one class merge into one axis where all their strides allow it.
+// Rows and columns that do not merge become batch axes with stride 0 in the operand that lacks them; summed
+// labels that do not merge make a packed copy of an operand.
 
 #include "backends/cpu/call_dot.h"
 
@@ -41,7 +42,8 @@ void merge(std::vector<LabelledAxis>& axes) {
     if (axis.extent == 1) continue;
     if (!out.empty()) {
       LabelledAxis& outer = out.back();
-      if (outer.a == axis.a * axis.extent && outer.b == axis.b * axis.extent && outer.c == axis.c * axis.extent) {
+      if (outer.a == axis.a * axis.extent && outer.b == axis.b * axis.extent &&
+          outer.c == axis.c * axis.extent) {
         outer = {outer.extent * axis.extent, axis.a, axis.b, axis.c};
         continue;
       }
@@ -52,7 +54,7 @@ void merge(std::vector<LabelledAxis>& axes) {
 }
 
 // Would these axes, in this order, merge into one for one operand alone?
-bool merges(const std::vector<LabelledAxis>& axes, int64_t LabelledAxis::*side) {
+bool merges(const std::vector<LabelledAxis>& axes, int64_t LabelledAxis::* side) {
   for (size_t i = 0; i + 1 < axes.size(); ++i)
     if (axes[i].*side != axes[i + 1].*side * axes[i + 1].extent) return false;
   return true;
@@ -70,8 +72,8 @@ LabelledAxis keep_largest(std::vector<LabelledAxis>& axes, std::vector<LabelledA
 }
 
 // Copies an operand with its summed axes last, in one order, so that they merge.
-BufferRef packed(const void* data, int64_t item, const std::vector<LabelledAxis>& outer, const std::vector<LabelledAxis>& summed,
-                 int64_t LabelledAxis::*side) {
+BufferRef packed(const void* data, int64_t item, const std::vector<LabelledAxis>& outer,
+                 const std::vector<LabelledAxis>& summed, int64_t LabelledAxis::* side) {
   std::vector<std::pair<int64_t, int64_t>> axes;  // extent, stride
   for (const LabelledAxis& axis : outer) axes.emplace_back(axis.extent, axis.*side);
   for (const LabelledAxis& axis : summed) axes.emplace_back(axis.extent, axis.*side);
@@ -94,7 +96,8 @@ BufferRef packed(const void* data, int64_t item, const std::vector<LabelledAxis>
 }
 
 // Strides of the packed copy.
-void restride(const std::vector<std::vector<LabelledAxis>*>& outer, std::vector<LabelledAxis>& summed, int64_t LabelledAxis::*side) {
+void restride(const std::vector<std::vector<LabelledAxis>*>& outer, std::vector<LabelledAxis>& summed,
+              int64_t LabelledAxis::* side) {
   int64_t stride = 1;
   for (size_t i = summed.size(); i-- > 0;) {
     summed[i].*side = stride;
@@ -118,8 +121,10 @@ std::vector<LabelledAxis> joined(const std::vector<LabelledAxis>& x, const std::
 void call_dot_general(const CallArgs& call) {
   const auto rank = [&](size_t i) { return static_cast<size_t>(call.attrs[i]); };
   const std::span<const int64_t> words(call.attrs.data() + 3, call.attrs.size() - 3);
-  const auto la = words.subspan(0, rank(0)), lb = words.subspan(rank(0), rank(1)), lc = words.subspan(rank(0) + rank(1), rank(2));
-  const Ints sa = strides_of(call.in[0].shape), sb = strides_of(call.in[1].shape), sc = strides_of(call.out.shape);
+  const auto la = words.subspan(0, rank(0)), lb = words.subspan(rank(0), rank(1)),
+             lc = words.subspan(rank(0) + rank(1), rank(2));
+  const Ints sa = strides_of(call.in[0].shape), sb = strides_of(call.in[1].shape),
+             sc = strides_of(call.out.shape);
 
   Classes classes;
   const auto classify = [&](int64_t label, int64_t extent) {
@@ -129,9 +134,14 @@ void call_dot_general(const CallArgs& call) {
     axis.a = stride_of(la, sa, label, in_a);
     axis.b = stride_of(lb, sb, label, in_b);
     axis.c = stride_of(lc, sc, label, in_c);
-    (in_a && in_b && in_c ? classes.batch : !in_b ? classes.rows : !in_a ? classes.columns : classes.summed).push_back(axis);
+    (in_a && in_b && in_c ? classes.batch
+     : !in_b              ? classes.rows
+     : !in_a              ? classes.columns
+                          : classes.summed)
+        .push_back(axis);
   };
-  for (size_t i = 0; i < lc.size(); ++i) classify(lc[i], call.out.shape[i]);  // in the result's order: stores come out in order
+  for (size_t i = 0; i < lc.size(); ++i)
+    classify(lc[i], call.out.shape[i]);  // in the result's order: stores come out in order
   for (size_t i = 0; i < la.size(); ++i) {
     bool in_c;
     stride_of(lc, sc, la[i], in_c);
@@ -148,7 +158,8 @@ void call_dot_general(const CallArgs& call) {
   if (classes.summed.size() > 1) {
     const int64_t item = size_of(call.in[0].dtype);
     // In a's order first; an operand whose summed axes do not run in that order is copied.
-    std::sort(classes.summed.begin(), classes.summed.end(), [](const LabelledAxis& x, const LabelledAxis& y) { return x.a > y.a; });
+    std::sort(classes.summed.begin(), classes.summed.end(),
+              [](const LabelledAxis& x, const LabelledAxis& y) { return x.a > y.a; });
     if (!merges(classes.summed, &LabelledAxis::a)) {
       copy_of_a = packed(a, item, joined(classes.batch, classes.rows), classes.summed, &LabelledAxis::a);
       restride({&classes.batch, &classes.rows}, classes.summed, &LabelledAxis::a);
@@ -162,7 +173,8 @@ void call_dot_general(const CallArgs& call) {
     merge(classes.summed);
   }
 
-  const LabelledAxis row = keep_largest(classes.rows, classes.batch), column = keep_largest(classes.columns, classes.batch);
+  const LabelledAxis row = keep_largest(classes.rows, classes.batch),
+                     column = keep_largest(classes.columns, classes.batch);
   const LabelledAxis sum = classes.summed.empty() ? LabelledAxis{} : classes.summed[0];
   cpu::MatmulDesc desc;
   desc.dtype = call.out.dtype;
@@ -178,7 +190,9 @@ void call_dot_general(const CallArgs& call) {
   // An axis of extent 1 has no stride of its own; give it one that looks row-major.
   if (sum.extent == 1) desc.a_col = 1, desc.b_row = column.extent * std::max<int64_t>(column.b, 1);
   if (column.extent == 1) desc.b_col = 1, desc.c_col = 1;
-  if (row.extent == 1) desc.a_row = sum.extent * std::max<int64_t>(sum.a, 1), desc.c_row = column.extent * std::max<int64_t>(column.c, 1);
+  if (row.extent == 1)
+    desc.a_row = sum.extent * std::max<int64_t>(sum.a, 1),
+    desc.c_row = column.extent * std::max<int64_t>(column.c, 1);
   for (const LabelledAxis& axis : classes.batch) {
     desc.batch.push_back(axis.extent);
     desc.a_batch.push_back(axis.a);

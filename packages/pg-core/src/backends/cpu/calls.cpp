@@ -10,7 +10,9 @@
 namespace pg {
 namespace {
 
-Ints words(const Attrs& attrs, size_t from, size_t count) { return Ints(attrs.begin() + from, attrs.begin() + from + count); }
+Ints words(const Attrs& attrs, size_t from, size_t count) {
+  return Ints(attrs.begin() + from, attrs.begin() + from + count);
+}
 
 // ---- convolution: attrs as in ops/conv.cpp
 
@@ -53,12 +55,12 @@ struct Around {
 Around around(const CallArgs& c) {
   Around out;
   const size_t axis = static_cast<size_t>(c.attrs[0]);
-  for (size_t i = 0; i < c.in[0].shape.size(); ++i) (i < axis ? out.outer : i == axis ? out.n : out.inner) *= c.in[0].shape[i];
+  for (size_t i = 0; i < c.in[0].shape.size(); ++i)
+    (i < axis ? out.outer : i == axis ? out.n : out.inner) *= c.in[0].shape[i];
   return out;
 }
 
-template <cpu::Cumulative op>
-void call_cumulative(const CallArgs& c) {
+template <cpu::Cumulative op> void call_cumulative(const CallArgs& c) {
   const Around a = around(c);
   cpu::cumulative(op, c.out.dtype, c.inputs[0], c.output, a.outer, a.n, a.inner, c.attrs[1] != 0);
 }
@@ -68,7 +70,8 @@ void call_sort(const CallArgs& c) {
 }
 void call_argsort(const CallArgs& c) {
   const Around a = around(c);
-  cpu::argsort(c.in[0].dtype, c.inputs[0], static_cast<int64_t*>(c.output), a.outer, a.n, a.inner, c.attrs[1] != 0);
+  cpu::argsort(c.in[0].dtype, c.inputs[0], static_cast<int64_t*>(c.output), a.outer, a.n, a.inner,
+               c.attrs[1] != 0);
 }
 
 // ---- scatter: attrs are the mode and the index mode
@@ -106,11 +109,12 @@ cpu::WindowDesc window_desc(const Attrs& attrs, const Aval& in, const Aval& out)
   return d;
 }
 
-template <cpu::Window op>
-void call_reduce_window(const CallArgs& c) {
+template <cpu::Window op> void call_reduce_window(const CallArgs& c) {
   cpu::reduce_window(op, window_desc(c.attrs, c.in[0], c.out), c.inputs[0], c.output);
 }
-void call_window_sum_grad(const CallArgs& c) { cpu::window_sum_grad(window_desc(c.attrs, c.out, c.in[0]), c.inputs[0], c.output); }
+void call_window_sum_grad(const CallArgs& c) {
+  cpu::window_sum_grad(window_desc(c.attrs, c.out, c.in[0]), c.inputs[0], c.output);
+}
 void call_window_max_grad(const CallArgs& c) {
   cpu::window_max_grad(window_desc(c.attrs, c.in[0], c.in[1]), c.inputs[0], c.inputs[1], c.output);
 }

@@ -62,11 +62,15 @@ size_t plan_memory(std::span<Lifetime> temporaries) {
   FreeList arena;
   std::vector<size_t> births(temporaries.size()), deaths;
   for (size_t i = 0; i < births.size(); ++i) births[i] = i;
-  std::stable_sort(births.begin(), births.end(), [&](size_t a, size_t b) { return temporaries[a].first < temporaries[b].first; });
+  std::stable_sort(births.begin(), births.end(),
+                   [&](size_t a, size_t b) { return temporaries[a].first < temporaries[b].first; });
   deaths = births;
-  std::stable_sort(deaths.begin(), deaths.end(), [&](size_t a, size_t b) { return temporaries[a].last < temporaries[b].last; });
+  std::stable_sort(deaths.begin(), deaths.end(),
+                   [&](size_t a, size_t b) { return temporaries[a].last < temporaries[b].last; });
   std::vector<bool> handed_on(temporaries.size(), false);
-  const auto rounded = [](size_t bytes) { return (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment; };
+  const auto rounded = [](size_t bytes) {
+    return (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+  };
   size_t next_death = 0;
   for (const size_t i : births) {
     Lifetime& t = temporaries[i];
@@ -76,7 +80,8 @@ size_t plan_memory(std::span<Lifetime> temporaries) {
       if (!handed_on[dead]) arena.give(temporaries[dead].offset, rounded(temporaries[dead].bytes));
     }
     const size_t over = static_cast<size_t>(t.over);
-    if (t.over >= 0 && !handed_on[over] && temporaries[over].last == t.first && rounded(temporaries[over].bytes) == rounded(t.bytes)) {
+    if (t.over >= 0 && !handed_on[over] && temporaries[over].last == t.first &&
+        rounded(temporaries[over].bytes) == rounded(t.bytes)) {
       t.offset = temporaries[over].offset;
       handed_on[over] = true;
     } else {

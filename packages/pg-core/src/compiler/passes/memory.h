@@ -1,6 +1,6 @@
 #pragma once
-// Offsets of temporaries in one arena: memory is reused as soon as the last reader is done, and a kernel may write over an operand that
-// dies there when its plan says so.
+// Offsets of temporaries in one arena: memory is reused as soon as the last reader is done, and a kernel may
+// write over an operand that dies there when its plan says so.
 //
 //   t0 written by 0, read by 1; t1 written by 1, read by 2; t2 written by 2  ->  t0 and t2 share memory
 

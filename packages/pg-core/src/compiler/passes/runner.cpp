@@ -8,7 +8,9 @@
 
 namespace pg {
 
-std::function<void(const std::string&)> dump_text = [](const std::string& text) { std::fputs(text.c_str(), stderr); };
+std::function<void(const std::string&)> dump_text = [](const std::string& text) {
+  std::fputs(text.c_str(), stderr);
+};
 
 PassRunner::PassRunner() : dump_(env_text("PG_DUMP").value_or("")), verify_(env_flag("PG_VERIFY")) {}
 
@@ -24,7 +26,9 @@ Graph PassRunner::run(const char* name, Graph (*pass)(const Graph&), const Graph
   const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - start;
   times_ += concat(times_.empty() ? "" : ", ", name, " ", spent.count(), " ms");
   if (verify_) verify(result);
-  if (wants(name)) dump_text(concat("after ", name, " (", result.size(), " records, ", spent.count(), " ms)\n", to_string(result)));
+  if (wants(name))
+    dump_text(concat("after ", name, " (", result.size(), " records, ", spent.count(), " ms)\n",
+                     to_string(result)));
   return result;
 }
 

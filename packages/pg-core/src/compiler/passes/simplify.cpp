@@ -15,7 +15,8 @@ bool counts_up(const Attrs& words) {
 
 bool same_type(const Aval& a, const Aval& b) { return a.shape == b.shape && a.dtype == b.dtype; }
 
-// Rewrites one record whose inputs are already those of the new graph. Returns true when the record is just `same`.
+// Rewrites one record whose inputs are already those of the new graph. Returns true when the record is just
+// `same`.
 struct Rules {
   GraphBuilder& out;
 
@@ -25,14 +26,16 @@ struct Rules {
     if (r.inputs.empty()) return false;
     const Graph::Record& x = operand(r);
     const bool no_effect = r.op->as<Identity>() || (r.op == &reshape_op && same_type(x.type, r.type)) ||
-                           (r.op == &permute_op && counts_up(r.attrs)) || (r.op == &broadcast_op && same_type(x.type, r.type)) ||
+                           (r.op == &permute_op && counts_up(r.attrs)) ||
+                           (r.op == &broadcast_op && same_type(x.type, r.type)) ||
                            (r.op == &astype_op && x.type.dtype == r.type.dtype);
     if (no_effect) {
       same = r.inputs[0];
       return true;
     }
     // A value filled with one number is that number in any shape.
-    if (x.op == &full_op && (r.op == &reshape_op || r.op == &permute_op || r.op == &broadcast_op || r.op == &slice_op)) {
+    if (x.op == &full_op &&
+        (r.op == &reshape_op || r.op == &permute_op || r.op == &broadcast_op || r.op == &slice_op)) {
       r.op = &full_op;
       r.attrs = x.attrs;
       r.inputs.clear();
@@ -56,8 +59,7 @@ struct Rules {
 };
 
 // Copies a graph record by record through `rewrite(record, builder) -> Id`.
-template <class Rewrite>
-Graph rebuilt(const Graph& graph, Rewrite&& rewrite) {
+template <class Rewrite> Graph rebuilt(const Graph& graph, Rewrite&& rewrite) {
   GraphBuilder out;
   std::vector<Id> renamed(graph.size(), 0);
   for (const Id id : graph.inputs) renamed[id] = out.param(graph[id].type);
@@ -95,17 +97,17 @@ int64_t bits_of(const Element& e, DType dtype) {
     return value;
   };
   switch (dtype) {
-    case DType::bool_:
-    case DType::uint8: return get(uint8_t{});
-    case DType::int8: return get(int8_t{});
-    case DType::int16: return get(int16_t{});
-    case DType::int32: return get(int32_t{});
-    case DType::uint16: return get(uint16_t{});
-    case DType::uint32: return get(uint32_t{});
-    case DType::int64:
-    case DType::uint64: return get(int64_t{});
-    case DType::float64: return scalar_bits(get(double{}));
-    default: break;
+  case DType::bool_:
+  case DType::uint8: return get(uint8_t{});
+  case DType::int8: return get(int8_t{});
+  case DType::int16: return get(int16_t{});
+  case DType::int32: return get(int32_t{});
+  case DType::uint16: return get(uint16_t{});
+  case DType::uint32: return get(uint32_t{});
+  case DType::int64:
+  case DType::uint64: return get(int64_t{});
+  case DType::float64: return scalar_bits(get(double{}));
+  default: break;
   }
   const float value = get(float{});
   if (dtype == DType::float16) return scalar_bits(half_to_float(float_to_half(value)));
@@ -132,10 +134,13 @@ Graph fold_constants(const Graph& graph) {
       literal = literal && out[input].op == &full_op;
       types.push_back(out[input].type.dtype);
     }
-    const ir::BlockFn block = literal ? elementwise->block(types, record.type.dtype, {record.attrs.data(), record.attrs.size()}) : nullptr;
+    const ir::BlockFn block =
+        literal ? elementwise->block(types, record.type.dtype, {record.attrs.data(), record.attrs.size()})
+                : nullptr;
     if (!block) return out.add(std::move(record));
     std::vector<Element> operands;
-    for (const Id input : record.inputs) operands.push_back(element_of(out[input].attrs[0], out[input].type.dtype));
+    for (const Id input : record.inputs)
+      operands.push_back(element_of(out[input].attrs[0], out[input].type.dtype));
     std::vector<const void*> pointers;
     for (const Element& e : operands) pointers.push_back(e.bytes);
     Element result;
@@ -150,8 +155,8 @@ Graph fold_constants(const Graph& graph) {
 Graph select_calls(const Graph& graph) {
   return rebuilt(graph, [](Graph::Record record, GraphBuilder& out) {
     if (record.op != &dot_general_op) return out.add(std::move(record));
-    // attrs: |a|, |b|, |c|, labels of a, b, c. Reading a permuted operand in place: label i of the result of the permute belongs to axis
-    // axes[i] of its operand.
+    // attrs: |a|, |b|, |c|, labels of a, b, c. Reading a permuted operand in place: label i of the result of
+    // the permute belongs to axis axes[i] of its operand.
     size_t at = 3;
     for (size_t side = 0; side < 2; ++side) {
       const size_t rank = static_cast<size_t>(record.attrs[side]);

@@ -1,5 +1,6 @@
 #pragma once
-// Exact rewrites on a whole graph. Contract of every rule: same values to the last bit, same type, fewer or cheaper records.
+// Exact rewrites on a whole graph. Contract of every rule: same values to the last bit, same type, fewer or
+// cheaper records.
 //
 //   %2 = alias(%0); %3 = astype(full(1): i64, f32); %4 = dot_general(permute(%2), ...)
 //   -> %3 = full(1): f32; %4 = dot_general(%0, ... with other labels)
