@@ -25,8 +25,6 @@ def main() -> int:
         lines = path.read_text().splitlines()
         name = str(path.relative_to(ROOT))
         folders[str(path.parent.relative_to(ROOT))].append(len(lines))
-        if path.suffix == ".pyi":  # generated
-            continue
         longest.append((len(lines), name))
         if len(lines) > LIMIT and not any(REASON.search(line) for line in lines[:15]):
             failures.append(f"{name}: {len(lines)} lines; split it, or say why not (see ci/check_sizes.py)")

@@ -1,4 +1,4 @@
-"""Fixtures of all tests of pg-core: seeds, the leak check, and the slice of exhaustive cases that a normal run takes."""
+"""Fixtures of all tests of pg-core: seeds, leak check, and the slice of exhaustive cases that a run takes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import time
 import zlib
 
 import numpy as np
-import pytest
-
 import pequegrad as pg
+import pytest
 
 SLICES = 8
 
@@ -41,8 +40,8 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
     count = getattr(config, "left_out", 0)
     if count:
         terminalreporter.write_line(
-            f"left out {count} exhaustive cases (slice {_slice_of_today() + 1} of {SLICES} ran; PG_TEST_SLICE=n picks another, "
-            "`hatch run nightly` runs all)"
+            f"left out {count} exhaustive cases (slice {_slice_of_today() + 1} of {SLICES} ran; "
+            "PG_TEST_SLICE=n picks another, `hatch run nightly` runs all)"
         )
 
 
@@ -75,6 +74,6 @@ FAILED = pytest.StashKey[bool]()
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
-    outcome = yield
+    yield
     if call.when == "call" and call.excinfo is not None:
         item.stash[FAILED] = True

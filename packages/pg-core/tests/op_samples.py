@@ -1,7 +1,10 @@
-"""One row per public op: sample arguments, dtypes, a NumPy (or torch) reference, and what it is differentiated by.
+"""One row per public op: sample arguments, dtypes, a NumPy (or torch) reference, what is differentiable.
 
-The laws in ``laws/`` run over this table; ``test_completeness.py`` fails when a public op or a record has no row.
+The laws in ``laws/`` run over this table; ``test_completeness.py`` fails when a public op or a record has
+no row.
 """
+
+# Size: one table, a row for each op; parts of it would be looked up in several places.
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-
 import pequegrad as pg
 
 FLOATS = ("float32", "float64", "float16", "bfloat16")
@@ -23,7 +25,9 @@ ALL = (*REAL, "bool")
 
 
 class Arr(NamedTuple):
-    """An array argument; ``kind`` fixes what the row's dtype must not change: "i" indices below ``high``, "b" bools."""
+    """An array argument; ``kind`` fixes what the row's dtype must not change: "i" indices below ``high``,
+    "b" bools.
+    """
 
     shape: tuple[int, ...]
     low: float = -2.0
@@ -149,7 +153,7 @@ POSITIVE = (0.2, 3.0)
 UNIT = (-0.9, 0.9)
 FAR = (0.5, 2.5)  # away from zero
 
-_f = dict(out="float", dtypes=FLOATS + ("int32", "bool", "uint8"))
+_f = {"out": "float", "dtypes": FLOATS + ("int32", "bool", "uint8")}
 
 MATHS = [
     unary("sqrt", np.sqrt, POSITIVE, **_f),
@@ -234,7 +238,7 @@ ARITHMETIC = [
     ),
 ]
 
-_cmp = dict(out="bool", dtypes=ALL, diff=())
+_cmp = {"out": "bool", "dtypes": ALL, "diff": ()}
 LOGIC = [
     *[
         binary(n, getattr(np, n), **_cmp)
@@ -411,7 +415,7 @@ def _expand(x: Any, axis: Any = 0) -> Any:
     return np.expand_dims(x, axis)
 
 
-_move = dict(dtypes=ALL)
+_move = {"dtypes": ALL}
 SHAPE = [
     Row(
         "reshape",
@@ -621,7 +625,7 @@ _mm = [
     S(A(5, 4, strided=True), A(4, 6, strided=True)),
     S(A(70, 65), A(65, 33)),
 ]
-_linear = dict(diff=(0, 1), dtypes=FLOATS + ("int32", "int64", "uint8"), tolerance=16)
+_linear = {"diff": (0, 1), "dtypes": FLOATS + ("int32", "int64", "uint8"), "tolerance": 16}
 LINALG = [
     Row("matmul", _mm, np.matmul, **_linear),
     Row(
@@ -705,8 +709,8 @@ def _interpolate(
     return t.nn.functional.interpolate(x, size, scale_factor, mode, **extra)
 
 
-_act = dict(dtypes=FLOATS)
-_F = dict(dtypes=("float32", "float64"))
+_act = {"dtypes": FLOATS}
+_F = {"dtypes": ("float32", "float64")}
 NN = [
     Row("relu", [S(A(3, 4)), S(A())], lambda x: np.maximum(x, 0), dtypes=REAL),
     Row("leaky_relu", [S(A(3, 4)), S(A(3), 0.3)], lambda x, s=0.01: np.where(x > 0, x, s * x), **_act),

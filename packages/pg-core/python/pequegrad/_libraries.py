@@ -7,6 +7,7 @@ import os
 
 def find_onednn() -> str:
     """The path of libdnnl.so.3 in the installed onednn-cpu-gomp, or "" when it is not installed."""
+    import os.path
     from importlib import metadata  # late: it costs milliseconds that an import of pequegrad need not pay
 
     try:

@@ -1,12 +1,8 @@
 """The methods of Tensor: what composites offer as methods, conversions, indexing and protocols.
 
-The class is never instantiated: its attributes are put on the raw type of the extension (``tensor.py``),
-whose stub inherits
-from it, so that type checkers see one class.
+The class is never instantiated: its attributes are put on the raw type of the extension (``tensor.py``).
+To type checkers it is the Tensor: it inherits what the extension implements from a class of the stub.
 """
-
-# mypy: disable-error-code="misc"
-# (Methods here say self: Tensor, the class that they are put on, which is not a parent of TensorMethods.)
 
 from __future__ import annotations
 
@@ -23,7 +19,9 @@ from ._ops.common import as_tensor_like, cast, operand, to_device
 from .errors import ArgumentError, DTypeError, UnsupportedError
 
 if TYPE_CHECKING:
-    from ._core import Tensor
+    from ._core import RawTensor
+else:
+    RawTensor = object
 
 
 def _temporary_references() -> int | None:
@@ -47,7 +45,7 @@ def _temporary_references() -> int | None:
 _TEMPORARY = _temporary_references()
 
 
-class TensorMethods:
+class Tensor(RawTensor):
     """The Python half of Tensor."""
 
     __slots__ = ()
@@ -55,7 +53,7 @@ class TensorMethods:
 
     # ---- values
 
-    def numpy(self: Tensor, copy: bool = False) -> np.ndarray[Any, Any]:
+    def numpy(self, copy: bool = False) -> np.ndarray[Any, Any]:
         """The values as a read-only NumPy view, or as a writable copy.
 
         >>> pg.Tensor([1, 2]).numpy()
@@ -66,7 +64,7 @@ class TensorMethods:
             array = array.view(dt.bfloat16.to_numpy())
         return array.copy() if copy else array
 
-    def tolist(self: Tensor) -> Any:
+    def tolist(self) -> Any:
         """The values as nested lists of Python numbers.
 
         >>> pg.Tensor([[1, 2]]).tolist()
@@ -76,17 +74,17 @@ class TensorMethods:
         return _core.to_numpy(x).tolist()
 
     @property
-    def nbytes(self: Tensor) -> int:
+    def nbytes(self) -> int:
         """How many bytes the elements take."""
         return self.size * self.dtype.itemsize
 
     @property
-    def itemsize(self: Tensor) -> int:
+    def itemsize(self) -> int:
         """How many bytes an element takes."""
         return self.dtype.itemsize
 
     @property
-    def T(self: Tensor) -> Tensor:
+    def T(self) -> Tensor:
         """The axes in reverse order.
 
         >>> pg.zeros((2, 3)).T.shape
@@ -95,7 +93,7 @@ class TensorMethods:
         return shape.transpose(self)
 
     @property
-    def mT(self: Tensor) -> Tensor:
+    def mT(self) -> Tensor:
         """The last two axes exchanged.
 
         >>> pg.zeros((5, 2, 3)).mT.shape
@@ -105,7 +103,7 @@ class TensorMethods:
 
     # ---- other dtypes and devices
 
-    def astype(self: Tensor, dtype: Any, copy: bool = True) -> Tensor:
+    def astype(self, dtype: Any, copy: bool = True) -> Tensor:
         """The values in another dtype. Floats to integers saturate, NaN becomes 0.
 
         >>> pg.Tensor([1.7, -1.7]).astype("int32").tolist()
@@ -113,7 +111,7 @@ class TensorMethods:
         """
         return _core.astype(self, dt.as_dtype(dtype).code)
 
-    def to(self: Tensor, target: Any) -> Tensor:
+    def to(self, target: Any) -> Tensor:
         """The tensor on another device (or, given a dtype, in that dtype).
 
         >>> pg.Tensor([1.0]).to("cpu").device
@@ -123,7 +121,7 @@ class TensorMethods:
             return self.astype(target)
         return to_device(self, target)
 
-    def cpu(self: Tensor) -> Tensor:
+    def cpu(self) -> Tensor:
         """The tensor on the CPU.
 
         >>> pg.Tensor([1.0]).cpu().device
@@ -131,11 +129,11 @@ class TensorMethods:
         """
         return to_device(self, "cpu")
 
-    def cuda(self: Tensor, index: int = 0) -> Tensor:
+    def cuda(self, index: int = 0) -> Tensor:
         """The tensor on a GPU."""
         return to_device(self, _device.cuda(index))
 
-    def float(self: Tensor) -> Tensor:
+    def float(self) -> Tensor:
         """The values as float32.
 
         >>> pg.Tensor([1]).float().dtype
@@ -145,7 +143,7 @@ class TensorMethods:
 
     # ---- rebinding
 
-    def assign(self: Tensor, value: Any) -> Tensor:
+    def assign(self, value: Any) -> Tensor:
         """Let this tensor name another value of the same shape and dtype. Results computed before keep
         their values.
 
@@ -164,7 +162,7 @@ class TensorMethods:
         _core.rebind(self, cast(v, self.dtype))
         return self
 
-    def __setitem__(self: Tensor, key: Any, value: Any) -> None:
+    def __setitem__(self, key: Any, value: Any) -> None:
         if _TEMPORARY is not None and sys.getrefcount(self) <= _TEMPORARY:
             raise UnsupportedError(
                 "assigning to a part of a temporary tensor changes nothing: x[0][1] = v writes into the "
@@ -172,25 +170,25 @@ class TensorMethods:
             )
         _core.rebind(self, indexing.update(self, key, value, "set"))
 
-    def __imatmul__(self: Tensor, other: Any) -> Tensor:
+    def __imatmul__(self, other: Any) -> Tensor:
         return self.assign(linalg.matmul(self, other))
 
-    def __ipow__(self: Tensor, other: Any) -> Tensor:
+    def __ipow__(self, other: Any) -> Tensor:
         return self.assign(self**other)
 
-    def __ilshift__(self: Tensor, other: Any) -> Tensor:
+    def __ilshift__(self, other: Any) -> Tensor:
         return self.assign(self << other)
 
-    def __irshift__(self: Tensor, other: Any) -> Tensor:
+    def __irshift__(self, other: Any) -> Tensor:
         return self.assign(self >> other)
 
     # ---- parts
 
-    def __getitem__(self: Tensor, key: Any) -> Tensor:
+    def __getitem__(self, key: Any) -> Tensor:
         return indexing.getitem(self, key)
 
     @property
-    def at(self: Tensor) -> indexing.At:
+    def at(self) -> indexing.At:
         """Updates of a part that return a new tensor: ``x.at[key].set(v)``, ``.add``, ``.multiply``,
         ``.min``, ``.max``.
 
@@ -199,39 +197,39 @@ class TensorMethods:
         """
         return indexing.At(self)
 
-    def __iter__(self: Tensor) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[Tensor]:
         if self.ndim == 0:
             raise ArgumentError("a tensor of rank 0 cannot be iterated; use .item()")
         return iter(shape.unstack(self, 0))
 
-    def __contains__(self: Tensor, value: Any) -> bool:
+    def __contains__(self, value: Any) -> bool:
         return bool(reduce.any(self == value))
 
-    def __matmul__(self: Tensor, other: Any) -> Tensor:
+    def __matmul__(self, other: Any) -> Tensor:
         y = operand(other)
         return NotImplemented if y is NotImplemented else linalg.matmul(self, y)
 
-    def __rmatmul__(self: Tensor, other: Any) -> Tensor:
+    def __rmatmul__(self, other: Any) -> Tensor:
         y = operand(other)
         return NotImplemented if y is NotImplemented else linalg.matmul(y, self)
 
-    def __round__(self: Tensor, digits: int | None = None) -> Any:
+    def __round__(self, digits: int | None = None) -> Any:
         return elementwise.round(self, digits or 0)
 
     # ---- protocols
 
-    def __array__(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         array = self.numpy()
         wanted = array if dtype is None or array.dtype == dtype else array.astype(dtype)
         return wanted.copy() if copy and wanted is array else wanted
 
-    def __array_namespace__(self: Tensor, api_version: str | None = None) -> Any:
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
         import pequegrad
 
         return pequegrad
 
     def __dlpack__(
-        self: Tensor,
+        self,
         *,
         stream: Any = None,
         max_version: Any = None,
@@ -244,19 +242,19 @@ class TensorMethods:
             )
         return _core.to_dlpack(_core.apply("stop_gradient", (self,)) if copy else self)
 
-    def __dlpack_device__(self: Tensor) -> tuple[int, int]:
+    def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0) if self.device.kind == "cpu" else (2, self.device.index)
 
-    def __reduce__(self: Tensor) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return _unpickled, (_core.to_numpy(self).copy(), self.dtype.name)
 
-    def __copy__(self: Tensor) -> Tensor:
+    def __copy__(self) -> Tensor:
         return +self
 
-    def __deepcopy__(self: Tensor, memo: Any) -> Tensor:
+    def __deepcopy__(self, memo: Any) -> Tensor:
         return +self  # values are immutable: a new handle is enough
 
-    def __repr__(self: Tensor) -> str:
+    def __repr__(self) -> str:
         about = f"dtype={self.dtype}, device={self.device}"
         if self.is_abstract:
             return f"Tensor(<no value inside jit>, shape={self.shape}, {about})"
@@ -265,10 +263,10 @@ class TensorMethods:
         values = _core.to_numpy(cast(self, dt.float32) if self.dtype is dt.bfloat16 else self)
         return f"Tensor({np.array2string(values, separator=', ', prefix='Tensor(')}, {about})"
 
-    def __str__(self: Tensor) -> str:
+    def __str__(self) -> str:
         return self.__repr__()
 
-    def __format__(self: Tensor, spec: str) -> str:
+    def __format__(self, spec: str) -> str:
         if not spec:
             return str(self)
         if self.ndim:
@@ -278,7 +276,7 @@ class TensorMethods:
             )
         return format(self.item(), spec)
 
-    def backward(self: Tensor, *args: Any, **kwargs: Any) -> None:
+    def backward(self, *args: Any, **kwargs: Any) -> None:
         """There is no tape: derivatives come from transforms. Raises an error that shows how."""
         raise UnsupportedError(
             "pequegrad has no .backward(): transform the function instead, loss, grads = "
@@ -377,6 +375,6 @@ def _unpickled(values: np.ndarray[Any, Any], name: str) -> Tensor:
 
 def attach(kind: type) -> None:
     """Put the methods on the raw type."""
-    for name, value in vars(TensorMethods).items():
+    for name, value in vars(Tensor).items():
         if name not in ("__module__", "__dict__", "__weakref__", "__doc__", "__slots__", "__qualname__"):
             setattr(kind, name, value)

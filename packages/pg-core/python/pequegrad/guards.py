@@ -42,7 +42,7 @@ class Guard(NamedTuple):
     """One thing that a program relies on."""
 
     what: str
-    read: Callable[[], Any]
+    read: Place | Callable[[], Any]
     same: Callable[[Any], bool]
 
     def check(self) -> str | None:

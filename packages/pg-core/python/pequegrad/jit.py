@@ -55,16 +55,16 @@ class Jit:
     """The type of ``pg.jit``: a decorator, with or without options."""
 
     @overload
-    def __call__(self, function: Callable[..., Any], **options: Any) -> Callable[..., Any]: ...
+    def __call__(self, function: Callable[..., Any], **options: Any) -> _core.JitFunction: ...
     @overload
-    def __call__(self, **options: Any) -> Callable[..., Any]: ...
-    def __call__(self, function: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Any]:
+    def __call__(self, **options: Any) -> Callable[[Callable[..., Any]], _core.JitFunction]: ...
+    def __call__(self, function: Callable[..., Any] | None = None, **options: Any) -> Any:
         """The function compiled; see ``pg.jit``."""
         if function is None:
             return self.withargs(**options)
         return _compile(function, **_checked(options))
 
-    def withargs(self, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    def withargs(self, **options: Any) -> Callable[[Callable[..., Any]], _core.JitFunction]:
         """A decorator with options: ``@pg.jit.withargs(static_argnums=1)``.
 
         >>> @pg.jit.withargs(static_argnums=1)
@@ -118,7 +118,7 @@ def _compile(
 
 def _explain(self: _core.JitFunction, *args: Any, **kwargs: Any) -> Explanation:
     """What calling with these arguments runs: graph, kernels, why it was retraced."""
-    options: Options = self.options
+    options = self.options
     before = options.traces
     self(*args, **kwargs)
     return Explanation(options, self.entries[-1], options.traces > before)

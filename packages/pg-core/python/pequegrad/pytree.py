@@ -24,6 +24,7 @@ from .errors import PytreeError
 Children = Sequence[Any]
 Flatten = Callable[[Any], tuple[Children, Any]]
 Unflatten = Callable[[Any, Children], Any]
+_Type = type[Any]  # the class PyTree has a field called type
 
 
 class Container(NamedTuple):
@@ -45,14 +46,14 @@ class PyTree:
     """
 
     __slots__ = ("aux", "children", "container", "num_leaves", "type")
-    type: type | None  # None: a leaf
+    type: _Type | None  # None: a leaf
     aux: Any
     children: tuple[PyTree, ...]
     container: Container | None
     num_leaves: int
 
     def __init__(
-        self, kind: Any, aux: Any, children: tuple[PyTree, ...], container: Container | None
+        self, kind: _Type | None, aux: Any, children: tuple[PyTree, ...], container: Container | None
     ) -> None:
         self.type, self.aux, self.children, self.container = kind, aux, children, container
         self.num_leaves = 1 if kind is None else sum(child.num_leaves for child in children)

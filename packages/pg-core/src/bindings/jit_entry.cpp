@@ -413,10 +413,10 @@ PyObject* entry_reason(PyObject* self, void*) {
 
 void make_jit_entry_type(py::module_& m) {
   static PyMethodDef methods[] = {
-      {"explain", entry_explain, METH_NOARGS, "explain()\n--\n\nWhat the program runs, as text."},
+      {"explain", entry_explain, METH_NOARGS, "explain($self, /)\n--\n\nWhat the program runs, as text."},
       {"changed", entry_changed, METH_NOARGS,
-       "changed()\n--\n\nWhy a call with fitting arguments would be traced again, or None."},
-      {"details", entry_details_method, METH_NOARGS, "details()\n--\n\nWhat the program runs, as a dict."},
+       "changed($self, /)\n--\n\nWhy a call with fitting arguments would be traced again, or None."},
+      {"details", entry_details_method, METH_NOARGS, "details($self, /)\n--\n\nWhat the program runs, as a dict."},
       {nullptr, nullptr, 0, nullptr},
   };
   static PyGetSetDef attributes[] = {

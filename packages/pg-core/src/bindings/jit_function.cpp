@@ -247,7 +247,7 @@ PyObject* clear_method(PyObject* raw, PyObject*) {
 
 void make_jit_function_type(py::module_& m) {
   static PyMethodDef methods[] = {
-      {"clear", clear_method, METH_NOARGS, "clear()\n--\n\nForgets all traced programs."},
+      {"clear", clear_method, METH_NOARGS, "clear($self, /)\n--\n\nForgets all traced programs."},
       {nullptr, nullptr, 0, nullptr},
   };
   static PyGetSetDef attributes[] = {

@@ -221,10 +221,10 @@ void releasebuffer_slot(PyObject*, Py_buffer* view) { delete static_cast<View*>(
 PyMethodDef* tensor_methods() {
   static PyMethodDef methods[] = {
       {"eval", eval_method, METH_NOARGS,
-       "eval()\n--\n\nComputes the value now, if it is not known yet; returns the tensor itself."},
-      {"item", item_method, METH_NOARGS, "item()\n--\n\nThe only element, as a Python number."},
+       "eval($self, /)\n--\n\nComputes the value now, if it is not known yet; returns the tensor itself."},
+      {"item", item_method, METH_NOARGS, "item($self, /)\n--\n\nThe only element, as a Python number."},
       {"detach", detach_method, METH_NOARGS,
-       "detach()\n--\n\nThe same values as a constant: no derivative flows through the result."},
+       "detach($self, /)\n--\n\nThe same values as a constant: no derivative flows through the result."},
       {nullptr, nullptr, 0, nullptr},
   };
   return methods;

@@ -6,7 +6,6 @@ import zlib
 from typing import Any
 
 import numpy as np
-
 import pequegrad as pg
 from op_samples import Arr, Row, Sample
 
@@ -25,9 +24,7 @@ def materialize(spec: Any, dtype: str, rng: np.random.Generator) -> Any:
         values: Any = rng.permutation(np.arange(int(spec.low), int(spec.high)))[: shape[0]]
     elif spec.kind == "i":
         values = rng.integers(0, int(spec.high), shape)
-    elif spec.kind == "b":
-        values = rng.integers(0, 2, shape).astype(bool)
-    elif dtype == "bool":
+    elif spec.kind == "b" or dtype == "bool":
         values = rng.integers(0, 2, shape).astype(bool)
     elif "int" in dtype:
         low, high = max(spec.low, 0 if dtype[0] == "u" else -100), spec.high

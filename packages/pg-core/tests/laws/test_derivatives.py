@@ -1,15 +1,16 @@
-"""Laws of differentiation, in float64: jvp is the limit of differences, vjp its transpose, and so are their derivatives."""
+"""Laws of differentiation, in float64: jvp is the limit of differences, vjp its transpose; so again for their
+derivatives.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import pequegrad as pg
 import pytest
 from law_tools import arguments, flat, to_tensor
 from op_samples import ROWS, Row, Sample
-
-import pequegrad as pg
 
 CASES = [
     pytest.param(row, sample, id=f"{row.name}-{number}.{i}", marks=[pytest.mark.exhaustive] if i else [])

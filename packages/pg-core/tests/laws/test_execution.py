@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pequegrad as pg
 import pytest
 from law_tools import arguments, bits, flat, to_tensor
 from op_samples import ROWS, Row, Sample
-
-import pequegrad as pg
 
 CASES = [
     pytest.param(

@@ -257,7 +257,8 @@ def one_hot(num_classes: Any, x: TensorLike, dtype: Any = None) -> Tensor:
     >>> pg.one_hot(3, pg.Tensor([0, 2])).tolist()
     [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    if isinstance(num_classes, Tensor) or not isinstance(x, (Tensor, np.ndarray, list, tuple, int)):
+    numbered = isinstance(num_classes, (int, np.integer))
+    if not numbered or not isinstance(x, (Tensor, np.ndarray, list, tuple, int)):
         raise ArgumentError("one_hot: takes the number of classes, then the indices: pg.one_hot(10, y)")
     x = as_tensor(x)
     if x.dtype.kind == "f":

@@ -407,14 +407,12 @@ def _linear(x: Tensor, axis: int, n: int, m: int, scale: float | None, align_cor
     x = to_float(x)
     if n == m and (scale is None or align_corners):
         return x
-    kind: Any = np.float64 if x.dtype is dt.float64 else np.float32
-    index = np.arange(m, dtype=kind)
+    kind = np.float64 if x.dtype is dt.float64 else np.float32
+    index: np.ndarray[Any, Any] = np.arange(m, dtype=kind)
     if align_corners:
-        places = index * kind((n - 1) / (m - 1) if m > 1 else 0)
+        places = index * ((n - 1) / (m - 1) if m > 1 else 0.0)
     else:
-        places = np.maximum(
-            (index + kind(0.5)) * kind(n / m if scale is None else scale) - kind(0.5), kind(0)
-        )
+        places = np.maximum((index + 0.5) * (n / m if scale is None else scale) - 0.5, 0.0)
     low = np.minimum(places.astype(np.int64), n - 1)
     high = np.minimum(low + 1, n - 1)
     weight = np.minimum(np.maximum(places - low.astype(kind), 0), 1).reshape(
