@@ -6,9 +6,8 @@ import math
 from collections import namedtuple
 
 import numpy as np
-import pytest
-
 import pequegrad as pg
+import pytest
 
 Params = namedtuple("Params", "w b")
 

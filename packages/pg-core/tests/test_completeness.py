@@ -8,11 +8,10 @@ import types
 from pathlib import Path
 
 import numpy as np
+import pequegrad as pg
 import pytest
 from laws.law_tools import arguments, to_tensor
 from op_samples import ELSEWHERE, ROWS
-
-import pequegrad as pg
 
 HERE = Path(__file__).parent
 LEAVES = {"buffer", "number", "full", "param", "alias"}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-
 import pequegrad as pg
+import pytest
 
 
 def test_tensor_and_asarray() -> None:

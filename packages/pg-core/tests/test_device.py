@@ -5,9 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
 import pequegrad as pg
+import pytest
 
 
 def test_names() -> None:
@@ -71,4 +70,4 @@ def test_aliases_of_pg_nn() -> None:
     assert pg.nn is pg_nn
     assert pg.transforms is pg_nn.transforms
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        pg.nonsense  # noqa: B018
+        pg.nonsense

@@ -7,9 +7,8 @@ import operator
 import pickle
 
 import numpy as np
-import pytest
-
 import pequegrad as pg
+import pytest
 
 NAMES = [d.name for d in pg.dt.all_dtypes]
 

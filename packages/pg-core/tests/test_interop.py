@@ -6,9 +6,8 @@ import copy
 import pickle
 
 import numpy as np
-import pytest
-
 import pequegrad as pg
+import pytest
 
 NUMPY = [
     "bool",

@@ -8,9 +8,8 @@ import warnings
 from collections import namedtuple
 
 import numpy as np
-import pytest
-
 import pequegrad as pg
+import pytest
 
 Pair = namedtuple("Pair", "a b")
 

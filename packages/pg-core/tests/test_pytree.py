@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections import namedtuple
 
-import pytest
-
 import pequegrad as pg
+import pytest
 from pequegrad import pytree
 
 Point = namedtuple("Point", "x y")

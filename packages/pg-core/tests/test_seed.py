@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-
 import pequegrad as pg
+import pytest
 from pequegrad import fngrad
 from pequegrad.tensor import Tensor
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
-
 import pequegrad as pg
+import pytest
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 
 def find_onednn() -> str:
     """The path of libdnnl.so.3 in the installed onednn-cpu-gomp, or "" when it is not installed."""
