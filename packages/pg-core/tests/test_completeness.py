@@ -74,7 +74,7 @@ def test_every_record_is_documented_and_used_by_a_row() -> None:
                 wrt = [i for i, p in enumerate(places) if p in row.diff and isinstance(args[p], pg.Tensor)]
 
                 def g(*arrays, f=f, wrt=wrt):
-                    outs, pulled = pg.vjp(
+                    _, pulled = pg.vjp(
                         lambda *a: [y for y in pg.pytree.leaves(f(*a)) if y.dtype.is_floating],
                         wrt,
                         return_outs=True,

@@ -130,7 +130,7 @@ def test_length_iteration_and_truth() -> None:
         len(pg.Tensor(1.0))
     with pytest.raises(TypeError):
         iter(pg.Tensor(1.0))
-    a, b = x
+    _, b = x
     assert b.tolist() == [3, 4]
 
 

@@ -28,91 +28,16 @@ from ._ops.common import (
     cast,
     elementwise,
     from_python,
-    iota,
     positive_shape,
     reshape_to,
 )
 from ._ops.creation import arange
 from ._ops.indexing import getitem, take, take_along_axis
+from ._ops.keys import counters, fold_in, key, split, threefry, words
 from ._ops.logic import where
 from ._ops.maths import erfinv
-from ._ops.shape import broadcast_shapes, broadcast_to, stack
 from ._ops.sorting import argsort
-from .errors import ArgumentError, InvalidValueError, ShapeError
-
-# ---- keys
-
-
-def key(seed: TensorLike) -> Tensor:
-    """The key of a seed: two uint32 words.
-
-    >>> pg.random.key(42).tolist()
-    [0, 42]
-    """
-    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
-        if not -(2**63) <= int(seed) < 2**64:
-            raise InvalidValueError(f"key: the seed {seed} does not fit 64 bits")
-        return from_python(np.array([(int(seed) >> 32) & 0xFFFFFFFF, int(seed) & 0xFFFFFFFF], np.uint32))
-    if isinstance(seed, Tensor) and seed.dtype.is_integer and seed.ndim == 0:
-        if seed.dtype.itemsize == 8:
-            wide = _core.apply("bitcast", (seed,), (dt.uint64.code,)) if seed.dtype.kind == "i" else seed
-            return stack([cast(wide >> 32, dt.uint32), cast(wide & 0xFFFFFFFF, dt.uint32)])
-        return stack([cast(as_tensor(0), dt.uint32), cast(seed, dt.uint32)])
-    raise ArgumentError(f"key: a seed is an integer, got {type(seed).__name__}")
-
-
-def _words(k: TensorLike, what: str) -> tuple[Tensor, Tensor]:
-    k = as_tensor(k)
-    if k.dtype is not dt.uint32 or k.shape != (2,):
-        raise ArgumentError(
-            f"{what}: a key is uint32 of shape (2,), got {k.dtype} of shape {k.shape}; make one with "
-            "pg.random.key(0)"
-        )
-    return getitem(k, 0), getitem(k, 1)
-
-
-def _threefry(k0: Tensor, k1: Tensor, c0: Tensor, c1: Tensor, word: int) -> Tensor:
-    """One word of the block cipher (0 or 1), or the two words xored (2), at counters (c0, c1)."""
-    shape = broadcast_shapes(k0.shape, c0.shape)
-    return _core.apply("threefry", [broadcast_to(x, shape) for x in (k0, k1, c0, c1)], (word,))
-
-
-def _counters(shape: tuple[int, ...], pair: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """The high and low words of each element's index."""
-    count = math.prod(shape)
-    if count < 2**32:
-        low = reshape_to(iota((count,), 0, dt.uint32, pair), shape)
-        return _core.full(0, dt.uint32.code, False, shape, pair), low
-    index = reshape_to(iota((count,), 0, dt.uint64, pair), shape)
-    return cast(index >> 32, dt.uint32), cast(index & 0xFFFFFFFF, dt.uint32)
-
-
-def split(k: TensorLike, num: int | tuple[int, ...] = 2) -> Tensor:
-    """New keys from a key, one per row.
-
-    >>> pg.random.split(pg.random.key(0)).shape
-    (2, 2)
-    """
-    k0, k1 = _words(k, "split")
-    c0, c1 = _counters(positive_shape(num, "split"), k0.device.pair)
-    return stack([_threefry(k0, k1, c0, c1, 0), _threefry(k0, k1, c0, c1, 1)], axis=-1)
-
-
-def fold_in(k: TensorLike, data: TensorLike) -> Tensor:
-    """A new key from a key and a 32-bit integer.
-
-    >>> pg.random.fold_in(pg.random.key(0), 1).shape
-    (2,)
-    """
-    k0, k1 = _words(k, "fold_in")
-    if isinstance(data, (int, np.integer)):
-        data = int(data) & 0xFFFFFFFF
-    low = cast(as_tensor(data), dt.uint32)
-    if low.ndim:
-        raise ShapeError(f"fold_in: takes one integer, got shape {low.shape}")
-    zero = _core.full(0, dt.uint32.code, False, (), low.device.pair)
-    return stack([_threefry(k0, k1, zero, low, 0), _threefry(k0, k1, zero, low, 1)])
-
+from .errors import ArgumentError, InvalidValueError
 
 # ---- the generator behind draws without a key
 
@@ -243,12 +168,12 @@ def bits(
     if kind.kind != "u":
         raise dt.DTypeError(f"bits: needs an unsigned dtype, got {kind}")
     dims = positive_shape(shape, "bits")
-    k0, k1 = _words(_key_or_next(k, generator), "bits")
-    c0, c1 = _counters(dims, k0.device.pair)
+    k0, k1 = words(_key_or_next(k, generator), "bits")
+    c0, c1 = counters(dims, k0.device.pair)
     if kind is dt.uint64:
-        high = cast(_threefry(k0, k1, c0, c1, 0), dt.uint64)
-        return (high << 32) | cast(_threefry(k0, k1, c0, c1, 1), dt.uint64)
-    return cast(_threefry(k0, k1, c0, c1, 2), kind)
+        high = cast(threefry(k0, k1, c0, c1, 0), dt.uint64)
+        return (high << 32) | cast(threefry(k0, k1, c0, c1, 1), dt.uint64)
+    return cast(threefry(k0, k1, c0, c1, 2), kind)
 
 
 _MANTISSA = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}
