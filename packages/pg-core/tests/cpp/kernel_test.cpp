@@ -8,6 +8,7 @@
 #include "compiler/kernel/lower.h"
 #include "graph/graph.h"
 #include "reference.h"
+#include "runtime/threads.h"
 
 using namespace pg;
 
@@ -223,6 +224,16 @@ void reductions() {
           2.0});
     same("leading", {reduce(reduce_sum_op, x, {0})});
   }
+  for (const Shape& s : {Shape{6, 5, 4, 4}, Shape{64, 12, 4, 4}, Shape{9, 33, 2, 5}, Shape{16, 3, 8, 8}}) {
+    const NodeRef x = input(s);
+    const double n = static_cast<double>(s[0] * s[2] * s[3]);
+    const NodeRef mean = reduce(reduce_sum_op, x, {0, 2, 3}) * (1 / n), c = x - broadcast(mean, s, {1});
+    const NodeRef scale = unary(exp_op, reduce(reduce_sum_op, c * c, {0, 2, 3}) * (1 / n));
+    same("channels",
+         {c * broadcast(scale * input({s[1]}), s, {1}) + broadcast(input({s[1]}), s, {1}), mean, scale});
+    same("random channels",
+         {x * iota(s, 3, DType::float64, {}) + reshape(iota({count_of(s)}, 0, DType::float64, {}), s)});
+  }
   // Split into parts.
   for (const Shape& s :
        {Shape{1, 300000}, Shape{300001, 1}, Shape{20000, 33}, Shape{3, 100003}, Shape{50000, 3}}) {
@@ -271,6 +282,20 @@ void numerics() {
   }
 }
 
+// Results do not depend on the number of threads.
+void threads() {
+  const NodeRef x = f32(input({70, 5003})), y = f32(input({300001}));
+  const std::vector<NodeRef> work[] = {
+      {softmax(x, 1)}, {reduce(reduce_sum_op, x, {0})}, {reduce(reduce_sum_op, y, {0})}, {x * x}};
+  for (const auto& outputs : work) {
+    set_num_threads(1);
+    const Ran one = launch(outputs);
+    set_num_threads(3);
+    CHECK(launch(outputs).outputs == one.outputs);
+  }
+  set_num_threads(0);
+}
+
 void sharing() {
   const auto pairs = [](const std::vector<NodeRef>& outputs) {
     std::vector<NodeRef> captures;
@@ -295,6 +320,7 @@ int main() {
   gathers();
   reductions();
   numerics();
+  threads();
   sharing();
   return finish("kernel");
 }

@@ -120,7 +120,7 @@ std::vector<Access> accesses_of(const GroupReader& group, const Domain& domain,
       out.push_back({ir::flatten(at, r.type.shape), 1});
     } else if (r.op->as<View>()) {
       ViewIndex v = group.view(id, at);
-      for (const Condition& c : v.conditions) out.push_back({c.e, 0});
+      for (const Condition& c : v.conditions) out.push_back({c.e, 0, true});
       push(r.inputs[0], std::move(v.source));
       if (r.inputs.size() > 1) push(r.inputs[1], {});
     } else if (const Concat* c = r.op->as<Concat>()) {
@@ -153,8 +153,11 @@ std::vector<Access> accesses_of(const GroupReader& group, const Domain& domain,
 }
 
 int lane_score(Axis axis, const std::vector<Access>& accesses) {
+  int64_t most = 1;
+  for (const Access& a : accesses) most = std::max(most, a.weight ? a.elements : 0);
   int score = 0;
   for (const Access& a : accesses) {
+    if (a.elements * 8 < most) continue;
     const int64_t c = a.e.coefficient(axis);
     score += a.weight * (nested(a.e, axis) ? -1 : c == 1 ? 2 : c == 0 ? 1 : -1);
   }
@@ -190,6 +193,10 @@ Coordinates choose_axes(const GroupReader& group, const Domain& domain, const st
   }
   for (const Cluster& c : clusters)
     for (Axis a : c.axes) (c.reduced ? out.reduced : out.kept).push_back(a);
+  for (Access& access : out.accesses)
+    for (const Cluster& c : clusters)
+      for (Axis a : c.axes)
+        if (access.e.uses(a)) access.elements *= std::max<int64_t>(a->extent(), 1);
   return out;
 }
 

@@ -8,7 +8,9 @@ namespace pg {
 
 struct Access {
   ir::Expr e;
-  int weight;  // 0 predicate or counted value, 1 load, 2 store
+  int weight;  // 0 condition or counted value, 1 load, 2 store
+  bool condition = false;
+  int64_t elements = 1;  // extents of the axes it uses, multiplied
 };
 
 struct Coordinates {
@@ -24,6 +26,7 @@ std::vector<Access> accesses_of(const GroupReader& group, const Domain& domain,
                                 const std::vector<Root>& roots, const std::vector<ir::Expr>& index);
 
 /// How well the accesses run along an axis: contiguous counts 2, uniform 1, anything else -1, stores twice.
+/// Small operands (a vector beside matrices) have no say.
 int lane_score(ir::Axis axis, const std::vector<Access>& accesses);
 
 }  // namespace pg

@@ -120,6 +120,8 @@ struct Kernel {
   std::deque<Attrs> attributes;
 };
 
+/// Bits of the value of a reduction over no elements.
+int64_t identity_bits(Combine combine, DType dtype);
 /// One line per statement: the golden format.
 std::string to_string(const Kernel& kernel);
 /// Raises InternalError when the kernel is not legal.

@@ -18,28 +18,6 @@ using Kind = Loop::Kind;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// The value of a reduction over no elements.
-int64_t identity_bits(Combine combine, DType dtype) {
-  const auto bits = [&](double real, int64_t integer) {
-    return is_float(dtype) ? scalar_bits(real) : integer;
-  };
-  constexpr double infinity = std::numeric_limits<double>::infinity();
-  const int width = static_cast<int>(size_of(dtype)) * 8;
-  const int64_t highest = is_bool(dtype)       ? 1
-                          : is_unsigned(dtype) ? (width == 64 ? -1 : (int64_t{1} << width) - 1)
-                                               : std::numeric_limits<int64_t>::max() >> (64 - width);
-  const int64_t lowest = is_bool(dtype) || is_unsigned(dtype) ? 0 : -highest - 1;
-  switch (combine) {
-  case Combine::sum:
-  case Combine::any: return bits(0, 0);
-  case Combine::prod:
-  case Combine::all: return bits(1, 1);
-  case Combine::max: return bits(-infinity, lowest);
-  case Combine::min: return bits(infinity, highest);
-  }
-  return 0;
-}
-
 class Scheduler {
  public:
   Scheduler(Kernel& kernel, const Graph& graph, const Group& group, const Target& target)
@@ -138,7 +116,8 @@ class Scheduler {
       const bool gathered = std::any_of(a.e.terms().begin(), a.e.terms().end(), [](const ir::Term& t) {
         return t.atom->kind == ir::AtomKind::dynamic;
       });
-      if ((gathered || (a.weight == 0 && a.e.uses(lane))) && lane->extent() >= 16) return;
+      if ((gathered && lane->extent() >= 16) || (a.condition && a.e.uses(lane) && lane->extent() >= 32))
+        return;
     }
     const Expr out =
         std::find_if(accesses.begin(), accesses.end(), [](const Access& a) { return a.weight == 2; })->e;
@@ -291,21 +270,26 @@ class Scheduler {
     replace_.clear();
     const Axis kept_best = best(c.kept, c.accesses), reduced_best = best(c.reduced, c.accesses);
     const int64_t kept_total = domain.kept_count();
-    const bool rows = !kept_best ||
-                      (reduced_best->extent() >= target_.min_lanes &&
-                       (kept_total < 8 || kept_best->extent() < target_.min_lanes ||
-                        lane_score(reduced_best, c.accesses) >= lane_score(kept_best, c.accesses))) ||
-                      (kept_total < 8 && reduced_best->extent() > kept_total);
+    const int64_t shortest = target_.min_lanes, row = reduced_best->extent();
+    // Short pieces of a long row are read together.
+    const bool long_rows = row >= shortest || (row >= 8 && domain.reduced_count() >= 4 * shortest);
+    const bool rows =
+        !kept_best ||
+        (long_rows && (kept_total < 8 || kept_best->extent() < shortest ||
+                       lane_score(reduced_best, c.accesses) >= lane_score(kept_best, c.accesses))) ||
+        (kept_total < 8 && row > kept_total);
     Axis lane = rows ? reduced_best : kept_best;
     std::vector<Axis> outer = c.kept, reduced = c.reduced;
     int64_t tile = 0, tiles = 1;
     if (rows) {
       std::erase(reduced, lane);
+      stride_ = -1;
+      if (row < 2 * shortest) lengthen(lane, reduced, 8 * shortest, c.accesses);
       reduced.push_back(lane);
     } else {
       std::erase(outer, lane);
       stride_ = store_stride(lane, c.accesses);
-      lengthen(lane, outer, 2 * target_.min_lanes, c.accesses);
+      lengthen(lane, outer, 2 * shortest, c.accesses);
       tile = std::min(lane->extent(), target_.block);
       tiles = ceil_div(lane->extent(), tile);
     }
