@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 from . import _core
 from .errors import ArgumentError, InvalidValueError, UnsupportedError
@@ -28,15 +28,36 @@ _OPTIONS = (
 )
 
 
+class Kernel(NamedTuple):
+    """One fused kernel of a program.
+
+    >>> pg.jit(lambda x: pg.exp(x) + 1.0).explain(pg.zeros(3)).kernels[0].name
+    'exp_add'
+    """
+
+    name: str
+    source: str
+    bytes: int  # read and written
+    flops: int
+
+
 class Explanation:
     """What a jitted function did for some arguments; prints well.
 
     >>> f = pg.jit(lambda x: x * 2.0 + 1.0)
-    >>> f.explain(pg.zeros(3)).retrace_reason is None
-    True
+    >>> e = f.explain(pg.zeros(3))
+    >>> len(e.kernels), e.library_calls, e.cache, f.explain(pg.zeros(3)).cache
+    (1, [], 'miss', 'hit')
     """
 
     def __init__(self, options: Options, entry: _core.JitEntry, retraced: bool) -> None:
+        details = entry.details()
+        self.kernels = [
+            Kernel(k["name"], k["source"], int(k["bytes"]), int(k["flops"])) for k in details["kernels"]
+        ]
+        self.library_calls: list[str] = list(details["library_calls"])
+        self.compile_time: float = details["compile_seconds"]
+        self.cache = "miss" if retraced else "hit"
         self.graph = entry.graph
         self.text = entry.explain()
         self.traces = options.traces
