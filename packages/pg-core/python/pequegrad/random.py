@@ -1,9 +1,8 @@
 """Random numbers: counter-based (Threefry-2x32), the same bits as JAX's with its partitionable layout.
 
 With explicit keys every function is pure. Without a key it takes the next draw of the calling thread's
-generator: draw n uses
-``fold_in(key(seed), n)``. The count is a tensor, so that inside ``pg.jit`` it is a hidden input and output:
-draws advance.
+generator: draw n uses ``fold_in(key(seed), n)``. The count is a tensor, so that inside ``pg.jit`` it is a
+hidden input and output: draws advance.
 
 >>> import pequegrad as pg
 >>> key = pg.random.key(0)
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from . import _core, dt
+from . import device as _device
 from ._core import Tensor
 from ._ops.common import (
     TensorLike,
@@ -359,8 +359,7 @@ def permutation(
 
 
 def _shuffle(k: Tensor, x: Tensor, axis: int) -> Tensor:
-    # Sorting by random words leaves ties in their order; so many rounds make an unbroken tie improbable
-    # (JAX's rule).
+    # Ties of the random words stay in their order; so many rounds make that improbable (JAX's rule).
     rounds = int(np.ceil(3 * np.log(max(1, x.size)) / np.log(0xFFFFFFFF)))
     for _ in range(rounds):
         keys = split(k)
@@ -398,10 +397,8 @@ def choice(
     return reshape_to(picked, (*dims, *picked.shape[1:]))
 
 
-# ---- the main namespace
-
-
-def _shape_arguments(shape: tuple[Any, ...]) -> tuple[int, ...]:
+def _shape_on(device: Any, shape: tuple[Any, ...]) -> tuple[int, ...]:
+    _device.placement(device)
     return positive_shape(shape[0] if len(shape) == 1 else shape, "rand")
 
 
@@ -413,10 +410,7 @@ def rand(
     >>> pg.rand((2, 3)).shape
     (2, 3)
     """
-    from . import device as _device
-
-    _device.placement(device)
-    return uniform(None, _shape_arguments(shape), dtype, generator=generator)
+    return uniform(None, _shape_on(device, shape), dtype, generator=generator)
 
 
 def randn(
@@ -427,7 +421,4 @@ def randn(
     >>> pg.randn(2, 3).shape
     (2, 3)
     """
-    from . import device as _device
-
-    _device.placement(device)
-    return normal(None, _shape_arguments(shape), dtype, generator=generator)
+    return normal(None, _shape_on(device, shape), dtype, generator=generator)
