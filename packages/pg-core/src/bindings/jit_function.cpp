@@ -69,14 +69,28 @@ py::object trace(JitFunctionObject* self, PyObject* const* args, Py_ssize_t coun
   require(Py_TYPE(made.ptr()) == jit_entry_type && program_of(made), ErrorKind::type,
           "tracing a jitted function must return a JitEntry");
   program_of(made)->reason = std::move(reason);
+  return made;
+}
+
+/// Stores an entry as the one used last.
+void keep(JitFunctionObject* self, const py::object& entry) {
   State& state = *self->state;
   std::vector<py::object> dropped;  // released last: their references may run Python code
-  state.entries.insert(state.entries.begin(), made);
+  state.entries.insert(state.entries.begin(), entry);
   while (static_cast<Py_ssize_t>(state.entries.size()) > self->max_entries) {
     dropped.push_back(std::move(state.entries.back()));
     state.entries.pop_back();
   }
-  return made;
+}
+
+[[noreturn]] void fail_new_entry(const Entry& entry, const Match& match, const std::string& reason) {
+  const bool wide = match.failed && match.failed->kind == Token::integer && match.offender &&
+                    PyLong_CheckExact(match.offender.ptr());
+  if (wide)
+    fail(ErrorKind::value,
+         concat(entry.in.path(*match.failed), ": the integer ", describe_value(match.offender.ptr()),
+                " does not fit 64 bits; pass a float"));
+  fail(ErrorKind::trace, concat("tracing changed the arguments of a jitted function: ", reason));
 }
 
 PyObject* run(State& state, const py::object& entry, Match& match) {
@@ -124,8 +138,8 @@ PyObject* call(PyObject* raw, PyObject* const* args, size_t flagged, PyObject* k
     // Guards hold what was true when the trace began; the function itself may have changed it since.
     const Fit fit = match_entry(*program_of(made), match, args, count, kwnames, false, &reason);
     if (fit == Fit::error) throw_python_error();
-    require(fit == Fit::fits, ErrorKind::trace,
-            [&] { return concat("tracing changed the arguments of a jitted function: ", reason); });
+    if (fit == Fit::differs) fail_new_entry(*program_of(made), match, reason);
+    keep(self, made);
     return run(state, made, match);
   });
 }
