@@ -9,9 +9,8 @@ import weakref
 from typing import Any
 
 import numpy as np
-import pytest
-
 import pequegrad as pg
+import pytest
 from pequegrad import _core
 
 
@@ -274,9 +273,10 @@ def test_guards() -> None:
     count = jitted.traces
     assert jitted(x).item() == 3
     assert jitted.traces == count
-    del scale
+    del NAMES
     with pytest.raises(NameError):
         jitted(x)
+    NAMES = ""
 
 
 NAMES = ""
@@ -327,7 +327,9 @@ def test_fields_need_no_flattening() -> None:
             out = p * 2
         leaf = ("tensor", (2,), args[0].x.dtype.code, False, (0, 0))
         in_spec = ("tuple", (("tuple", (("fields", Point, names, (leaf, ("static", 7))),)), ("dict", (), ())))
-        return _core.JitEntry(trace, in_spec, [p], [out], ("fields", Point, names, (("out", 0), ("static", 8))))
+        return _core.JitEntry(
+            trace, in_spec, [p], [out], ("fields", Point, names, (("out", 0), ("static", 8)))
+        )
 
     f = _core.JitFunction(lambda p: None, miss)
     made = f(Point(pg.Tensor([1.0, 2.0]), 7))

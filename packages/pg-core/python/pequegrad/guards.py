@@ -29,7 +29,7 @@ class Place(NamedTuple):
     owner: Any  # of an attribute: perhaps a weak reference
     key: Any
 
-    def __call__(self) -> Any:
+    def value(self) -> Any:
         """The value that is there now."""
         if self.kind == "cell":
             return self.owner.cell_contents
@@ -59,7 +59,7 @@ class Fact(NamedTuple):
 
     what: str
     place: Place
-    value: Any
+    expected: Any
 
 
 def of(function: Callable[..., Any], met: Sequence[Guard | Fact] = ()) -> list[Any]:
@@ -68,7 +68,7 @@ def of(function: Callable[..., Any], met: Sequence[Guard | Fact] = ()) -> list[A
     ``met`` are the guards that code announced while it was traced.
     """
     return [
-        (*guard.place, guard.value, guard.what) if isinstance(guard, Fact) else guard.check
+        (*guard.place, guard.expected, guard.what) if isinstance(guard, Fact) else guard.check
         for guard in (*_collect(function, set()), *met)
     ]
 
@@ -151,18 +151,18 @@ def _of_value(value: Any, what: str, read: Place, seen: set[int]) -> Iterator[Gu
     ):
         leaves, tree = pytree.flatten(value)
         if len(leaves) > _MANY:
-            yield Guard(what, read.__call__, functools.partial(_same_length, value, len(leaves)))
+            yield Guard(what, read.value, functools.partial(_same_length, value, len(leaves)))
         else:
             same = functools.partial(_same_tree, leaves, tree)
             version = getattr(type(value), "__pytree_version__", None)
-            yield Guard(what, read.__call__, same if version is None else _Versioned(value, version, same))
+            yield Guard(what, read.value, same if version is None else _Versioned(value, version, same))
             for leaf in leaves:
                 if isinstance(leaf, types.FunctionType):
                     yield from _collect(leaf, seen)
     elif isinstance(getattr(value, "training", None), bool):
         yield Guard(
             f"the training flag of {what}",
-            lambda: read().training,
+            lambda: read.value().training,
             functools.partial(_same_number, value.training),
         )
 

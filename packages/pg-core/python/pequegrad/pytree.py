@@ -35,6 +35,7 @@ class Container(NamedTuple):
     flatten: Flatten
     unflatten: Unflatten
     names: Callable[[Any], Sequence[str]]  # of aux
+    fields: tuple[Sequence[str], Sequence[str]] | None = None  # attributes: children, aux
 
 
 class PyTree:
@@ -138,7 +139,7 @@ def _dataclass_container(kind: type) -> Container:
             object.__setattr__(made, name, value)
         return made
 
-    return Container(flatten, unflatten, lambda _: dynamic)
+    return Container(flatten, unflatten, lambda _: dynamic, (dynamic, static))
 
 
 class Registry:

@@ -190,7 +190,7 @@ class _Arguments:
         if container is not None:
             children, aux = container.flatten(x)
             walked = [self._walk(child, f"{path}.<child {i}>") for i, child in enumerate(children)]
-            spec = ("object", kind, container.flatten, aux, tuple(spec for spec, _ in walked))
+            spec = _container_spec(kind, container, container.flatten, aux, [spec for spec, _ in walked])
             return spec, container.unflatten(aux, [value for _, value in walked])
         if not callable(x):
             tensor = operand(x)
@@ -208,6 +208,16 @@ class _Arguments:
                 "hashed; register it with pg.pytree.register, or pass its tensors"
             ) from None
         return ("static", x), x
+
+
+def _container_spec(
+    kind: type, container: pytree.Container, function: Callable[..., Any], aux: Any, children: list[Any]
+) -> Any:
+    """The spec of a container: its attributes where these are all there is, so that calls run no Python."""
+    if container.fields is None:
+        return ("object", kind, function, aux, tuple(children))
+    dynamic, static = container.fields
+    return ("fields", kind, (*dynamic, *static), (*children, *(("static", value) for value in aux)))
 
 
 class _Results:
@@ -232,7 +242,9 @@ class _Results:
         container = pytree.default_registry.container(kind)
         if container is not None:
             children, aux = container.flatten(x)
-            return ("object", kind, container.unflatten, aux, tuple(self.walk(child) for child in children))
+            return _container_spec(
+                kind, container, container.unflatten, aux, [self.walk(child) for child in children]
+            )
         return ("static", x)
 
 
@@ -306,16 +318,20 @@ def difference(old: Any, new: Any, path: str = "") -> str | None:
         return None if same else f"{where}: static value {old[1]!r} became {new[1]!r}"
     if word == "dict" and set(old[1]) != set(new[1]):
         return f"{where}: keys {list(old[1])} became {list(new[1])}"
-    if word == "object" and old[1] is not new[1]:
+    if word in ("object", "fields") and old[1] is not new[1]:
         return f"{where}: {old[1].__name__} became {new[1].__name__}"
-    if word in ("tuple", "list", "dict", "object"):
+    if word in ("tuple", "list", "dict", "object", "fields"):
         a, b = old[-1], new[-1]
         if len(a) != len(b):
             return f"{where}: {len(a)} elements became {len(b)}"
-        keys = old[1] if word == "dict" else range(len(a))
+        keys = old[1] if word == "dict" else old[2] if word == "fields" else range(len(a))
         for i, key in enumerate(keys):
             j = list(new[1]).index(key) if word == "dict" else i
-            step = f"[{key!r}]" if path else ("positional" if i == 0 else "keyword")
+            step = (
+                (f".{key}" if word == "fields" else f"[{key!r}]")
+                if path
+                else ("positional" if i == 0 else "keyword")
+            )
             step = f"argument {key!r}" if path in ("positional", "keyword") else path + step
             found = difference(a[i], b[j], step)
             if found:
@@ -327,6 +343,6 @@ def difference(old: Any, new: Any, path: str = "") -> str | None:
 
 def _kind(spec: Any) -> str:
     word = spec[0]
-    return {"object": lambda: spec[1].__name__, "static": lambda: f"static {spec[1]!r}"}.get(
-        word, lambda: f"a {word}"
-    )()
+    if word in ("object", "fields"):
+        return str(spec[1].__name__)
+    return f"static {spec[1]!r}" if word == "static" else f"a {word}"
