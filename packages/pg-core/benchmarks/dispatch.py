@@ -6,6 +6,7 @@ Run: python packages/pg-core/benchmarks/dispatch.py
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,14 @@ import numpy as np
 import pequegrad as pg
 
 ROUNDS = 15
+
+
+@dataclasses.dataclass
+class Layer:
+    """A container of the user's own."""
+
+    w: pg.Tensor
+    b: pg.Tensor
 
 
 def seconds(call: Callable[[], Any], number: int) -> float:
@@ -37,7 +46,12 @@ def cases() -> dict[str, tuple[Callable[[], Any], float | None]]:
     update = pg.jit(
         lambda tree, lr: {k: {"w": v["w"] - lr * v["w"], "b": v["b"] - lr * v["b"]} for k, v in tree.items()}
     )
-    pair(a, b), scaled(a, 0.5), update(params, 0.1)
+    scale = 2.0
+    reading = pg.jit(lambda x, y: x + y * scale)
+    layers = tuple(Layer(**layer) for layer in params.values())
+    first = pg.jit(lambda tree: tree["layer0"]["w"] + 1)
+    move = pg.jit(lambda objects, lr: tuple(Layer(o.w - lr * o.w, o.b - lr * o.b) for o in objects))
+    pair(a, b), scaled(a, 0.5), update(params, 0.1), reading(a, b), first(params), move(layers, 0.1)
     return {
         "build a + b": (lambda: a + b, None),
         "build a * 0.1": (lambda: a * 0.1, None),
@@ -47,7 +61,11 @@ def cases() -> dict[str, tuple[Callable[[], Any], float | None]]:
         "(a + b * 0.1 - a).eval()": (lambda: (a + b * 0.1 - a).eval(), None),
         "jit f(a, b)": (lambda: pair(a, b), 0.2e-6),
         "jit f(a, 0.5)": (lambda: scaled(a, 0.5), None),
+        "jit f(a, b), a number in its closure": (lambda: reading(a, b), None),
+        "jit f(dict of 20) -> 1": (lambda: first(params), None),
         "jit f(dict of 20, lr) -> dict of 20": (lambda: update(params, 0.1), 2.5e-6),
+        "jit f(10 dataclasses, lr) -> the same": (lambda: move(layers, 0.1), None),
+        "a dict of 10 dicts built by Python": (lambda: {k: {"w": a, "b": b} for k in params}, None),
     }
 
 

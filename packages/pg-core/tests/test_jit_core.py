@@ -430,7 +430,7 @@ def test_details_and_graph() -> None:
     assert "exp(" in str(graph)
 
 
-# ---- threads and life cycle ----------------------------------------------------------------------------------
+# ---- threads and life cycle --------------------------------------------------------------------------------
 
 
 def _run_in_threads(work: Any, count: int = 4) -> None:

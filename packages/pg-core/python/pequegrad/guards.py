@@ -42,7 +42,7 @@ class Guard(NamedTuple):
     """One thing that a program relies on."""
 
     what: str
-    read: Place | Callable[[], Any]
+    read: Callable[[], Any]
     same: Callable[[Any], bool]
 
     def check(self) -> str | None:
