@@ -240,17 +240,25 @@ Expr operator+(Expr a, Expr b) {
   if (a.is_constant(0)) return b;
   if (b.is_constant(0)) return a;
   Expr out = add_terms(a, b);
-  // D5: k*by*(x/by) + k*(x%by) -> k*x. Each step removes two atoms.
-  for (bool again = true; again;) {
+  // D5: k*by*(x/by) + k*(x%by) -> k*x, and the same within a larger remainder: k*by*((x/by)%m) + k*(x%by) ->
+  // k*(x%(by*m)). Each step removes an atom (the bound only guards the proof).
+  bool again = true;
+  for (int left = 32; again && left > 0; --left) {
     again = false;
     for (const Term& t : out.terms()) {
       if (t.atom->kind != AtomKind::remainder) continue;
-      const Atom* q = single(div(t.atom->of, t.atom->by));
-      if (!q || out.coefficient(q) != t.coefficient * t.atom->by) continue;
+      const Expr quotient = div(t.atom->of, t.atom->by);
+      const Atom* q = single(quotient);
+      const auto other = std::find_if(out.terms().begin(), out.terms().end(), [&](const Term& o) {
+        if (o.coefficient != t.coefficient * t.atom->by || o.atom == t.atom) return false;
+        return o.atom == q || (o.atom->kind == AtomKind::remainder && o.atom->of == quotient);
+      });
+      if (other == out.terms().end()) continue;
+      const Expr with = other->atom == q ? t.atom->of : mod(t.atom->of, t.atom->by * other->atom->by);
       std::vector<Term> rest;
       for (const Term& r : out.terms())
-        if (r.atom != t.atom && r.atom != q) rest.push_back(r);
-      out = add_terms(make(std::move(rest), out.constant()), t.atom->of * t.coefficient);
+        if (r.atom != t.atom && r.atom != other->atom) rest.push_back(r);
+      out = add_terms(make(std::move(rest), out.constant()), with * t.coefficient);
       again = true;
       break;
     }

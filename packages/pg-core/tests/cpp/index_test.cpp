@@ -79,6 +79,8 @@ void identities() {
   // A reshape and its inverse cancel, also when the extents do not divide each other.
   const std::vector<Expr> other = unflatten(flat, Ints{4, 15});
   CHECK(flatten(other, Ints{4, 15}) == flat);
+  const Expr x = expr(axis("x", 480));
+  CHECK(div(mod(x, 60), 6) * 6 + mod(x, 6) == mod(x, 60));
   CHECK(mod(expr(j), 10) == expr(j) && div(expr(j), 10) == expr(0));
   CHECK(div(mod(expr(axis("x", 1000)), 60), 10).high() == 5);
   CHECK(to_string(flat + 3) == "10*i + j + 3");

@@ -162,6 +162,12 @@ Emitter::Runs Emitter::find_runs(const std::vector<ir::Term>& terms) const {
     out.period = out.period ? std::gcd(out.period, a->by) : a->by;
     if (!below_quotient && a->kind == AtomKind::remainder) out.stride += t.coefficient;
   }
+  for (const ir::Term& t : terms) {
+    const bool direct = t.atom->of && t.atom->by == out.period && t.atom->of.terms()[0].atom == lane_;
+    out.steady = out.steady && (t.atom == lane_ || direct);
+    if (t.atom == lane_) out.step += t.coefficient * out.period;
+    else if (t.atom->kind == AtomKind::quotient) out.step += t.coefficient;
+  }
   return out.period >= 2 ? out : Runs{};
 }
 
@@ -181,6 +187,8 @@ LaneIndex Emitter::lane_index(Expr e) {
   out.pattern = runs.period ? Pattern::runs : Pattern::general;
   out.period = runs.period;
   out.stride = runs.stride;
+  out.step = runs.step;
+  out.steady = runs.steady;
   out.tree = tree(0, varying, 1);
   return out;
 }

@@ -84,7 +84,8 @@ class Emitter {
 
  private:
   struct Runs {
-    int64_t period = 0, stride = 0;
+    int64_t period = 0, stride = 0, step = 0;
+    bool steady = true;
   };
   void use(const Value* v, bool by_lanes, const std::vector<int32_t>& path);
   void use_index(ir::Expr e, const std::vector<int32_t>& path);

@@ -68,12 +68,16 @@ template <class F> void Machine::each_run(const LaneIndex& e, int64_t from, int6
   const Tree& tree = program_.trees[e.tree];
   int64_t lane = cells_[e.lane] + from;
   int64_t left = e.period - lane % e.period;
+  int64_t start = uniform + eval(tree, lane);
   for (int64_t i = 0; i < n;) {
     const int64_t count = std::min(left, n - i);
-    run(i, count, uniform + eval(tree, lane));
+    run(i, count, start);
+    // The first run may begin in the middle of a period, so steps count from the second one.
+    const bool by_step = e.steady && i > 0;
     i += count;
     lane += count;
     left = e.period;
+    if (i < n) start = by_step ? start + e.step : uniform + eval(tree, lane);
   }
 }
 

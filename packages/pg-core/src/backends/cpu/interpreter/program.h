@@ -89,6 +89,8 @@ struct LaneIndex {
   Pattern pattern = Pattern::uniform;
   Linear linear;
   int64_t stride = 0, period = 0;
+  int64_t step = 0;     // from the start of a run to the start of the next, where that is always the same
+  bool steady = false;  // is it?
   int32_t tree = -1;
   int32_t lane = -1;  // cell of the lane axis
 };
