@@ -416,7 +416,8 @@ void make_jit_entry_type(py::module_& m) {
       {"explain", entry_explain, METH_NOARGS, "explain($self, /)\n--\n\nWhat the program runs, as text."},
       {"changed", entry_changed, METH_NOARGS,
        "changed($self, /)\n--\n\nWhy a call with fitting arguments would be traced again, or None."},
-      {"details", entry_details_method, METH_NOARGS, "details($self, /)\n--\n\nWhat the program runs, as a dict."},
+      {"details", entry_details_method, METH_NOARGS,
+       "details($self, /)\n--\n\nWhat the program runs, as a dict."},
       {nullptr, nullptr, 0, nullptr},
   };
   static PyGetSetDef attributes[] = {

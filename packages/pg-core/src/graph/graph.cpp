@@ -17,11 +17,12 @@ uint64_t record_hash(const Graph::Record& r) {
   return h;
 }
 
-// Leaves have no operands, so their type is part of what they are; every other type follows from op, attributes and operands.
+// Leaves have no operands, so their type is part of what they are; every other type follows from op,
+// attributes and operands.
 bool same_record(const Graph::Record& a, const Graph::Record& b) {
   return a.op == b.op && a.inputs == b.inputs && a.attrs == b.attrs &&
-         (!a.inputs.empty() || (a.type.dtype == b.type.dtype && a.type.weak == b.type.weak && a.type.device == b.type.device &&
-                                a.type.shape == b.type.shape));
+         (!a.inputs.empty() || (a.type.dtype == b.type.dtype && a.type.weak == b.type.weak &&
+                                a.type.device == b.type.device && a.type.shape == b.type.shape));
 }
 
 }  // namespace
@@ -37,7 +38,8 @@ void GraphBuilder::grow() {
 }
 
 Id GraphBuilder::add(Graph::Record record) {
-  for (const Id input : record.inputs) PG_INVARIANT(input < graph_.nodes.size(), "a record before its operand");
+  for (const Id input : record.inputs)
+    PG_INVARIANT(input < graph_.nodes.size(), "a record before its operand");
   const Id fresh = static_cast<Id>(graph_.nodes.size());
   if (record.op->unique) {
     graph_.nodes.push_back(std::move(record));
@@ -62,7 +64,8 @@ Id GraphBuilder::add(const Op& op, SmallVector<Id, 3> inputs, Attrs attrs, Locat
 }
 
 Id GraphBuilder::param(Aval type) {
-  const Id id = add(Graph::Record{&param_op, {}, {0, static_cast<int64_t>(graph_.inputs.size())}, std::move(type), {}});
+  const Id id =
+      add(Graph::Record{&param_op, {}, {0, static_cast<int64_t>(graph_.inputs.size())}, std::move(type), {}});
   graph_.inputs.push_back(id);
   return id;
 }
@@ -73,7 +76,8 @@ Graph GraphBuilder::finish(std::vector<Id> outputs) {
   return std::move(graph_);
 }
 
-Graph flatten(std::span<const NodeRef> params, std::span<const NodeRef> outputs, uint64_t oldest, std::vector<NodeRef>& captures) {
+Graph flatten(std::span<const NodeRef> params, std::span<const NodeRef> outputs, uint64_t oldest,
+              std::vector<NodeRef>& captures) {
   GraphBuilder builder;
   std::unordered_map<const Node*, Id> ids;
   for (const NodeRef& p : params) ids.emplace(p.get(), builder.param(p->aval()));
@@ -91,8 +95,9 @@ Graph flatten(std::span<const NodeRef> params, std::span<const NodeRef> outputs,
       if (next == 0) {
         require(node->op != &param_op, ErrorKind::trace, [&] {
           const std::string place = describe_location ? describe_location(node->where) : "";
-          return concat("a traced value ", to_string(node->aval()), place.empty() ? "" : " made at " + place,
-                        " belongs to another trace; pass it as an argument instead of keeping it from an earlier call");
+          return concat(
+              "a traced value ", to_string(node->aval()), place.empty() ? "" : " made at " + place,
+              " belongs to another trace; pass it as an argument instead of keeping it from an earlier call");
         });
         const bool leaf = node->op == &buffer_op || node->op == &number_op || node->evaluated();
         if (node->op != &full_op && (leaf || node->serial < oldest)) {
@@ -109,7 +114,8 @@ Graph flatten(std::span<const NodeRef> params, std::span<const NodeRef> outputs,
       if (!ids.contains(node)) {
         SmallVector<Id, 3> inputs;
         for (Node* input : node->inputs) inputs.push_back(ids.at(input));
-        ids.emplace(node, builder.add(Graph::Record{node->op, std::move(inputs), node->attrs, node->aval(), node->where}));
+        ids.emplace(node, builder.add(Graph::Record{node->op, std::move(inputs), node->attrs, node->aval(),
+                                                    node->where}));
       }
       stack.pop_back();
     }
@@ -129,7 +135,8 @@ std::string to_string(const Graph& graph) {
     if (r.op == &param_op) continue;
     std::vector<std::string> parts;
     for (const Id input : r.inputs) parts.push_back(concat("%", input));
-    if (r.op == &full_op) parts.push_back(is_float(r.type.dtype) ? concat(bits_as_double(r.attrs[0])) : concat(r.attrs[0]));
+    if (r.op == &full_op)
+      parts.push_back(is_float(r.type.dtype) ? concat(bits_as_double(r.attrs[0])) : concat(r.attrs[0]));
     else if (r.op->show) {
       if (std::string attrs = r.op->show(r.attrs); !attrs.empty()) parts.push_back(std::move(attrs));
     }
@@ -144,7 +151,8 @@ void verify(const Graph& graph) {
   for (Id id = 0; id < graph.size(); ++id) {
     const Graph::Record& r = graph[id];
     PG_INVARIANT(r.op != nullptr, "a record without an op");
-    PG_INVARIANT(r.op->arity < 0 ? !r.inputs.empty() : static_cast<size_t>(r.op->arity) == r.inputs.size(), r.op->name + ": arity");
+    PG_INVARIANT(r.op->arity < 0 ? !r.inputs.empty() : static_cast<size_t>(r.op->arity) == r.inputs.size(),
+                 r.op->name + ": arity");
     for (const Id input : r.inputs) PG_INVARIANT(input < id, r.op->name + ": an operand after its user");
     if (r.inputs.empty()) continue;
     std::vector<Aval> types;
@@ -153,7 +161,8 @@ void verify(const Graph& graph) {
     PG_INVARIANT(type.shape == r.type.shape && type.dtype == r.type.dtype,
                  concat(r.op->name, ": recorded type ", to_string(r.type), ", inferred ", to_string(type)));
   }
-  for (const Id id : graph.inputs) PG_INVARIANT(id < graph.size() && graph[id].op == &param_op, "an input that is no param");
+  for (const Id id : graph.inputs)
+    PG_INVARIANT(id < graph.size() && graph[id].op == &param_op, "an input that is no param");
   for (const Id id : graph.outputs) PG_INVARIANT(id < graph.size(), "an output that does not exist");
 }
 

@@ -26,12 +26,13 @@ struct Graph {
   size_t size() const { return nodes.size(); }
 };
 
-/// Adds records one by one; an equal record (op, attributes, inputs) is returned instead of a second one, except for unique ops.
+/// Adds records one by one; an equal record (op, attributes, inputs) is returned instead of a second one,
+/// except for unique ops.
 class GraphBuilder {
  public:
   Id add(const Op& op, SmallVector<Id, 3> inputs, Attrs attrs, Location where = {});  // infers the type
-  Id add(Graph::Record record);                                                      // type already known
-  Id param(Aval type);                                                               // the next input
+  Id add(Graph::Record record);                                                       // type already known
+  Id param(Aval type);                                                                // the next input
   const Graph::Record& operator[](Id id) const { return graph_.nodes[id]; }
   size_t size() const { return graph_.nodes.size(); }
   Graph finish(std::vector<Id> outputs);
@@ -43,10 +44,11 @@ class GraphBuilder {
   void grow();
 };
 
-/// Flattens the nodes between `params` and `outputs`; params become the graph's inputs, in order. Nodes older than `oldest` (the start
-/// of the trace) and leaves with a value become further inputs, appended to `captures` in order of appearance; literals stay inside.
-/// A param of another trace raises TraceError.
-Graph flatten(std::span<const NodeRef> params, std::span<const NodeRef> outputs, uint64_t oldest, std::vector<NodeRef>& captures);
+/// Flattens the nodes between `params` and `outputs`; params become the graph's inputs, in order. Nodes older
+/// than `oldest` (the start of the trace) and leaves with a value become further inputs, appended to
+/// `captures` in order of appearance; literals stay inside. A param of another trace raises TraceError.
+Graph flatten(std::span<const NodeRef> params, std::span<const NodeRef> outputs, uint64_t oldest,
+              std::vector<NodeRef>& captures);
 
 /// One line per record; names are %0, %1, ... in order.
 std::string to_string(const Graph& graph);

@@ -1,10 +1,11 @@
 #pragma once
-// Nodes: what ops build. Light, immutable, not unique outside a trace; interned inside one (transforms.md 1.1).
+// Nodes: what ops build. Light, immutable, not unique outside a trace; interned inside one
+// (transforms.md 1.1).
 //
-// I1  serial(node) > serial(inputs) inside a trace, serials are never reused; 0 marks a node made outside any trace.
-// I2  interning key = (op, attributes to the last bit, input identities).
-// I3  only exact simplifications when a node is made.
-// I4  evaluation drops a node's inputs only when no open trace may still need them.
+// I1  serial(node) > serial(inputs) inside a trace, serials are never reused; 0 marks a node made outside any
+// trace. I2  interning key = (op, attributes to the last bit, input identities). I3  only exact
+// simplifications when a node is made. I4  evaluation drops a node's inputs only when no open trace may still
+// need them.
 
 #include <atomic>
 #include <span>
@@ -14,7 +15,8 @@
 
 namespace pg {
 
-/// Where in the user's Python an op was called: a code object and an instruction offset, formatted only when shown.
+/// Where in the user's Python an op was called: a code object and an instruction offset, formatted only when
+/// shown.
 struct Location {
   void* code = nullptr;  // PyCodeObject*, kept alive by the bindings for the life of the process
   int offset = -1;
@@ -30,8 +32,8 @@ struct Node {
   Device device{};
   uint32_t mark = 0, index = 0, uses = 0;  // scratch of the cut, touched only under the graph lock
   uint64_t serial = 0;
-  std::atomic<Buffer*> buffer{nullptr};    // owned reference; null while pending
-  SmallVector<Node*, 3> inputs;            // owned references
+  std::atomic<Buffer*> buffer{nullptr};  // owned reference; null while pending
+  SmallVector<Node*, 3> inputs;          // owned references
   Attrs attrs;
   Shape shape;
   Location where;
@@ -53,26 +55,29 @@ inline NodeRef make(const Op& op, std::initializer_list<NodeRef> inputs, Attrs a
 
 // Leaves.
 extern const Op& buffer_op;  // has a value from outside
-extern const Op& number_op;  // run-time number filled to a shape: attrs[0] = bits, never part of a program key
-extern const Op& full_op;    // literal filled to a shape: attrs[0] = bits, part of the key
-extern const Op& param_op;   // abstract placeholder: attrs[0] = trace id, attrs[1] = position
-extern const Op& alias_op;   // identity with its own identity: stands for a differentiated input
+extern const Op&
+    number_op;              // run-time number filled to a shape: attrs[0] = bits, never part of a program key
+extern const Op& full_op;   // literal filled to a shape: attrs[0] = bits, part of the key
+extern const Op& param_op;  // abstract placeholder: attrs[0] = trace id, attrs[1] = position
+extern const Op& alias_op;  // identity with its own identity: stands for a differentiated input
 extern const Op& stop_gradient_op;
 
 NodeRef buffer_node(Ref<Buffer> buffer, Aval aval);
 NodeRef number_node(int64_t bits, Aval aval);
-NodeRef full_node(int64_t bits, Aval aval);            // bits as scalar_bits / int64
-NodeRef full_node(double value, const Aval& aval);     // converts to the dtype first (exact for small constants)
+NodeRef full_node(int64_t bits, Aval aval);         // bits as scalar_bits / int64
+NodeRef full_node(double value, const Aval& aval);  // converts to the dtype first (exact for small constants)
 NodeRef zeros_like(const Aval& aval);
-NodeRef negative_zeros_like(const Aval& aval);         // -0.0: the exact neutral element of add
+NodeRef negative_zeros_like(const Aval& aval);  // -0.0: the exact neutral element of add
 NodeRef param_node(Aval aval, int64_t position);
 NodeRef alias_node(const NodeRef& x);
 /// A filled constant's value as double, if the node is one (full only).
-bool is_full_of(const NodeRef& x, double value);       // compares bits for zero's sign
+bool is_full_of(const NodeRef& x, double value);  // compares bits for zero's sign
 
-// ---- traces ------------------------------------------------------------------------------------------------------------
+// ---- traces
+// ------------------------------------------------------------------------------------------------------------
 
-/// While one is open on this thread, new nodes carry serials and are interned. Closing the outermost detaches evaluated nodes.
+/// While one is open on this thread, new nodes carry serials and are interned. Closing the outermost detaches
+/// evaluated nodes.
 class OpenTrace {
  public:
   explicit OpenTrace(bool abstract);  // abstract: jit / vmap, whose placeholders have no value
@@ -96,7 +101,8 @@ extern Location (*current_location)();
 /// Hook set by the bindings: "file.py:12 in f", or empty. May be null.
 extern std::string (*describe_location)(const Location&);
 
-// ---- traversal (iterative; inside a trace, serial order is topological order) --------------------------------------------
+// ---- traversal (iterative; inside a trace, serial order is topological order)
+// --------------------------------------------
 
 /// Nodes reachable from `outputs` with serial >= oldest, in topological order.
 std::vector<Node*> reachable(std::span<const NodeRef> outputs, uint64_t oldest);

@@ -15,8 +15,8 @@ struct Registry {
   std::unordered_map<std::string_view, const Op*> by_name;
 };
 
-// Records register themselves while globals of other files are initialised, so the registry is made on first use; it is never
-// destroyed, because nodes may outlive static destruction.
+// Records register themselves while globals of other files are initialised, so the registry is made on first
+// use; it is never destroyed, because nodes may outlive static destruction.
 Registry& registry() {
   static auto* made = new Registry;
   return *made;

@@ -16,7 +16,8 @@ struct Switch {
 
 constexpr Switch switches[] = {
     {"PG_NUM_THREADS", "worker threads for kernels (default: the cores this process may use)"},
-    {"PG_MEMORY_LIMIT", "most bytes of tensor memory, with suffix K/M/G (default: 90 % of what is available)"},
+    {"PG_MEMORY_LIMIT",
+     "most bytes of tensor memory, with suffix K/M/G (default: 90 % of what is available)"},
     {"PG_KERNEL_DB", "print each distinct kernel once before its first launch"},
     {"PG_DUMP", "names of compiler passes (comma separated, or all) whose result is printed"},
     {"PG_VERIFY", "verify graphs and kernels after every pass"},
@@ -52,7 +53,8 @@ int64_t env_int(const char* name, int64_t fallback) {
   if (!raw || raw->empty()) return fallback;
   char* end = nullptr;
   const long long value = std::strtoll(raw->c_str(), &end, 10);
-  require(*end == 0 && value > 0, ErrorKind::value, [&] { return concat(name, "=", *raw, " is not a positive integer"); });
+  require(*end == 0 && value > 0, ErrorKind::value,
+          [&] { return concat(name, "=", *raw, " is not a positive integer"); });
   return value;
 }
 
@@ -67,8 +69,9 @@ int64_t env_bytes(const char* name, int64_t fallback) {
   if (!suffix.empty()) {
     const auto* unit = std::find(std::begin(units), std::end(units), suffix[0]);
     const std::string rest = suffix.substr(1);
-    require(unit != std::end(units) && (rest.empty() || rest == "b" || rest == "ib"), ErrorKind::value,
-            [&] { return concat(name, "=", *raw, " is not a size; write a number with K, M, G or T, such as 512M"); });
+    require(unit != std::end(units) && (rest.empty() || rest == "b" || rest == "ib"), ErrorKind::value, [&] {
+      return concat(name, "=", *raw, " is not a size; write a number with K, M, G or T, such as 512M");
+    });
     for (const char* u = units; u <= unit; ++u) scale *= 1024;
   }
   require(value > 0, ErrorKind::value, [&] { return concat(name, "=", *raw, " is not a positive size"); });

@@ -7,7 +7,8 @@
 
 namespace pg {
 
-/// On: 1/true/yes/on; off: 0/false/no/off/empty/unset (any letter case); anything else raises a ValueError naming the variable.
+/// On: 1/true/yes/on; off: 0/false/no/off/empty/unset (any letter case); anything else raises a ValueError
+/// naming the variable.
 bool env_flag(const char* name, bool fallback = false);
 std::optional<std::string> env_text(const char* name);
 /// A positive integer, or `fallback`; anything else raises.

@@ -8,8 +8,9 @@ void invariant_failed(const char* condition, const char* file, int line, const s
   std::string path(file);
   const auto cut = path.rfind("/src/");
   if (cut != std::string::npos) path = path.substr(cut + 5);
-  throw Error(ErrorKind::internal, "internal error at " + path + ":" + std::to_string(line) + ": " + condition +
-                                       (what.empty() ? "" : " (" + what + ")") + "; please report this");
+  throw Error(ErrorKind::internal, "internal error at " + path + ":" + std::to_string(line) + ": " +
+                                       condition + (what.empty() ? "" : " (" + what + ")") +
+                                       "; please report this");
 }
 
 }  // namespace pg

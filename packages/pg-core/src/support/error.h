@@ -1,5 +1,6 @@
 #pragma once
-// Failures for two audiences: `require` for users (typed, with a remedy), `invariant` for us (a bug in pequegrad).
+// Failures for two audiences: `require` for users (typed, with a remedy), `invariant` for us (a bug in
+// pequegrad).
 
 #include <stdexcept>
 #include <string>
@@ -9,7 +10,19 @@
 namespace pg {
 
 /// Which Python exception class a C++ error becomes; see python/pequegrad/errors.py.
-enum class ErrorKind { generic, shape, dtype, device, trace, index, value, type, memory, not_implemented, internal };
+enum class ErrorKind {
+  generic,
+  shape,
+  dtype,
+  device,
+  trace,
+  index,
+  value,
+  type,
+  memory,
+  not_implemented,
+  internal
+};
 
 class Error : public std::runtime_error {
  public:
@@ -18,12 +31,14 @@ class Error : public std::runtime_error {
 };
 
 [[noreturn]] void fail(ErrorKind kind, std::string message);
-[[noreturn]] void invariant_failed(const char* condition, const char* file, int line, const std::string& what);
+[[noreturn]] void invariant_failed(const char* condition, const char* file, int line,
+                                   const std::string& what);
 
-/// User-facing check. The message says what was passed, what was needed and what to do; build it lazily with a lambda on hot paths.
-template <class Message>
-void require(bool ok, ErrorKind kind, Message&& message) {
-  if (ok) [[likely]] return;
+/// User-facing check. The message says what was passed, what was needed and what to do; build it lazily with
+/// a lambda on hot paths.
+template <class Message> void require(bool ok, ErrorKind kind, Message&& message) {
+  if (ok) [[likely]]
+    return;
   if constexpr (std::is_invocable_v<Message>) fail(kind, message());
   else fail(kind, std::forward<Message>(message));
 }
@@ -31,8 +46,8 @@ void require(bool ok, ErrorKind kind, Message&& message) {
 }  // namespace pg
 
 /// Internal check: always on where cheap, raises InternalError (never aborts the process).
-#define PG_INVARIANT(condition, ...)                                                             \
-  do {                                                                                           \
-    if (!(condition)) [[unlikely]]                                                               \
-      ::pg::invariant_failed(#condition, __FILE__, __LINE__, ::std::string{__VA_ARGS__});     \
+#define PG_INVARIANT(condition, ...)                                                                         \
+  do {                                                                                                       \
+    if (!(condition)) [[unlikely]]                                                                           \
+      ::pg::invariant_failed(#condition, __FILE__, __LINE__, ::std::string{__VA_ARGS__});                    \
   } while (0)

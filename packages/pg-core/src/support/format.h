@@ -8,16 +8,14 @@
 namespace pg {
 
 /// concat("got ", 3, " axes") -> "got 3 axes".
-template <class... Parts>
-std::string concat(const Parts&... parts) {
+template <class... Parts> std::string concat(const Parts&... parts) {
   std::ostringstream out;
   (out << ... << parts);
   return out.str();
 }
 
 /// join({1, 2}, ", ") -> "1, 2".
-template <class Range>
-std::string join(const Range& range, std::string_view separator = ", ") {
+template <class Range> std::string join(const Range& range, std::string_view separator = ", ") {
   std::ostringstream out;
   bool first = true;
   for (const auto& item : range) {

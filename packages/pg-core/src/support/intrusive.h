@@ -1,5 +1,6 @@
 #pragma once
-// Intrusive reference counting. A sole owner releases without a locked instruction; nothing ever resurrects an object.
+// Intrusive reference counting. A sole owner releases without a locked instruction; nothing ever resurrects
+// an object.
 
 #include <atomic>
 #include <cstdint>
@@ -19,8 +20,7 @@ struct RefCount {
 };
 
 /// T has a `RefCount refs` and a free function `void destroy(T*)` found by ADL.
-template <class T>
-class Ref {
+template <class T> class Ref {
  public:
   Ref() = default;
   Ref(std::nullptr_t) {}

@@ -1,5 +1,6 @@
 #pragma once
-// A vector of trivially copyable items with N of them stored inside; used for shapes, attributes and input lists.
+// A vector of trivially copyable items with N of them stored inside; used for shapes, attributes and input
+// lists.
 
 #include <algorithm>
 #include <cstdint>
@@ -10,8 +11,7 @@
 
 namespace pg {
 
-template <class T, unsigned N>
-class SmallVector {
+template <class T, unsigned N> class SmallVector {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
@@ -23,8 +23,7 @@ class SmallVector {
   SmallVector(std::initializer_list<T> items) { assign(items.begin(), items.end()); }
   explicit SmallVector(size_t count, T value = T()) { resize(count, value); }
   SmallVector(const std::vector<T>& items) { assign(items.begin(), items.end()); }
-  template <class It>
-  SmallVector(It first, It last) { assign(first, last); }
+  template <class It> SmallVector(It first, It last) { assign(first, last); }
   SmallVector(const SmallVector& other) { assign(other.begin(), other.end()); }
   SmallVector(SmallVector&& other) noexcept { steal(other); }
   SmallVector& operator=(const SmallVector& other) {
@@ -83,8 +82,7 @@ class SmallVector {
     std::move(begin() + at + 1, end(), begin() + at);
     --size_;
   }
-  template <class It>
-  void assign(It first, It last) {
+  template <class It> void assign(It first, It last) {
     const size_t count = static_cast<size_t>(std::distance(first, last));
     reserve(count);
     std::copy(first, last, data());

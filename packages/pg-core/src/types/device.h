@@ -14,6 +14,8 @@ struct Device {
   friend bool operator==(const Device&, const Device&) = default;
 };
 
-inline std::string to_string(Device d) { return d.kind == DeviceKind::cpu ? "cpu" : "cuda:" + std::to_string(d.index); }
+inline std::string to_string(Device d) {
+  return d.kind == DeviceKind::cpu ? "cpu" : "cuda:" + std::to_string(d.index);
+}
 
 }  // namespace pg

@@ -9,9 +9,11 @@
 namespace pg {
 namespace {
 
-constexpr std::string_view names[] = {"bool",   "int8",   "int16",   "int32",    "int64",   "uint8",  "uint16",
-                                      "uint32", "uint64", "float16", "bfloat16", "float32", "float64"};
-constexpr std::string_view short_names[] = {"bool", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f16", "bf16", "f32", "f64"};
+constexpr std::string_view names[] = {"bool",     "int8",    "int16",  "int32",  "int64",
+                                      "uint8",    "uint16",  "uint32", "uint64", "float16",
+                                      "bfloat16", "float32", "float64"};
+constexpr std::string_view short_names[] = {"bool", "i8",  "i16", "i32",  "i64", "u8", "u16",
+                                            "u32",  "u64", "f16", "bf16", "f32", "f64"};
 
 // Kinds order the weak lattice: bool < integer < float.
 int kind(DType d) { return is_float(d) ? 2 : is_int(d) ? 1 : 0; }
@@ -22,10 +24,10 @@ DType promote_ints(DType a, DType b) {
   const DType s = is_unsigned(a) ? b : a;
   if (size_of(s) > size_of(u)) return s;
   switch (u) {  // the next wider signed type; uint64 with a signed type is float32, as in JAX
-    case DType::uint8: return DType::int16;
-    case DType::uint16: return DType::int32;
-    case DType::uint32: return DType::int64;
-    default: return DType::float32;
+  case DType::uint8: return DType::int16;
+  case DType::uint16: return DType::int32;
+  case DType::uint32: return DType::int64;
+  default: return DType::float32;
   }
 }
 
@@ -61,8 +63,9 @@ WeakDType promote(WeakDType a, WeakDType b) {
   const WeakDType strong = a.weak ? b : a;
   const WeakDType weak = a.weak ? a : b;
   if (kind(strong.dtype) >= kind(weak.dtype)) return {strong.dtype, false};
-  // A weak value of a higher kind decides the type: int64 tensor * 0.5 is float32 (the default float), and stays weak as in JAX
-  // only when the strong side was bool or integer; the result is strong here because one operand was a real tensor.
+  // A weak value of a higher kind decides the type: int64 tensor * 0.5 is float32 (the default float), and
+  // stays weak as in JAX only when the strong side was bool or integer; the result is strong here because one
+  // operand was a real tensor.
   return {weak.dtype, false};
 }
 
@@ -84,7 +87,7 @@ uint16_t float_to_half(float value) {
   const uint32_t magnitude = bits & 0x7fffffffu;
   if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00 | ((magnitude >> 13) & 0x3ff));
   if (magnitude >= 0x477ff000u) return sign | 0x7c00;  // rounds to infinity
-  if (magnitude < 0x38800000u) {                       // subnormal in half: let float addition do the rounding
+  if (magnitude < 0x38800000u) {  // subnormal in half: let float addition do the rounding
     const float scaled = std::bit_cast<float>(magnitude) + 0.5f;
     return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(scaled) - 0x3f000000u));
   }

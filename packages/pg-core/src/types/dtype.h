@@ -8,12 +8,26 @@
 
 namespace pg {
 
-enum class DType : uint8_t { bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float16, bfloat16, float32, float64 };
+enum class DType : uint8_t {
+  bool_,
+  int8,
+  int16,
+  int32,
+  int64,
+  uint8,
+  uint16,
+  uint32,
+  uint64,
+  float16,
+  bfloat16,
+  float32,
+  float64
+};
 constexpr int dtype_count = 13;
 
-std::string_view name_of(DType dtype);              // "float32"
-std::string_view short_name_of(DType dtype);        // "f32"
-DType dtype_from_name(std::string_view name);       // raises DTypeError listing the names
+std::string_view name_of(DType dtype);         // "float32"
+std::string_view short_name_of(DType dtype);   // "f32"
+DType dtype_from_name(std::string_view name);  // raises DTypeError listing the names
 
 constexpr int64_t size_of(DType d) {
   constexpr int64_t bytes[] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8};
@@ -32,15 +46,16 @@ struct WeakDType {
   friend bool operator==(const WeakDType&, const WeakDType&) = default;
 };
 
-/// The common type of two operands; weak operands (Python numbers) give way to strong ones of the same or a higher kind.
+/// The common type of two operands; weak operands (Python numbers) give way to strong ones of the same or a
+/// higher kind.
 WeakDType promote(WeakDType a, WeakDType b);
 
 /// Block registers hold float16 and bfloat16 as float32.
 constexpr DType compute_type(DType d) { return is_half(d) ? DType::float32 : d; }
 
 float half_to_float(uint16_t bits);
-uint16_t float_to_half(float value);       // round to nearest even, keeps NaN
+uint16_t float_to_half(float value);  // round to nearest even, keeps NaN
 float bfloat16_to_float(uint16_t bits);
-uint16_t float_to_bfloat16(float value);   // round to nearest even, keeps NaN
+uint16_t float_to_bfloat16(float value);  // round to nearest even, keeps NaN
 
 }  // namespace pg

@@ -12,7 +12,8 @@ int64_t count_of(const Shape& shape) {
     if (n == 0) return 0;
     overflow = overflow || __builtin_mul_overflow(total, n, &total);
   }
-  require(!overflow, ErrorKind::shape, [&] { return concat("a tensor of shape ", to_string(shape), " has more than 2**63 elements"); });
+  require(!overflow, ErrorKind::shape,
+          [&] { return concat("a tensor of shape ", to_string(shape), " has more than 2**63 elements"); });
   return total;
 }
 
@@ -32,8 +33,9 @@ Shape broadcast_shapes(const Shape& a, const Shape& b, const char* what) {
     if (n == 1) n = slim[i];
     else
       require(slim[i] == 1 || slim[i] == n, ErrorKind::shape, [&] {
-        return concat(what, ": shapes ", to_string(a), " and ", to_string(b), " do not broadcast: axis ", int64_t(lead + i) - int64_t(wide.size()),
-                      " has ", wide[lead + i], " and ", slim[i], "; extents must be equal or 1 (reshape, or add an axis with None)");
+        return concat(what, ": shapes ", to_string(a), " and ", to_string(b), " do not broadcast: axis ",
+                      int64_t(lead + i) - int64_t(wide.size()), " has ", wide[lead + i], " and ", slim[i],
+                      "; extents must be equal or 1 (reshape, or add an axis with None)");
       });
   }
   return out;
@@ -42,7 +44,8 @@ Shape broadcast_shapes(const Shape& a, const Shape& b, const char* what) {
 int64_t normalize_axis(int64_t axis, int64_t rank, const char* what) {
   require(axis >= -rank && axis < rank, ErrorKind::index, [&] {
     return rank == 0 ? concat(what, ": axis ", axis, " given for a 0-d tensor, which has no axes")
-                     : concat(what, ": axis ", axis, " is out of range for a tensor of ", rank, " dimensions; use ", -rank, " to ", rank - 1);
+                     : concat(what, ": axis ", axis, " is out of range for a tensor of ", rank,
+                              " dimensions; use ", -rank, " to ", rank - 1);
   });
   return axis < 0 ? axis + rank : axis;
 }

@@ -1,5 +1,6 @@
 #pragma once
-// Shapes (extents, row-major order) and the rules on them. Extent products are overflow-checked where shapes are made.
+// Shapes (extents, row-major order) and the rules on them. Extent products are overflow-checked where shapes
+// are made.
 
 #include <string>
 
