@@ -9,6 +9,7 @@ import pickle
 import numpy as np
 import pequegrad as pg
 import pytest
+from peers import need
 
 NAMES = [d.name for d in pg.dt.all_dtypes]
 
@@ -49,7 +50,7 @@ def test_python_and_numpy_values() -> None:
 @pytest.mark.parametrize("b", NAMES)
 @pytest.mark.parametrize("a", NAMES)
 def test_promotion_is_jax_s(a: str, b: str) -> None:
-    jax = pytest.importorskip("jax")
+    jax = need("jax")
     before = jax.config.jax_enable_x64
     jax.config.update("jax_enable_x64", True)
     try:

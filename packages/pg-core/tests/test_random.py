@@ -7,8 +7,9 @@ import threading
 import numpy as np
 import pequegrad as pg
 import pytest
+from peers import need
 
-jax = pytest.importorskip("jax")
+jax = need("jax")
 
 
 @pytest.fixture(autouse=True)
