@@ -93,6 +93,12 @@ def test_dlpack_both_ways() -> None:
     assert np.from_dlpack(x).tolist() == x.tolist()
     assert pg.Tensor(torch.ones(2, 2, requires_grad=True)).tolist() == [[1.0, 1.0]] * 2
     assert x.__dlpack_device__() == (1, 0)
+    for kind in (torch.bfloat16, torch.float16, torch.int8, torch.bool, torch.float64):
+        given = torch.tensor([[0, 1], [1, 1]]).to(kind).T
+        made = pg.Tensor(given)
+        assert made.dtype == pg.dt.as_dtype(kind) and made.astype("int64").tolist() == [[0, 1], [1, 1]]
+        given[0, 0] = 1
+        assert made.astype("int64").tolist() == [[0, 1], [1, 1]], "pg.Tensor copies"
     del t, back
 
 

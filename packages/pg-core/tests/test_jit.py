@@ -353,9 +353,16 @@ def test_explain_and_launches() -> None:
     explanation = f.explain(x, x)
     assert "kernel" in str(explanation)
     assert explanation.traces == 1
+    x.eval()
     before = pg.debug.launches()
     f(x, x)
-    assert pg.debug.launches() > before
+    assert pg.debug.launches() - before == len(explanation.kernels) + len(explanation.library_calls)
+    g = pg.jit(lambda x, y: pg.softmax(x @ y.T) @ y)
+    explanation = g.explain(x, x)
+    before = pg.debug.launches()
+    g(x, x)
+    assert len(explanation.library_calls) == 2
+    assert pg.debug.launches() - before == len(explanation.kernels) + len(explanation.library_calls)
 
 
 def test_graph_trace() -> None:

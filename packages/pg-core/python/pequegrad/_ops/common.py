@@ -11,7 +11,7 @@ import numpy as np
 from .. import _core, dt
 from .. import device as _device
 from .._core import Tensor
-from ..errors import ArgumentError, AxisError, ShapeError
+from ..errors import ArgumentError, AxisError, DeviceError, PequegradError, ShapeError
 
 TensorLike = Any  # a Tensor, a number, an ndarray, or nested lists of numbers
 Axis = int | Sequence[int] | None
@@ -51,17 +51,18 @@ def from_foreign(data: Any) -> Tensor:
     """A copy of a tensor of another library (torch, jax, cupy), through DLPack or NumPy."""
     if hasattr(data, "detach"):  # torch refuses both for tensors that require grad
         data = data.detach()
-    try:
-        return (
-            _core.apply("copy", (_core.from_dlpack(data.__dlpack__()),))
-            if _HAS_COPY
-            else _from_array(np.from_dlpack(data))
+    if hasattr(data, "__dlpack_device__") and data.__dlpack_device__()[0] not in _CPU_MEMORY:
+        raise DeviceError(
+            "the tensor is not in CPU memory; move it there first, or give its values as a NumPy array"
         )
-    except (TypeError, BufferError, RuntimeError):
+    try:
+        shared = _core.from_dlpack(data.__dlpack__())
+    except (TypeError, BufferError, RuntimeError, PequegradError):  # a type or layout that DLPack lacks
         return _from_array(data)
+    return _core.from_numpy(_core.to_numpy(shared), shared.dtype.code, True)
 
 
-_HAS_COPY = False  # DLPack goes through NumPy, whose array is then copied
+_CPU_MEMORY = (1, 3, 11)  # kDLCPU, kDLCUDAHost, kDLROCMHost
 
 
 def _from_array(data: Any, exact: bool = False) -> Tensor:
