@@ -314,8 +314,18 @@ Value* Builder::build_view(const Task& task, std::vector<Task>& missing) {
   if (view.conditions.empty()) return need({r.inputs[0], source, task.conditions}, missing);
   Value* fill = need({r.inputs[1], points_.intern({}), 0}, missing);
   if (!fill) return nullptr;
-  const Task inner{r.inputs[0], source, intern_conditions(joined(task.conditions, view.conditions))};
-  if (task.conditions == 0 && group_.is_input(inner.id)) return input(inner, fill);
+  const int conditions = intern_conditions(joined(task.conditions, view.conditions));
+  if (task.conditions == 0) {
+    // Through plain views down to an input: then the load itself supplies the value outside.
+    Task below{r.inputs[0], source, conditions};
+    while (!group_.is_input(below.id) && group_[below.id].op->as<View>()) {
+      ViewIndex plain = group_.view(below.id, points_[below.point]);
+      if (!plain.conditions.empty()) break;
+      below = {group_[below.id].inputs[0], points_.intern(std::move(plain.source)), conditions};
+    }
+    if (group_.is_input(below.id)) return input(below, fill);
+  }
+  const Task inner{r.inputs[0], source, conditions};
   Value* v = need(inner, missing);
   return v ? select(within(std::move(view.conditions)), v, fill) : nullptr;
 }

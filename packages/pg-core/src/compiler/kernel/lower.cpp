@@ -125,6 +125,9 @@ class Scheduler {
       auto next = std::find_if(outer.begin(), outer.end(),
                                [&](Axis a) { return out.coefficient(a) == stride_ * lane->extent(); });
       if (next == outer.end()) next = outer.end() - 1;
+      const bool conditional = std::any_of(accesses.begin(), accesses.end(),
+                                           [&](const Access& x) { return x.condition && x.e.uses(*next); });
+      if (conditional && lane->extent() >= 32) return;
       const Axis wide = ir::axis((*next)->name + lane->name, (*next)->extent() * lane->extent());
       const Axis a = *next, b = lane;
       const int64_t n = lane->extent();
