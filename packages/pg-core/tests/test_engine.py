@@ -241,3 +241,23 @@ def test_views_of_other_sizes_after_a_reduction() -> None:
     _core.eval_many([padded, centred])
     np.testing.assert_array_equal(padded.numpy(), np.pad(a.max(1), (0, 1)))
     np.testing.assert_array_equal(centred.numpy(), (a - a.max(1, keepdims=True)).sum(1))
+
+
+def test_a_row_picked_after_a_reduction_under_a_pad() -> None:
+    # Second derivative: the pad that undoes the slice must read the reduction at its own row.
+    rows = pg.Tensor([1, 1, 0, 0])
+    x = pg.Tensor(np.random.default_rng(0).random((2, 4, 2)))
+
+    def f(x: pg.Tensor) -> pg.Tensor:
+        return pg.exp(pg.sin(pg.sin(x)[rows].max(2))[2::2]).sum()
+
+    def squared(x: pg.Tensor) -> pg.Tensor:
+        return (pg.grad(f)(x) ** 2).sum()
+
+    got = pg.grad(squared)(x).numpy()
+    step = 1e-6
+    for at in np.ndindex(2, 4, 2):
+        e = np.zeros((2, 4, 2))
+        e[at] = step
+        rate = (float(squared(x + pg.Tensor(e))) - float(squared(x - pg.Tensor(e)))) / (2 * step)
+        assert abs(got[at] - rate) < 1e-6

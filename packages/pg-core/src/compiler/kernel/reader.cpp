@@ -60,10 +60,6 @@ ViewIndex GroupReader::view(Id id, const std::vector<Expr>& index) const {
   const View* v = r.op->as<View>();
   PG_INVARIANT(v);
   ViewIndex out = v->map(graph_[r.inputs[0]].type, r.type, r.attrs, index);
-  // The only index that conditions leave on an axis of one element.
-  const Shape& in = graph_[r.inputs[0]].type.shape;
-  for (size_t d = 0; d < in.size(); ++d)
-    if (in[d] == 1) out.source[d] = ir::expr(0);
   std::erase_if(out.conditions, [](const Condition& c) { return c.e.low() >= c.low && c.e.high() < c.high; });
   return out;
 }
