@@ -155,6 +155,8 @@ def as_tensor_like(x: TensorLike, like: Tensor) -> Tensor:
 
 def elementwise(op: str, *xs: TensorLike) -> Tensor:
     """A record applied to promoted and broadcast operands."""
+    if any(type(x) is Tensor for x in xs) and all(type(x) in _PLAIN for x in xs):
+        return _core.elementwise(op, *xs)
     ready = [x if type(x) in _PLAIN else operand(x) for x in xs]
     for given, x in zip(xs, ready, strict=True):
         if x is NotImplemented:

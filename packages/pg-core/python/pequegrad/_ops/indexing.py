@@ -211,6 +211,13 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     """What ``x[key]`` means: integers, slices with any step, None, Ellipsis, integer arrays and boolean
     masks.
     """
+    if type(key) is int and x.ndim:  # the commonest key, without the analysis
+        length, *rest = x.shape
+        i = _integer(key, length, 0, x.shape)
+        words = [i, i + 1, 1]
+        for d in rest:
+            words += (0, d, 1)
+        return _core.apply("reshape", (_core.apply("slice", (x,), words),), rest)
     parsed = _parse(key, x.shape)
     cut = _cut(x, parsed)
     if not parsed.arrays:
