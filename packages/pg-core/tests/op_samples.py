@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pequegrad as pg
+from peers import need
 
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 SIGNED = ("int8", "int16", "int32", "int64")
@@ -114,7 +115,7 @@ def _torch(f: Callable[..., Any]) -> Callable[..., Any]:
     """A torch function as a reference on arrays."""
 
     def reference(*args: Any, **kwargs: Any) -> Any:
-        import torch
+        torch = need("torch")
 
         made = [torch.from_numpy(np.array(a, order="C")) if isinstance(a, np.ndarray) else a for a in args]
         out = f(torch, *made, **kwargs)
