@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pequegrad as pg
-from op_samples import Arr, Row, Sample
+from rows import Arr, Row, Sample
 
 # Relative errors allowed per dtype: a few units in the last place of elementary functions.
 TOLERANCE = {"float64": 4e-15, "float32": 2e-6, "float16": 2e-3, "bfloat16": 1.6e-2}

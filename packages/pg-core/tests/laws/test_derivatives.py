@@ -10,7 +10,8 @@ import numpy as np
 import pequegrad as pg
 import pytest
 from law_tools import arguments, flat, to_tensor
-from op_samples import ROWS, Row, Sample
+from op_samples import ROWS
+from rows import Row, Sample
 
 CASES = [
     pytest.param(row, sample, id=f"{row.name}-{number}.{i}", marks=[pytest.mark.exhaustive] if i else [])

@@ -8,7 +8,8 @@ import numpy as np
 import pequegrad as pg
 import pytest
 from law_tools import arguments, bits, flat, to_tensor
-from op_samples import ROWS, Row, Sample
+from op_samples import ROWS
+from rows import Row, Sample
 
 CASES = [
     pytest.param(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from law_tools import arguments, assert_close, expected_dtype, flat, reference, to_tensor
-from op_samples import ROWS, Row, Sample
+from op_samples import ROWS
+from rows import Row, Sample
 
 CASES = []
 for number, row in enumerate(ROWS):
