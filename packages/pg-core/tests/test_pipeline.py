@@ -104,3 +104,20 @@ def test_a_program_counts_what_it_explains() -> None:
     before = pg.debug.launches()
     f(x)
     assert pg.debug.launches() - before == len(explained.kernels) + len(explained.library_calls)
+
+
+def test_a_step_of_many_small_parameters_is_few_launches() -> None:
+    rng = np.random.default_rng(3)
+    shapes = [(8,), (3, 4)] * 10
+    params = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+
+    @pg.jit
+    def step(params: list[pg.Tensor], lr: float) -> list[pg.Tensor]:
+        return [p - lr * p.flip(0) for p in params]
+
+    given = [pg.Tensor(p) for p in params]
+    step(given, 0.5)
+    before = pg.debug.launches()
+    for out, p in zip(step(given, 0.5), params, strict=True):
+        np.testing.assert_array_equal(out.numpy(), p - np.float32(0.5) * p[::-1])
+    assert pg.debug.launches() - before <= 4
