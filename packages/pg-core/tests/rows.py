@@ -7,7 +7,7 @@ The rows stand in ``samples_<family>.py``, one list ``ROWS`` in each, and ``op_s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,6 +56,13 @@ def S(*args: Any, **kwargs: Any) -> Sample:
     return Sample(args, kwargs)
 
 
+class Refusal(NamedTuple):
+    """The typed error of what a function does not do, and why it does not."""
+
+    error: type[Exception]
+    reason: str
+
+
 @dataclass
 class Row:
     """What the laws need to know about one op."""
@@ -70,6 +77,7 @@ class Row:
     tolerance: float = 1.0  # times the dtype's own
     call: Callable[..., Any] | None = None
     why: str = ""  # where the reference is not plain NumPy: why
+    unsupported: dict[str, Refusal] = field(default_factory=dict)  # by mode
 
     @property
     def function(self) -> Callable[..., Any]:

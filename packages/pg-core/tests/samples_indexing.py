@@ -78,9 +78,6 @@ ROWS = [
         np.take_along_axis,
         **MOVE,
     ),
-    Row(
-        "nonzero", [S(A(4, 3)), S(A(5))], np.nonzero, dtypes=("float32", "int8", "bool"), out="int64", diff=()
-    ),
 ]
 
 

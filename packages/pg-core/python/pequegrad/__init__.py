@@ -16,7 +16,41 @@ from typing import Any as _Any
 from . import debug, device, dt, errors, pytree
 
 from .tensor import Tensor  # isort: skip - sets the hooks that everything below needs
-from . import random
+from . import linalg, random
+from ._ops.arranging import (
+    append,
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    column_stack,
+    delete,
+    diag_indices,
+    diagflat,
+    dsplit,
+    dstack,
+    fill_diagonal,
+    fliplr,
+    flipud,
+    geomspace,
+    hsplit,
+    identity,
+    indices,
+    insert,
+    ix_,
+    kron,
+    logspace,
+    packbits,
+    rollaxis,
+    rot90,
+    tri,
+    tril_indices,
+    tril_indices_from,
+    trim_zeros,
+    triu_indices,
+    triu_indices_from,
+    unpackbits,
+    vsplit,
+)
 from ._ops.creation import (
     arange,
     asarray,
@@ -36,7 +70,26 @@ from ._ops.creation import (
     zeros,
     zeros_like,
 )
+from ._ops.datatypes import (
+    astype,
+    can_cast,
+    finfo,
+    iinfo,
+    isdtype,
+    result_type,
+)
 from ._ops.diagonals import diag, diagonal, tril, triu
+from ._ops.differences import (
+    convolve,
+    correlate,
+    diff,
+    ediff1d,
+    gradient,
+    interp,
+    polyval,
+    trapezoid,
+    vander,
+)
 from ._ops.elementwise import (
     abs,
     absolute,
@@ -82,7 +135,8 @@ from ._ops.elementwise import (
     true_divide,
     trunc,
 )
-from ._ops.indexing import nonzero, take, take_along_axis
+from ._ops.indexing import take, take_along_axis
+from ._ops.inspection import __array_namespace_info__
 from ._ops.linalg import dot, einsum, inner, matmul, matrix_power, outer, tensordot, trace, vdot
 from ._ops.logic import (
     allclose,
@@ -180,6 +234,36 @@ from ._ops.reduce import (
     sum,
     var,
 )
+from ._ops.selecting import (
+    argwhere,
+    bincount,
+    choose,
+    compress,
+    digitize,
+    extract,
+    flatnonzero,
+    histogram,
+    histogram_bin_edges,
+    nonzero,
+    put_along_axis,
+    ravel_multi_index,
+    searchsorted,
+    select,
+    unravel_index,
+)
+from ._ops.sets import (
+    intersect1d,
+    isin,
+    lexsort,
+    setdiff1d,
+    setxor1d,
+    union1d,
+    unique,
+    unique_all,
+    unique_counts,
+    unique_inverse,
+    unique_values,
+)
 from ._ops.shape import (
     array_split,
     broadcast_arrays,
@@ -212,6 +296,32 @@ from ._ops.shape import (
     vstack,
 )
 from ._ops.sorting import argsort, sort, topk
+from ._ops.statistics import (
+    average,
+    corrcoef,
+    cov,
+    cumulative_prod,
+    cumulative_sum,
+    median,
+    nanargmax,
+    nanargmin,
+    nancumprod,
+    nancumsum,
+    nanmax,
+    nanmean,
+    nanmedian,
+    nanmin,
+    nanpercentile,
+    nanprod,
+    nanquantile,
+    nanstd,
+    nansum,
+    nanvar,
+    percentile,
+    ptp,
+    quantile,
+)
+from ._ops.vectors import cross, nextafter, vecdot
 from .autodiff import fngrad, grad, jvp, stop_gradient, value_and_grad, vjp
 from .device import Device, set_default_device, sync_cuda_device
 from .dt import (
@@ -252,8 +362,10 @@ from .random import manual_seed, rand, randn
 from .tracing import GraphTrace, make_trace
 
 __version__ = "0.1.0"
+__array_api_version__ = "2024.12"
 
 inf, nan, pi, e, newaxis = float("inf"), float("nan"), 3.141592653589793, 2.718281828459045, None
+bool = bool_
 invert = bitwise_invert = bitwise_not
 bitwise_left_shift, bitwise_right_shift = left_shift, right_shift
 
@@ -264,6 +376,8 @@ _PG_NN = {"nn": "pg_nn", "optim": "pg_nn", "transforms": "pg_nn.transforms"}
 
 
 def __getattr__(name: str) -> _Any:
+    if name == "array_api":
+        return _import_module("pequegrad.array_api")  # loaded when it is asked for
     if name not in _PG_NN:
         raise AttributeError(f"module 'pequegrad' has no attribute {name!r}")
     try:

@@ -14,9 +14,22 @@ import numpy as np
 
 from . import _core, dt
 from . import device as _device
-from ._ops import creation, diagonals, elementwise, indexing, linalg, logic, maths, nn, reduce, shape, sorting
+from ._ops import (
+    creation,
+    diagonals,
+    elementwise,
+    indexing,
+    linalg,
+    logic,
+    maths,
+    nn,
+    reduce,
+    selecting,
+    shape,
+    sorting,
+)
 from ._ops.common import as_tensor_like, cast, operand, to_device
-from .errors import ArgumentError, DTypeError, UnsupportedError
+from .errors import ArgumentError, DTypeError, InvalidValueError, UnsupportedError
 
 if TYPE_CHECKING:
     from ._core import RawTensor
@@ -43,6 +56,8 @@ def _temporary_references() -> int | None:
 
 
 _TEMPORARY = _temporary_references()
+
+_API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 
 
 class Tensor(RawTensor):
@@ -120,6 +135,17 @@ class Tensor(RawTensor):
         if isinstance(target, dt.DType) or (isinstance(target, str) and target in dt.names):
             return self.astype(target)
         return to_device(self, target)
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Tensor:
+        """The tensor on another device, as the array API standard spells it. Streams are none of the
+        caller's business here: only None is accepted.
+
+        >>> pg.Tensor([1.0]).to_device("cpu").device
+        device('cpu')
+        """
+        if stream is not None:
+            raise InvalidValueError(f"to_device: streams are not the caller's to choose, got {stream!r}")
+        return to_device(self, device)
 
     def cpu(self) -> Tensor:
         """The tensor on the CPU.
@@ -223,9 +249,13 @@ class Tensor(RawTensor):
         wanted = array if dtype is None or array.dtype == dtype else array.astype(dtype)
         return wanted.copy() if copy and wanted is array else wanted
 
-    def __array_namespace__(self, api_version: str | None = None) -> Any:
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
         import pequegrad
 
+        if api_version not in (None, *_API_VERSIONS):
+            raise InvalidValueError(
+                f"no version {api_version!r} of the array API; the versions are {', '.join(_API_VERSIONS)}"
+            )
         return pequegrad
 
     def __dlpack__(
@@ -323,7 +353,7 @@ class Tensor(RawTensor):
         sorting.argsort,
         sorting.topk,
         indexing.take,
-        indexing.nonzero,
+        selecting.nonzero,
     )
 
     abs, sign, floor, ceil, trunc = (

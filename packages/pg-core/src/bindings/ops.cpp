@@ -137,6 +137,7 @@ void bind_ops(py::module_& m) {
         for (size_t i = 0; i < args.size(); ++i)
           require(parse_operand(py::object(args[i]).ptr(), operands[i]), ErrorKind::type,
                   "promote takes tensors and numbers");
+        require(!operands.empty(), ErrorKind::value, "no operands given; pass at least one");
         const WeakDType type = promote_operands(operands);
         return std::make_pair(static_cast<int>(type.dtype), type.weak);
       },

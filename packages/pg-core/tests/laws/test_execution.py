@@ -23,7 +23,6 @@ CASES = [
     for j, dtype in enumerate(row.dtypes[:3])
     for i, sample in enumerate(row.samples)
 ]
-NEEDS_VALUES = {"nonzero"}
 
 
 def split_arguments(row: Row, sample: Sample, dtype: str) -> tuple[Any, list[Any]]:
@@ -45,7 +44,7 @@ def split_arguments(row: Row, sample: Sample, dtype: str) -> tuple[Any, list[Any
 
 
 @pytest.mark.parametrize(
-    ("row", "sample", "dtype"), [c for c in CASES if c.values[0].name not in NEEDS_VALUES]
+    ("row", "sample", "dtype"), [c for c in CASES if "jit" not in c.values[0].unsupported]
 )
 def test_jit_equals_eager(row: Row, sample: Sample, dtype: str) -> None:
     f, arrays = split_arguments(row, sample, dtype)

@@ -21,6 +21,7 @@ from .common import (
     operand,
     positive_shape,
     reshape_to,
+    to_device,
 )
 from .logic import where
 from .shape import broadcast_to
@@ -37,13 +38,22 @@ def tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
 
 def asarray(data: Any, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Tensor:
-    """The tensor itself when it fits, else a new one.
+    """The tensor itself when it fits, else a new one. ``copy=True`` gives a new handle (values are
+    immutable); ``copy=False`` raises where data would have to be copied.
 
     >>> x = pg.zeros(2)
     >>> pg.asarray(x) is x
     True
     """
-    return from_python(data, dtype, device)
+    made = from_python(data, dtype, device)
+    if copy and made is data:
+        return +made
+    if copy is False and made is not data:
+        raise InvalidValueError(
+            f"asarray: {type(data).__name__} cannot become this tensor without a copy; leave out copy=False, "
+            "or share memory with pg.from_numpy or pg.from_dlpack"
+        )
+    return made
 
 
 def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
@@ -62,8 +72,8 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     return _core.from_numpy(array.view(np.uint16) if kind is dt.bfloat16 else array, kind.code, False)
 
 
-def from_dlpack(x: Any) -> Tensor:
-    """A tensor that shares the memory of another library's CPU tensor.
+def from_dlpack(x: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor that shares the memory of another library's CPU tensor, unless ``copy`` is True.
 
     >>> import numpy as np
     >>> pg.from_dlpack(np.ones(2)).tolist()
@@ -73,7 +83,10 @@ def from_dlpack(x: Any) -> Tensor:
         raise ArgumentError(f"from_dlpack needs an object with __dlpack__, got {type(x).__name__}")
     if hasattr(x, "__dlpack_device__") and x.__dlpack_device__()[0] not in (1, 3, 11):
         raise _device.DeviceError("from_dlpack: the tensor is not in CPU memory; move it there first")
-    return _core.from_dlpack(x.__dlpack__())
+    made = +x if isinstance(x, Tensor) else _core.from_dlpack(x.__dlpack__())
+    if copy and not isinstance(x, Tensor):
+        made = _core.from_numpy(_core.to_numpy(made), made.dtype.code, True)
+    return made if device is None else to_device(made, device)
 
 
 def _filled(value: Any, shape: Any, dtype: Any, device: Any, what: str) -> Tensor:

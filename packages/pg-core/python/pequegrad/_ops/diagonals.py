@@ -7,7 +7,7 @@ from .._core import Tensor
 from ..errors import ShapeError
 from .common import TensorLike, as_tensor, fill, iota, reshape_to
 from .logic import where
-from .shape import part
+from .shape import moveaxis, part
 
 
 def tril(x: TensorLike, k: int = 0) -> Tensor:
@@ -37,8 +37,8 @@ def _triangle(x: Tensor, k: int, lower: bool) -> Tensor:
     return where(gap <= k if lower else gap >= k, x, fill(0, x))
 
 
-def diagonal(x: TensorLike, offset: int = 0) -> Tensor:
-    """The diagonal of the last two axes.
+def diagonal(x: TensorLike, offset: int = 0, axis1: int = -2, axis2: int = -1) -> Tensor:
+    """The diagonal of two axes (the last two); it becomes the last axis.
 
     >>> pg.diagonal(pg.Tensor([[1, 2], [3, 4]])).tolist()
     [1, 4]
@@ -46,6 +46,8 @@ def diagonal(x: TensorLike, offset: int = 0) -> Tensor:
     x = as_tensor(x)
     if x.ndim < 2:
         raise ShapeError(f"diagonal: needs at least 2 axes, got shape {x.shape}")
+    if (axis1, axis2) != (-2, -1):
+        x = moveaxis(x, (axis1, axis2), (-2, -1))
     rows, columns = x.shape[-2:]
     length = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
     flat = reshape_to(x, (*x.shape[:-2], rows * columns))

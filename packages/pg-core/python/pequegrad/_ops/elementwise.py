@@ -231,10 +231,11 @@ def hypot(x: TensorLike, y: TensorLike) -> Tensor:
     [5.0]
     """
     x, y = abs(to_float(x)), abs(to_float(y))
+    endless = isinf(x) | isinf(y)  # also beside NaN
     big, small = maximum(x, y), minimum(x, y)
-    plain = (big == 0) | isinf(big)
-    ratio = small / where(plain, 1.0, big)
-    return where(plain, big, big * sqrt(1.0 + ratio * ratio))
+    plain = (big == 0) | endless
+    ratio = where(endless, 0.0, small) / where(plain, 1.0, big)
+    return where(endless, math.inf, where(plain, big, big * sqrt(1.0 + ratio * ratio)))
 
 
 def logaddexp(x: TensorLike, y: TensorLike) -> Tensor:

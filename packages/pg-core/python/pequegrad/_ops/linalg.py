@@ -161,13 +161,13 @@ def outer(x: TensorLike, y: TensorLike) -> Tensor:
     return reshape_to(x, (x.size, 1)) * reshape_to(y, (1, y.size))
 
 
-def trace(x: TensorLike, offset: int = 0) -> Tensor:
-    """The sum of the diagonal of the last two axes.
+def trace(x: TensorLike, offset: int = 0, axis1: int = -2, axis2: int = -1, dtype: Any = None) -> Tensor:
+    """The sum of the diagonal of two axes (the last two).
 
     >>> pg.trace(pg.eye(3)).item()
     3.0
     """
-    return _sum(diagonal(x, offset), axis=-1)
+    return _sum(diagonal(x, offset, axis1, axis2), axis=-1, dtype=dtype)
 
 
 def einsum(equation: str, *operands: TensorLike) -> Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _core, dt
 from .._core import Tensor
-from ..errors import ArgumentError, AxisError, InvalidValueError, ShapeError
+from ..errors import ArgumentError, AxisError, InvalidValueError, ShapeError, TraceError
 from .common import (
     Axis,
     TensorLike,
@@ -32,8 +32,9 @@ def _unpacked(first: Any, rest: tuple[Any, ...]) -> Any:
     return (first, *rest) if rest else first
 
 
-def reshape(x: TensorLike, shape: Any, *more: int) -> Tensor:
-    """The elements in row-major order under another shape; one extent may be -1.
+def reshape(x: TensorLike, shape: Any, *more: int, copy: bool | None = None) -> Tensor:
+    """The elements in row-major order under another shape; one extent may be -1. Values are immutable, so
+    that ``copy`` changes nothing.
 
     >>> pg.reshape(pg.arange(6), (2, -1)).shape
     (2, 3)
@@ -240,7 +241,7 @@ def ravel(x: TensorLike) -> Tensor:
 def _together(xs: Any, what: str) -> list[Tensor]:
     """Tensors of one dtype."""
     if isinstance(xs, Tensor):
-        return unstack(xs)
+        return list(unstack(xs))
     tensors = [as_tensor(x) for x in xs]
     if not tensors:
         raise InvalidValueError(f"{what}: no tensors given; pass at least one")
@@ -361,7 +362,7 @@ def part(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
     return _core.apply("slice", (x,), words)
 
 
-def unstack(x: TensorLike, axis: int = 0) -> list[Tensor]:
+def unstack(x: TensorLike, axis: int = 0) -> tuple[Tensor, ...]:
     """The slices along an axis.
 
     >>> [t.tolist() for t in pg.unstack(pg.Tensor([[1, 2], [3, 4]]))]
@@ -370,7 +371,7 @@ def unstack(x: TensorLike, axis: int = 0) -> list[Tensor]:
     x = as_tensor(x)
     at = axis_of(axis, x.ndim, "unstack")
     rest = x.shape[:at] + x.shape[at + 1 :]
-    return [reshape_to(part(x, at, i, i + 1), rest) for i in range(x.shape[at])]
+    return tuple(reshape_to(part(x, at, i, i + 1), rest) for i in range(x.shape[at]))
 
 
 def flip(x: TensorLike, axis: Axis = None) -> Tensor:
@@ -439,8 +440,12 @@ def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> Tensor:
     if axis is None:
         x, axis = ravel(x), 0
     at = axis_of(axis, x.ndim, "repeat")
-    if isinstance(repeats, (tuple, list, np.ndarray)) and np.size(repeats) > 1:
+    if isinstance(repeats, Tensor) and repeats.is_abstract:
+        raise TraceError("repeat: the counts must be known inside pg.jit; pass Python numbers")
+    if isinstance(repeats, (tuple, list, np.ndarray, Tensor)) and np.ndim(np.asarray(repeats)) > 0:
         counts = np.asarray(repeats)
+        if counts.shape == (1,):
+            counts = np.repeat(counts, x.shape[at])
         if counts.shape != (x.shape[at],):
             raise ShapeError(f"repeat: {counts.size} counts for {x.shape[at]} elements along axis {at}")
         from .indexing import take
