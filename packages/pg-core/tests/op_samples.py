@@ -20,6 +20,7 @@ ELSEWHERE: dict[str, set[str]] = {
     "test_creation.py": {"tensor", "asarray", "from_numpy", "from_dlpack", "broadcast_shapes", "eval"},
     "test_autodiff.py": {"fngrad", "grad", "jvp", "vjp", "value_and_grad", "stop_gradient"},
     "test_jit.py": {"jit", "make_trace"},
+    "test_tools.py": {"check_grads", "debug_nans"},
     "test_random.py": {"rand", "randn", "manual_seed"},
     "test_device.py": {"set_default_device", "sync_cuda_device"},
 }

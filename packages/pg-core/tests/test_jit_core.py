@@ -425,7 +425,7 @@ def test_details_and_graph() -> None:
     graph = f.entries[-1].graph
     ops = [record[0] for record in graph.records]
     assert graph.num_inputs == 3 and "exp" in ops and "dot_general" in ops
-    assert any(__file__ in record[4] for record in graph.records)
+    assert any(record[6][0] == __file__ for record in graph.records)
     assert "exp(" in str(graph)
 
 

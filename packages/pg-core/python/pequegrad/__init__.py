@@ -346,9 +346,12 @@ from .errors import (
     DeviceError,
     DifferentiationError,
     DTypeError,
+    GradientError,
     IndexingError,
     InternalError,
     InvalidValueError,
+    LinAlgError,
+    NanError,
     OutOfMemoryError,
     PequegradError,
     PytreeError,
@@ -357,9 +360,14 @@ from .errors import (
     UnsupportedError,
 )
 from .evaluate import eval
+from .gradcheck import check_grads
+from .graph_trace import GraphTrace
 from .jit import jit
+from .nans import debug_nans
 from .random import manual_seed, rand, randn
-from .tracing import GraphTrace, make_trace
+from .tracing import make_trace
+
+from . import image, integrate  # isort: skip - libraries over everything above
 
 __version__ = "0.1.0"
 __array_api_version__ = "2024.12"

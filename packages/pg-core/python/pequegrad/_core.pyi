@@ -192,8 +192,13 @@ class GraphTrace:
     @property
     def outputs(self) -> list[int]: ...
     @property
-    def records(self) -> list[tuple[str, list[int], str, str, str]]:
-        """Of every record: op, operands, attributes, type, where it was called."""
+    def records(
+        self,
+    ) -> list[
+        tuple[str, list[int], str, list[int], int, str, tuple[str, int, str], list[tuple[str, GraphTrace]]]
+    ]:
+        """Of every record: op, operands, attributes, shape, dtype code, kind (elementwise, view, reduction, call,
+        constant, input), where it was called (file, line, function), and its sub-graphs with what they are for."""
 
     def __str__(self) -> str: ...
 
@@ -283,6 +288,9 @@ class JitEntry:
 
 def live_nodes() -> int: ...
 def live_buffers() -> int: ...
+def set_nan_check(check: int) -> int:
+    """What results are searched for: 0 nothing, 1 NaN, 2 also inf; answers what it was."""
+
 def launches() -> int: ...  # groups executed so far in the process
 def library_calls() -> dict[str, int]: ...  # matmul and conv so far: onednn, fallback
 def counters() -> dict[str, int]: ...  # of the engine so far: kernels, calls, programs, builds, cached

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import _core
+from .nans import set_debug_nans as set_debug_nans
 
 
 def launches() -> int:

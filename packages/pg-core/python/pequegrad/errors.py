@@ -10,6 +10,8 @@ True
 
 from __future__ import annotations
 
+import numpy as np
+
 
 class PequegradError(Exception):
     """Base class of all errors raised by pequegrad."""
@@ -55,6 +57,22 @@ class DifferentiationError(PequegradError, TypeError):
 
 class PytreeError(PequegradError, ValueError):
     """Two pytrees that must have one structure differ; the message names the path."""
+
+
+class GradientError(PequegradError, AssertionError):
+    """``check_grads`` found a derivative that differs from the limit of differences; the message is the
+    report.
+    """
+
+
+class NanError(PequegradError, FloatingPointError):
+    """A result holds a NaN (or an infinity) while ``debug_nans`` looks for them; the message names where it
+    came from.
+    """
+
+
+class LinAlgError(PequegradError, np.linalg.LinAlgError):
+    """A matrix has no inverse, no Cholesky factor, or an iteration did not converge."""
 
 
 class OutOfMemoryError(PequegradError, MemoryError):

@@ -14,8 +14,9 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, overload
 
-from . import _core
+from . import _core, pytree
 from .errors import ArgumentError, InvalidValueError, UnsupportedError
+from .graph_trace import GraphTrace
 from .tracing import Options
 
 _OPTIONS = (
@@ -50,7 +51,7 @@ class Explanation:
     (1, [], 'miss', 'hit')
     """
 
-    def __init__(self, options: Options, entry: _core.JitEntry, retraced: bool) -> None:
+    def __init__(self, options: Options, entry: _core.JitEntry, graph: GraphTrace, retraced: bool) -> None:
         details = entry.details()
         self.kernels = [
             Kernel(k["name"], k["source"], int(k["bytes"]), int(k["flops"])) for k in details["kernels"]
@@ -58,7 +59,7 @@ class Explanation:
         self.library_calls: list[str] = list(details["library_calls"])
         self.compile_time: float = details["compile_seconds"]
         self.cache = "miss" if retraced else "hit"
-        self.graph = entry.graph
+        self.graph = graph  # as it was traced
         self.text = entry.explain()
         self.traces = options.traces
         self.retraced = retraced
@@ -141,8 +142,10 @@ def _explain(self: _core.JitFunction, *args: Any, **kwargs: Any) -> Explanation:
     """What calling with these arguments runs: graph, kernels, why it was retraced."""
     options = self.options
     before = options.traces
-    self(*args, **kwargs)
-    return Explanation(options, self.entries[-1], options.traces > before)
+    out_tree = pytree.structure(self(*args, **kwargs))
+    entry = self.entries[-1]
+    graph = GraphTrace(entry.graph, pytree.structure((args, kwargs)), out_tree)
+    return Explanation(options, entry, graph, options.traces > before)
 
 
 _core.JitFunction.explain = _explain

@@ -1,6 +1,4 @@
-"""Tracing: what a call of a jitted function becomes when no program fits it, and the graph as a thing to
-look at.
-"""
+"""Tracing: what a call of a jitted function becomes when no program fits it, and graphs to look at."""
 
 from __future__ import annotations
 
@@ -18,45 +16,9 @@ from ._core import Tensor
 from ._ops.common import as_tensor, operand
 from .device import Device
 from .errors import ArgumentError
+from .graph_trace import GraphTrace
 
 _WARN_AFTER = 16
-
-
-class GraphTrace:
-    """What tracing a function returns: the graph between its inputs and outputs, and the pytrees of both.
-
-    >>> g = pg.make_trace(lambda x: x * 2.0)(pg.zeros((2, 3)))
-    >>> g.num_inputs, g.in_tree, g.out_tree
-    (1, PyTree(((*,), {})), PyTree(*))
-    """
-
-    def __init__(
-        self,
-        inputs: Sequence[Tensor],
-        outputs: Sequence[Tensor],
-        in_tree: pytree.PyTree,
-        out_tree: pytree.PyTree,
-    ) -> None:
-        self.inputs, self.outputs = list(inputs), list(outputs)
-        self.in_tree, self.out_tree = in_tree, out_tree
-        self._graph = _core.GraphTrace(self.inputs, self.outputs)
-
-    @property
-    def num_inputs(self) -> int:
-        """How many inputs the graph has: tensors and numbers among the arguments, and tensors that the
-        function captured.
-        """
-        return self._graph.num_inputs
-
-    @property
-    def num_nodes(self) -> int:
-        """How many records the graph has."""
-        return self._graph.num_nodes
-
-    def __str__(self) -> str:
-        return str(self._graph)
-
-    __repr__ = __str__
 
 
 def make_trace(f: Callable[..., Any]) -> Callable[..., GraphTrace]:
@@ -76,7 +38,8 @@ def make_trace(f: Callable[..., Any]) -> Callable[..., GraphTrace]:
             _, new_args, new_kwargs = arguments.replace(args, kwargs)
             leaves, out_tree = pytree.flatten(f(*new_args, **new_kwargs))
             outs = [+as_tensor(leaf) for leaf in leaves]
-            return GraphTrace(arguments.params, outs, pytree.structure((args, kwargs)), out_tree)
+            graph = _core.GraphTrace(arguments.params, outs)
+            return GraphTrace(graph, pytree.structure((args, kwargs)), out_tree)
 
     return traced
 

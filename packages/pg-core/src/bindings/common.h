@@ -131,6 +131,12 @@ void bind_debug(py::module_& m);
 /// Installs the hooks that tell nodes where they were made; code below `package_path` is ours.
 void install_location_hooks(const std::string& package_path);
 Location nearest_user_location();
+struct Place {
+  std::string file;  // empty where nothing is known
+  int line = 0;
+  std::string function;
+};
+Place place_of(const Location& where);
 std::string format_location(const Location& where);
 
 /// Python objects whose last reference died on a thread without the GIL.

@@ -45,13 +45,26 @@ std::string shown_attrs(const Graph::Record& r) {
   return r.op->show ? r.op->show(r.attrs) : "";
 }
 
-/// One tuple per record, in order.
+const char* kind_of(const Op& op) {
+  if (op.elementwise()) return "elementwise";
+  if (op.as<Reduction>()) return "reduction";
+  if (op.as<Call>() || op.as<Gather>()) return "call";
+  if (op.as<pg::Leaf>()) return "input";  // not the leaf of an argument
+  if (op.as<Fill>() || op.as<Iota>()) return "constant";
+  return "view";
+}
+
+/// One tuple per record, in order; the words are those of _core.pyi.
 py::list records_of(const Graph& graph) {
   py::list out;
-  for (const Graph::Record& r : graph.nodes)
+  for (const Graph::Record& r : graph.nodes) {
+    const Place place = place_of(r.where);
     out.append(py::make_tuple(r.op->name, std::vector<Id>(r.inputs.begin(), r.inputs.end()),
-                              r.op == &param_op ? "" : shown_attrs(r), to_string(r.type),
-                              format_location(r.where)));
+                              r.op == &param_op ? "" : shown_attrs(r),
+                              std::vector<int64_t>(r.type.shape.begin(), r.type.shape.end()),
+                              static_cast<int>(r.type.dtype), kind_of(*r.op),
+                              py::make_tuple(place.file, place.line, place.function), py::list()));
+  }
   return out;
 }
 
@@ -162,7 +175,9 @@ void bind_graph_trace(py::module_& m) {
           "outputs", [](const GraphTrace& t) { return t.graph.outputs; }, "Ids of the results.")
       .def_property_readonly(
           "records", [](const GraphTrace& t) { return records_of(t.graph); },
-          "One tuple per record: (op, operand ids, attributes, type, where it was called).")
+          "One tuple per record: (op, operand ids, attributes, shape, dtype code, kind, (file, line, "
+          "function), "
+          "sub-graphs).")
       .def("__str__", [](const GraphTrace& t) { return to_string(t.graph); })
       .def("__repr__", [](const GraphTrace& t) { return to_string(t.graph); });
 }

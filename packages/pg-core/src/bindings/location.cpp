@@ -55,12 +55,16 @@ Location nearest_user_location() {
   return {};
 }
 
-std::string format_location(const Location& where) {
-  if (!where.code) return "";
+Place place_of(const Location& where) {
+  if (!where.code) return {};
   auto* code = static_cast<PyCodeObject*>(where.code);
   const py::handle file(code->co_filename), name(code->co_name);
-  return concat(py::cast<std::string>(file), ":", PyCode_Addr2Line(code, where.offset), " in ",
-                py::cast<std::string>(name));
+  return {py::cast<std::string>(file), PyCode_Addr2Line(code, where.offset), py::cast<std::string>(name)};
+}
+
+std::string format_location(const Location& where) {
+  const Place place = place_of(where);
+  return place.file.empty() ? "" : concat(place.file, ":", place.line, " in ", place.function);
 }
 
 void install_location_hooks(const std::string& package_path) {

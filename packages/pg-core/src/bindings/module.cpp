@@ -8,9 +8,11 @@
 #include "bindings/values.h"
 #include "compiler/passes/runner.h"
 #include "engine/engine.h"
+#include "engine/nans.h"
 #include "runtime/pool.h"
 #include "runtime/threads.h"
 #include "support/env.h"
+#include "support/error.h"
 
 namespace pg::bindings {
 namespace {
@@ -40,6 +42,12 @@ void check_signals() {
   if (PyErr_CheckSignals() < 0) throw_python_error();
 }
 
+[[noreturn]] void raise_bad_number(const std::string& text) {
+  const py::gil_scoped_acquire gil;
+  PyErr_SetString(py::module_::import("pequegrad.errors").attr("NanError").ptr(), text.c_str());
+  throw_python_error();
+}
+
 }  // namespace
 
 void bind_debug(py::module_& m) {
@@ -58,7 +66,20 @@ void bind_debug(py::module_& m) {
         return out;
       },
       "Matrix products and convolutions so far, by who computed them.");
-  engine::host = {release_gil, acquire_gil, print, check_signals};
+  engine::host = {release_gil, acquire_gil, print, check_signals, raise_bad_number};
+  engine::set_nan_check(env_text("PG_DEBUG_NANS") == "inf" ? engine::NanCheck::inf
+                        : env_flag("PG_DEBUG_NANS")        ? engine::NanCheck::nan
+                                                           : engine::NanCheck::off);
+  m.def(
+      "set_nan_check",
+      [](int check) {
+        require(check >= 0 && check <= 2, ErrorKind::value, "a check is 0 (off), 1 (NaN) or 2 (also inf)");
+        const int before = static_cast<int>(engine::nan_check());
+        engine::set_nan_check(static_cast<engine::NanCheck>(check));
+        return before;
+      },
+      py::arg("check"),
+      "Sets what results are searched for: 0 nothing, 1 NaN, 2 also inf; answers what it was.");
   dump_text = print;
   m.def("live_nodes", live_nodes, "Nodes alive in the process.");
   m.def("live_buffers", [] { return memory_stats().live_buffers; }, "Buffers alive in the process.");

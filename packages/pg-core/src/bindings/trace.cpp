@@ -148,6 +148,8 @@ void count_pending(const Node& node) {
     engine::evaluate(roots);
   } catch (const Error&) {
     // Whoever reads the failing tensor gets the error; this op has nothing to do with it.
+  } catch (const py::error_already_set&) {
+    // The same, for what Python raised on the way.
   }
 }
 

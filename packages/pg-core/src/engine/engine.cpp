@@ -8,6 +8,7 @@
 
 #include "engine/cache.h"
 #include "engine/cut.h"
+#include "engine/nans.h"
 #include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -84,16 +85,19 @@ ExecutableRef new_program(ThreadState& state, const Cut& cut, uint64_t hash, Dev
   return state.front[hash % ThreadState::front_size] = enter_program(std::move(made));
 }
 
+// A program is shared by all places with the same key: the number of a record's node in this cut leads to its
+// line.
+Location line_of(const Cut& c, const Graph::Record& record) {
+  const int at = record.where.offset;
+  return at >= 0 && static_cast<size_t>(at) < c.order.size() ? c.order[static_cast<size_t>(at)]->where
+                                                             : Location{};
+}
+
 void check(const Executable& executable, const Cut& c, const BadIndex& bad) {
   if (!bad.happened) [[likely]]
     return;
-  // A program is shared by all places with the same key: the number of the node in this cut leads to its
-  // line.
   const Graph& graph = executable.program.graph;
-  const int at = graph[bad.record].where.offset;
-  fail_index(graph, bad,
-             at >= 0 && static_cast<size_t>(at) < c.order.size() ? c.order[static_cast<size_t>(at)]->where
-                                                                 : Location{});
+  fail_index(graph, bad, line_of(c, graph[bad.record]));
 }
 
 // Cuts, waiting for other threads that compute something on the way. Afterwards the outputs are marked as in
@@ -150,7 +154,11 @@ void compute(ThreadState& state, std::span<Node* const> roots) {
           known ? ExecutableRef::share(known) : new_program(state, c, hash, c.results[0]->device);
       check(*program, c, run_yielding(*program, c.inputs, results));
     }
+    if (nan_check() != NanCheck::off) [[unlikely]]
+      check_results(decode(c.key), c.inputs, {results.data(), results.size()},
+                    [&](const Graph::Record& r) { return line_of(c, r); });
   } catch (...) {
+    release(results);
     {
       const std::lock_guard lock(graph_mutex);
       for (Node* node : c.results) node->in_flight = false;

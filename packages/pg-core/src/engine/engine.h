@@ -20,6 +20,7 @@ struct Host {
   void (*acquire_gil)(void* token) = nullptr;
   void (*print)(const std::string& text) = nullptr;
   void (*check_signals)() = nullptr;  // during long work; raises when the user interrupted it
+  void (*bad_number)(const std::string& text) = nullptr;  // raises: a NaN was found that was looked for
 };
 extern Host host;
 

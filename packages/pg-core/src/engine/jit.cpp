@@ -1,6 +1,7 @@
 #include "engine/jit.h"
 
 #include "engine/engine.h"
+#include "engine/nans.h"
 
 namespace pg::engine {
 
@@ -25,6 +26,9 @@ void JitProgram::run(SmallVector<Input, 32>& inputs, SmallVector<Buffer*, 4>& ou
     const Graph& graph = executable_->program.graph;
     fail_index(graph, bad, graph[bad.record].where);
   }
+  if (nan_check() != NanCheck::off) [[unlikely]]
+    check_results(traced_, {inputs.data(), inputs.size()}, {outputs.data(), outputs.size()},
+                  [](const Graph::Record& r) { return r.where; });
 }
 
 }  // namespace pg::engine

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <new>
 
+#include "graph/location.h"
 #include "support/error.h"
 #include "support/format.h"
 #include "support/hash.h"
@@ -74,6 +75,7 @@ struct TraceState {
 };
 PG_THREAD_LOCAL int trace_depth = 0;
 PG_THREAD_LOCAL int abstract_depth = 0;
+PG_THREAD_LOCAL const Location* stated_location = nullptr;
 
 TraceState& trace_state() {
   static thread_local TraceState state;
@@ -178,6 +180,12 @@ NodeRef transpose_same(const NodeRef& ct, const RuleArgs&, const Aval&, int) { r
 
 Location (*current_location)() = nullptr;
 std::string (*describe_location)(const Location&) = nullptr;
+std::atomic<bool> locations_outside_traces{false};
+
+LocationScope::LocationScope(const Location& where) : where_(where), outer_(stated_location) {
+  if (where_.code) stated_location = &where_;
+}
+LocationScope::~LocationScope() { stated_location = outer_; }
 
 const Op& buffer_op = define({.name = "buffer",
                               .doc = "A value from outside the graph.",
@@ -297,9 +305,12 @@ NodeRef make(const Op& op, std::span<const NodeRef> inputs, Attrs attrs) {
   node->abstract = abstract;
   node->inputs.assign(raw, raw + inputs.size());
   for (Node* input : node->inputs) input->refs.retain();
+  if (trace_depth || locations_outside_traces.load(std::memory_order_relaxed)) {
+    if (stated_location) node->where = *stated_location;
+    else if (current_location) node->where = current_location();
+  }
   if (trace_depth) {
     node->serial = next_serial.fetch_add(1, std::memory_order_relaxed);
-    if (current_location) node->where = current_location();
     if (slot) remember(slot, node);
   }
   return NodeRef::adopt(node);

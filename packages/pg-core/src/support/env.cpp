@@ -21,6 +21,7 @@ constexpr Switch switches[] = {
     {"PG_KERNEL_DB", "print each distinct kernel once before its first launch"},
     {"PG_DUMP", "names of compiler passes (comma separated, or all) whose result is printed"},
     {"PG_VERIFY", "verify graphs and kernels after every pass"},
+    {"PG_DEBUG_NANS", "raise when a result holds a NaN, naming op and line; inf: infinities count as well"},
     {"PG_ONEDNN", "0 disables oneDNN"},
     {"PG_LIBDNNL", "path of libdnnl.so.3 to load instead of the installed wheel's"},
     {"PG_ISA", "highest instruction set of the block kernels: baseline, avx2 or avx512"},

@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "graph/location.h"
 #include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -88,6 +89,7 @@ Derivative differentiate(std::span<const NodeRef> outputs, std::span<const NodeR
       x.push_back(found == env.end() ? NodeRef::share(input) : found->second.value);
       t.push_back(found == env.end() ? NodeRef() : found->second.tangent);
     }
+    const LocationScope line(node->where);
     NodeRef z = rebuild(*node, x);
     NodeRef rate = node->op == &alias_op ? t[0] : derivative(*node->op, x, z, node->attrs, t);
     env.insert_or_assign(node, Pair{std::move(z), std::move(rate)});

@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "graph/location.h"
 #include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -47,6 +48,7 @@ std::vector<NodeRef> transpose(std::span<const NodeRef> outputs, std::span<const
                     ": cannot be transposed, because it is not linear in the values being transposed");
     });
     PG_INVARIANT(op.transpose, op.name);
+    const LocationScope line(node.where);
     const RuleArgs args{x, NodeRef(), node.attrs};
     for (int i : live) {
       const Aval type = x[i]->aval();
