@@ -3,46 +3,59 @@
 from __future__ import annotations
 
 import gc
-import os
-import time
-import zlib
+import sys
+from pathlib import Path
 
 import numpy as np
 import pequegrad as pg
 import pytest
+from slices import SLICES, in_slice, number_of_today, takes_all
 
-SLICES = 8
-
-
-def _slice_of_today() -> int:
-    given = os.environ.get("PG_TEST_SLICE")
-    return int(given) % SLICES if given else int(time.time() // 86400) % SLICES
+LEFT_OUT = "left_out"
+_outcomes: dict[tuple[str, ...], str] = {}  # of the cells of the matrix (laws/cells.py)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    asked_for_all = config.option.markexpr not in ("", "not nightly")
-    chosen_by_hand = config.option.keyword or any("::" in arg for arg in config.args)
-    if asked_for_all or chosen_by_hand:
+    if takes_all(config):
         return
-    today = _slice_of_today()
     kept, left_out = [], []
     for item in items:
-        # By content, not by hash(): the same day takes the same slice in every process.
-        mine = zlib.crc32(item.nodeid.rpartition("/")[2].encode()) % SLICES == today
-        (kept if mine or item.get_closest_marker("exhaustive") is None else left_out).append(item)
+        mine = item.get_closest_marker("exhaustive") is None or in_slice(item.nodeid.rpartition("/")[2])
+        (kept if mine else left_out).append(item)
     if left_out:
         items[:] = kept
         config.hook.pytest_deselected(items=left_out)
-        config.left_out = len(left_out)  # type: ignore[attr-defined]
+        output = getattr(config, "workeroutput", None)  # of a process of xdist
+        if output is not None:
+            output[LEFT_OUT] = len(left_out)
+        else:
+            config.left_out = len(left_out)  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error) -> None:
+    node.config.left_out = getattr(node, "workeroutput", {}).get(LEFT_OUT, 0)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    for name, value in report.user_properties if report.when == "call" else ():
+        if name == "cell":
+            _outcomes[tuple(value[:3])] = value[3]
 
 
 def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
     count = getattr(config, "left_out", 0)
     if count:
         terminalreporter.write_line(
-            f"left out {count} exhaustive cases (slice {_slice_of_today() + 1} of {SLICES} ran; "
+            f"left out {count} exhaustive cases (slice {number_of_today(SLICES) + 1} of {SLICES} ran; "
             "PG_TEST_SLICE=n picks another, `hatch run nightly` runs all)"
         )
+    if _outcomes:
+        sys.path.insert(0, str(Path(__file__).parent / "laws"))
+        import cells
+
+        for line in cells.summary({cells.Cell(*key): outcome for key, outcome in _outcomes.items()}):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture

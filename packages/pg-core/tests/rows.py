@@ -20,6 +20,8 @@ UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 INTS = SIGNED + UNSIGNED
 REAL = FLOATS + INTS
 ALL = (*REAL, "bool")
+COMPLEX = ("complex64", "complex128") if hasattr(pg, "complex64") else ()
+MODES = ("eager", "jit", "vmap", "grad", "jvp", "grad of grad", "jit of grad", "vmap of grad")
 
 
 class Arr(NamedTuple):
@@ -63,7 +65,10 @@ class Refusal(NamedTuple):
     reason: str
 
 
-@dataclass
+NOT_DEFINED = Refusal(pg.DTypeError, "the function is not defined for this dtype")
+
+
+@dataclass(eq=False)
 class Row:
     """What the laws need to know about one op."""
 
@@ -71,13 +76,14 @@ class Row:
     samples: Sequence[Sample]
     reference: Callable[..., Any]
     dtypes: Sequence[str] = FLOATS
-    out: str = "same"  # same | bool | int64 | float | sum
+    out: str = "same"  # same | real | bool | int64 | float | sum | any
     diff: tuple[int, ...] = (0,)  # positions of differentiable array arguments
-    second: bool = True  # finite differences to second order make sense
     tolerance: float = 1.0  # times the dtype's own
     call: Callable[..., Any] | None = None
-    why: str = ""  # where the reference is not plain NumPy: why
+    why: str = ""  # tells two rows of one function apart
+    typed: bool = False  # takes its dtype by the keyword dtype=
     unsupported: dict[str, Refusal] = field(default_factory=dict)  # by mode
+    refusal: Refusal = NOT_DEFINED  # of dtypes that are not among `dtypes`
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -112,8 +118,13 @@ def by_torch(f: Callable[..., Any]) -> Callable[..., Any]:
     def reference(*args: Any, **kwargs: Any) -> Any:
         torch = need("torch")
 
-        made = [torch.from_numpy(np.array(a, order="C")) if isinstance(a, np.ndarray) else a for a in args]
-        out = f(torch, *made, **kwargs)
+        def given(a: Any) -> Any:
+            if not isinstance(a, np.ndarray):
+                return a
+            few = a.dtype.name in ("uint16", "uint32", "uint64")  # torch has few ops for these
+            return torch.from_numpy(np.array(a.astype(np.int64) if few else a, order="C"))
+
+        out = f(torch, *map(given, args), **kwargs)
         return out.numpy() if isinstance(out, torch.Tensor) else [o.numpy() for o in out]
 
     return reference
@@ -123,5 +134,7 @@ POSITIVE = (0.2, 3.0)
 UNIT = (-0.9, 0.9)
 FAR = (0.5, 2.5)  # away from zero
 
+# Functions into the floats take every dtype: integers and bools count as float32.
+TO_FLOAT: dict[str, Any] = {"out": "float", "dtypes": ALL}
 # What moves elements and computes nothing takes every dtype.
 MOVE: dict[str, Any] = {"dtypes": ALL}

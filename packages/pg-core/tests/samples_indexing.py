@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pequegrad as pg
 from rows import (
+    ALL,
     MOVE,
+    REAL,
     A,
     Arr,
     I,
@@ -53,11 +55,12 @@ KEYS: list[tuple[Any, tuple[Any, ...]]] = [
 
 ROWS = [
     Row(
-        f"getitem{i}",
+        "getitem",
         [S(A(4, 5, 3), *arrays)],
         getitem(key),
-        dtypes=("float32", "int8", "float64"),
+        dtypes=ALL,
         call=getitem(key),
+        why=f"key {i}",
     )
     for i, (key, arrays) in enumerate(KEYS)
 ] + [
@@ -109,11 +112,12 @@ UPDATES: list[tuple[Any, tuple[int, ...], tuple[Any, ...]]] = [
 ]
 ROWS += [
     Row(
-        f"at{i}_{mode}",
+        f"at_{mode}",
         [S(A(4, 5, 3), A(*shape), *arrays)],
         _set(key, mode),
-        dtypes=("float32", "int32") if mode != "set" else ("float32", "int8", "bool"),
+        dtypes=REAL if mode in ("add", "multiply") else ALL,
         call=_set(key, mode),
+        why=f"key {i}",
         # what is scattered by products has no derivative rule; the base has
         diff=(0, 1) if (mode, i) != ("multiply", 5) else (0,),
         tolerance=4,

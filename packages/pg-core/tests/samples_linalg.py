@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pequegrad as pg
 from rows import (
-    FLOATS,
+    ALL,
     A,
     Row,
     S,
@@ -24,7 +24,7 @@ _mm = [
     S(A(5, 4, strided=True), A(4, 6, strided=True)),
     S(A(70, 65), A(65, 33)),
 ]
-_linear = {"diff": (0, 1), "dtypes": FLOATS + ("int32", "int64", "uint8"), "tolerance": 16}
+_linear = {"diff": (0, 1), "dtypes": ALL, "tolerance": 16}
 ROWS = [
     Row("matmul", _mm, np.matmul, **_linear),
     Row(
@@ -47,12 +47,12 @@ ROWS = [
         np.tensordot,
         **_linear,
     ),
-    Row("trace", [S(A(3, 3)), S(A(3, 4), 1)], np.trace, dtypes=FLOATS, tolerance=4),
+    Row("trace", [S(A(3, 3)), S(A(3, 4), 1)], np.trace, dtypes=ALL, out="sum", tolerance=4),
     Row(
         "matrix_power",
         [S(A(3, 3), 3), S(A(3, 3), 0), S(A(2, 2), 5)],
         np.linalg.matrix_power,
-        dtypes=("float32", "float64"),
+        dtypes=ALL,
         tolerance=64,
     ),
     *[
@@ -63,7 +63,7 @@ ROWS = [
             call=pg.einsum,
             diff=tuple(range(1, len(arrays) + 1)),
             tolerance=16,
-            dtypes=("float32", "float64", "int64"),
+            dtypes=ALL,
             why=e,
         )
         for e, arrays in [

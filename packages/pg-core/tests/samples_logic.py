@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from rows import (
     ALL,
-    FLOATS,
     INTS,
+    TO_FLOAT,
     A,
     B,
     Row,
@@ -34,10 +34,12 @@ ROWS = [
         "where",
         [S(B(2, 3), A(2, 3), A(2, 3)), S(B(), A(2, 3), A(3)), S(B(0, 3), A(3), A(1, 3))],
         np.where,
-        dtypes=FLOATS + ("int32", "bool"),
+        dtypes=ALL,
         diff=(1, 2),
     ),
-    Row("where", [S(B(3), A(3), 0.5), S(B(3), 2.0, A(2, 3))], np.where, diff=(1, 2), why="numbers"),
-    Row("isclose", [S(A(2, 3), A(2, 3)), S(A(3), 0.5)], np.isclose, out="bool", diff=()),
-    Row("allclose", [S(A(2, 3), A(2, 3))], np.allclose, out="bool", diff=()),
+    Row(
+        "where", [S(B(3), A(3), 0.5), S(B(3), 2.0, A(2, 3))], np.where, diff=(1, 2), why="numbers", **TO_FLOAT
+    ),
+    Row("isclose", [S(A(2, 3), A(2, 3)), S(A(3), 0.5)], np.isclose, **_cmp),
+    Row("allclose", [S(A(2, 3), A(2, 3))], np.allclose, **_cmp),
 ]

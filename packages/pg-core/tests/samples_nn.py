@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 from rows import (
-    FLOATS,
+    ALL,
     REAL,
+    TO_FLOAT,
     A,
     Row,
     S,
@@ -45,27 +46,25 @@ def _interpolate(
     return t.nn.functional.interpolate(x, size, scale_factor, mode, **extra)
 
 
-_act = {"dtypes": FLOATS}
-_F = {"dtypes": ("float32", "float64")}
 ROWS = [
-    Row("relu", [S(A(3, 4)), S(A())], lambda x: np.maximum(x, 0), dtypes=REAL),
-    Row("leaky_relu", [S(A(3, 4)), S(A(3), 0.3)], lambda x, s=0.01: np.where(x > 0, x, s * x), **_act),
-    Row("elu", [S(A(3, 4))], lambda x: np.where(x > 0, x, np.expm1(x)), **_act),
-    Row("silu", [S(A(3, 4))], lambda x: x / (1 + np.exp(-x)), tolerance=2, **_act),
+    Row("relu", [S(A(3, 4)), S(A())], lambda x: np.maximum(x, 0).astype(x.dtype), dtypes=ALL),
+    Row("leaky_relu", [S(A(3, 4)), S(A(3), 0.3)], lambda x, s=0.01: np.where(x > 0, x, s * x), **TO_FLOAT),
+    Row("elu", [S(A(3, 4))], lambda x: np.where(x > 0, x, np.expm1(x)), **TO_FLOAT),
+    Row("silu", [S(A(3, 4))], lambda x: x / (1 + np.exp(-x)), tolerance=2, **TO_FLOAT),
     Row(
         "gelu",
         [S(A(3, 4)), S(A(3, 4), "tanh")],
         by_torch(lambda t, x, a="none": t.nn.functional.gelu(x, approximate=a)),
         tolerance=4,
-        **_act,
+        **TO_FLOAT,
     ),
-    Row("softmax", [S(A(3, 4)), S(A(3, 4), 0), S(A(5), -1)], _softmax, tolerance=4, **_act),
+    Row("softmax", [S(A(3, 4)), S(A(3, 4), 0), S(A(5), -1)], _softmax, tolerance=4, **TO_FLOAT),
     Row(
         "log_softmax",
         [S(A(3, 4)), S(A(3, 4), 0)],
         lambda x, axis=-1: np.log(_softmax(x, axis)),
         tolerance=4,
-        **_act,
+        **TO_FLOAT,
     ),
     Row(
         "cross_entropy_loss_probs",
@@ -73,7 +72,7 @@ ROWS = [
         by_torch(lambda t, x, y: t.nn.functional.cross_entropy(x, y)),
         diff=(0, 1),
         tolerance=8,
-        **_F,
+        **TO_FLOAT,
     ),
     Row(
         "binary_cross_entropy_with_logits",
@@ -81,10 +80,15 @@ ROWS = [
         by_torch(lambda t, x, y: t.nn.functional.binary_cross_entropy_with_logits(x, y)),
         diff=(0, 1),
         tolerance=8,
-        **_F,
+        **TO_FLOAT,
     ),
     Row(
-        "mse_loss", [S(A(3, 4), A(3, 4))], lambda x, y: np.mean((x - y) ** 2), diff=(0, 1), tolerance=8, **_F
+        "mse_loss",
+        [S(A(3, 4), A(3, 4))],
+        lambda x, y: np.mean((x - y) ** 2),
+        diff=(0, 1),
+        tolerance=8,
+        **TO_FLOAT,
     ),
     Row(
         "conv2d",
@@ -98,7 +102,7 @@ ROWS = [
         by_torch(_conv),
         diff=(0, 1),
         tolerance=32,
-        **_F,
+        **TO_FLOAT,
     ),
     Row(
         "conv1d",
@@ -106,7 +110,7 @@ ROWS = [
         by_torch(lambda t, x, w, b=None, *r: t.nn.functional.conv1d(x, w, b, *r)),
         diff=(0, 1),
         tolerance=32,
-        **_F,
+        **TO_FLOAT,
     ),
     Row(
         "max_pool2d",
@@ -117,7 +121,7 @@ ROWS = [
             S(A(1, 1, 7, 7, distinct=True), 2, 2, 0, 1, True),
         ],
         by_torch(lambda t, x, k, s=None, p=0, d=1, c=False: t.nn.functional.max_pool2d(x, k, s, p, d, c)),
-        **_F,
+        dtypes=REAL,
     ),
     Row(
         "avg_pool2d",
@@ -130,14 +134,17 @@ ROWS = [
         ],
         by_torch(lambda t, x, *a: t.nn.functional.avg_pool2d(x, *a)),
         tolerance=8,
-        **_F,
+        **TO_FLOAT,
+    ),
+    Row(
+        "interpolate",
+        [S(A(2, 3, 4, 5), (8, 10)), S(A(1, 1, 4, 5), (3, 2)), S(A(1, 2, 4, 5), None, 1.7)],
+        lambda x, *a: by_torch(_interpolate)(x.astype(float), *a).astype(x.dtype),
+        dtypes=ALL,
     ),
     Row(
         "interpolate",
         [
-            S(A(2, 3, 4, 5), (8, 10)),
-            S(A(1, 1, 4, 5), (3, 2)),
-            S(A(1, 2, 4, 5), None, 1.7),
             S(A(2, 3, 4, 5), (8, 9), mode="bilinear"),
             S(A(2, 3, 8, 7), (3, 4), mode="bilinear"),
             S(A(1, 1, 4, 5), (7, 1), mode="bilinear", align_corners=True),
@@ -145,6 +152,7 @@ ROWS = [
         ],
         by_torch(_interpolate),
         tolerance=8,
-        **_F,
+        why="bilinear",
+        **TO_FLOAT,
     ),
 ]

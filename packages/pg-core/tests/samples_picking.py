@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pequegrad as pg
-from rows import ALL, FLOATS, MOVE, REAL, A, Arr, B, I, Refusal, Row, S
+from rows import ALL, FLOATS, INTS, MOVE, REAL, TO_FLOAT, A, Arr, B, I, Refusal, Row, S
 
 # The shape of the result depends on values.
 _EAGER: dict[str, Any] = {
-    "unsupported": {m: Refusal(pg.TraceError, "the shape depends on values") for m in ("jit", "vmap")}
+    "unsupported": {
+        m: Refusal(pg.TraceError, "the shape depends on values")
+        for m in ("jit", "vmap", "jit of grad", "vmap of grad")
+    }
 }
 _INDEX: dict[str, Any] = {"out": "int64", "diff": ()}
 _SET: dict[str, Any] = {"dtypes": ALL, "diff": (), "out": "any"}
@@ -84,7 +87,7 @@ SEARCHING = [
     ),
     Row(
         "extract",
-        [S(np.array([[True, False], [True, True]]), A(2, 2))],
+        [S(B(2, 2), A(2, 2))],
         np.extract,
         diff=(1,),
         **MOVE,
@@ -97,6 +100,7 @@ SEARCHING = [
         dtypes=REAL,
         diff=(),
     ),
+    Row("select", [S([B(4), B(4)], [A(4), A(4)], True)], np.select, dtypes=("bool",), diff=(), why="bools"),
     Row(
         "choose",
         [S(I(3, 5), [A(5), A(5), A(5)]), S(I(9, 5), [A(5), A(5)], "wrap"), S(I(9, 5), [A(5), A(5)], "clip")],
@@ -123,7 +127,7 @@ SEARCHING = [
         "digitize",
         [S(A(9), [-1, 0, 1]), S(A(9), [1, 0, -1]), S(A(9), [-1, 0, 1], True), S(A(9), [2, 0, -1], True)],
         np.digitize,
-        dtypes=(*FLOATS, "int32", "int64"),
+        dtypes=ALL,
         **_INDEX,
     ),
     Row("bincount", [S(I(5, 9)), S(I(5, 9), None, 8)], np.bincount, dtypes=("float32",), **_INDEX, **_EAGER),
@@ -131,22 +135,30 @@ SEARCHING = [
         "bincount",
         [S(I(5, 9), A(9), length=5), S(I(5, 9), A(9), length=2)],
         lambda i, w, length: np.bincount(i, w, 5)[:length],
-        dtypes=("float32", "float64"),
+        dtypes=FLOATS,
         diff=(1,),
         why="length",
+    ),
+    Row(
+        "bincount",
+        [S(I(5, 9), A(9), length=5)],
+        lambda i, w, length: np.bincount(i, w, 5)[:length],
+        dtypes=(*INTS, "bool"),
+        out="int64",
+        why="integers",
     ),
     Row(
         "histogram_bin_edges",
         [S(A(9), 4), S(A(9), 3, (-1.0, 1.5)), S(A(0), 2)],
         np.histogram_bin_edges,
-        dtypes=("float32", "float64"),
         tolerance=2,
+        **TO_FLOAT,
     ),
     Row(
         "histogram",
-        [S(A(50), 7), S(A(50), 5, (-1.0, 1.5)), S(A(9), [-1.0, 0.0, 3.0]), S(A(50), 4, None, True)],
+        [S(A(50), 7), S(A(50), 5, (-1.0, 1.5)), S(A(9), [-1.0, 0.0, 3.0]), S(A(50), 3, None, True)],
         _histogram,
-        dtypes=("float32", "float64"),
+        dtypes=ALL,
         out="any",
         diff=(),
         tolerance=4,
@@ -166,7 +178,6 @@ SETS = [
         "unique",
         [
             S(A(3, 4)),
-            S(A(0)),
             S(_TWICE, return_counts=True, return_inverse=True, return_index=True),
             S(np.array([[1, 2], [0, 5], [1, 2]]), axis=0, return_inverse=True),
             S(A(3, 4), axis=1),
@@ -175,6 +186,7 @@ SETS = [
         **_SET,
         **_EAGER,
     ),
+    Row("unique", [S(A(0))], _unique, why="empty", **_SET),
     Row(
         "unique",
         [S(np.array([3, 1, 3]), size=4)],
@@ -223,7 +235,7 @@ ARRANGING = [
     Row("delete", [S(A(5), 2), S(A(3, 4), [0, 2], 1), S(A(2, 3), slice(1, 4))], np.delete, **MOVE),
     Row(
         "trim_zeros",
-        [S(np.array([0, 0, 3, 0, 2, 0])), S(np.array([0, 3, 0]), "f")],
+        [S(I(2, 7)), S(I(2, 6), "f")],
         np.trim_zeros,
         dtypes=("int64",),
         diff=(),
@@ -249,13 +261,15 @@ ARRANGING = [
     ),
 ]
 
-_MADE: dict[str, Any] = {"dtypes": ("float32",), "diff": ()}
+_MADE: dict[str, Any] = {"dtypes": ALL, "diff": (), "typed": True}
 _MADE_INDICES: dict[str, Any] = {"dtypes": ("int64",), "diff": ()}
+_SPACE: dict[str, Any] = {"dtypes": FLOATS, "diff": (), "typed": True}
 MADE = [
     Row("identity", [S(3)], np.identity, **_MADE),
     Row("tri", [S(3), S(2, 4, 1), S(3, 3, -1)], np.tri, **_MADE),
     Row("logspace", [S(0, 2, 5), S(0.0, 3.0, 4, False, 2.0)], np.logspace, **_MADE),
-    Row("geomspace", [S(1.0, 81.0, 5), S(-1.0, -8.0, 3, False)], np.geomspace, **_MADE),
+    Row("geomspace", [S(1.0, 1.0, 3)], np.geomspace, why="exact", **_MADE),
+    Row("geomspace", [S(1.0, 81.0, 5), S(-1.0, -8.0, 3, False)], np.geomspace, **_SPACE),
     Row("tril_indices", [S(3), S(3, 1, 4)], lambda *a: list(np.tril_indices(*a)), **_MADE_INDICES),
     Row("triu_indices", [S(3), S(3, 1, 4)], lambda *a: list(np.triu_indices(*a)), **_MADE_INDICES),
     Row(
@@ -273,7 +287,8 @@ MADE = [
         **_INDEX,
     ),
     Row("diag_indices", [S(3), S(2, 3)], lambda *a: list(np.diag_indices(*a)), **_MADE_INDICES),
-    Row("indices", [S((2, 3)), S(())], np.indices, **_MADE_INDICES),
+    Row("indices", [S((2, 3))], np.indices, dtypes=REAL, diff=(), typed=True),
+    Row("indices", [S(())], np.indices, why="rank 0", **_MADE),
     Row("ix_", [S(I(5, 3), I(4, 2))], lambda *a: list(np.ix_(*a)), dtypes=("int64",), diff=(), out="any"),
 ]
 

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from rows import (
     ALL,
-    FLOATS,
-    INTS,
     REAL,
-    SIGNED,
+    TO_FLOAT,
     A,
     Row,
     S,
@@ -46,31 +44,36 @@ def _cumulative(f: Callable[..., Any], x: Any, axis: Any = None, reverse: bool =
     return np.flip(f(np.flip(x, axis), axis=axis), axis) if reverse else f(x, axis=axis)
 
 
+def _topk(x: Any, k: int) -> Any:
+    order = np.argsort(-x.astype(float), -1, kind="stable")[..., :k]
+    return np.take_along_axis(x, order, -1), order
+
+
 def _var(f: Any) -> Callable[..., Any]:
     return lambda x, axis=None, correction=0, keepdims=False: f(
         x, axis=axis, ddof=correction, keepdims=keepdims
     )
 
 
-_wide = ("float32", "float64", "bfloat16", *INTS, "bool")
 ROWS = [
-    Row("sum", _axes_empty, _np_axis(np.sum), dtypes=(*FLOATS, *INTS, "bool"), out="sum", tolerance=8),
+    Row("sum", _axes_empty, _np_axis(np.sum), dtypes=ALL, out="sum", tolerance=8),
     Row(
         "prod",
         [S(A(2, 3, low=0.5, high=1.5), 1), S(A(4, low=0.5, high=1.5)), S(A(0, 3), 0), S(A())],
         _np_axis(np.prod),
-        dtypes=_wide,
+        dtypes=ALL,
         out="sum",
         tolerance=4,
     ),
-    Row("mean", _axes, _np_axis(np.mean), dtypes=(*FLOATS, "int32", "bool"), out="float", tolerance=8),
+    Row("mean", _axes, _np_axis(np.mean), tolerance=8, **TO_FLOAT),
     Row(
         "var",
         [S(A(2, 3, 4)), S(A(3, 4), 1), S(A(3, 4), 0, 1), S(A(3, 4), (0, 1), 0, True)],
         _var(np.var),
         tolerance=8,
+        **TO_FLOAT,
     ),
-    Row("std", [S(A(2, 3, 4)), S(A(3, 4), 1), S(A(3, 4), 0, 1)], _var(np.std), tolerance=8),
+    Row("std", [S(A(2, 3, 4)), S(A(3, 4), 1), S(A(3, 4), 0, 1)], _var(np.std), tolerance=8, **TO_FLOAT),
     Row(
         "max",
         [
@@ -99,7 +102,7 @@ ROWS = [
         "count_nonzero",
         _axes,
         _np_axis(np.count_nonzero),
-        dtypes=("float32", "int8", "bool"),
+        dtypes=ALL,
         out="int64",
         diff=(),
     ),
@@ -109,7 +112,7 @@ ROWS = [
         "cumsum",
         [*_axis, S(A(3, 4), 1, reverse=True)],
         lambda *a, **k: _cumulative(np.cumsum, *a, **k),
-        dtypes=(*FLOATS, *INTS, "bool"),
+        dtypes=ALL,
         out="sum",
         tolerance=16,
     ),
@@ -117,7 +120,7 @@ ROWS = [
         "cumprod",
         [S(A(2, 5, low=0.5, high=1.5), 1), S(A(5)), S(A(2, 5, low=0.5, high=1.5), 1, reverse=True)],
         lambda *a, **k: _cumulative(np.cumprod, *a, **k),
-        dtypes=_wide,
+        dtypes=ALL,
         out="sum",
         tolerance=8,
     ),
@@ -133,12 +136,19 @@ ROWS = [
         lambda *a, **k: _cumulative(np.minimum.accumulate, *a, **k),
         dtypes=REAL,
     ),
-    Row("logsumexp", [S(A(3, 4)), S(A(3, 4), 1), S(A(2, 3, 4), (0, 2), True)], _logsumexp, tolerance=4),
+    Row(
+        "logsumexp",
+        [S(A(3, 4)), S(A(3, 4), 1), S(A(2, 3, 4), (0, 2), True)],
+        _logsumexp,
+        tolerance=4,
+        **TO_FLOAT,
+    ),
     Row(
         "norm",
         [S(A(3, 4)), S(A(3, 4), 2, 1), S(A(3, 4), 1, 0), S(A(3, 4, distinct=True), math.inf, 1)],
         lambda x, ord=2, axis=None: np.linalg.norm(x.reshape(-1) if axis is None else x, ord, axis),
         tolerance=8,
+        **TO_FLOAT,
     ),
     Row(
         "sort",
@@ -162,8 +172,8 @@ ROWS = [
     Row(
         "topk",
         [S(A(3, 5, distinct=True), 2)],
-        lambda x, k: (-np.sort(-x, -1)[..., :k], np.argsort(-x, -1, kind="stable")[..., :k]),
-        dtypes=FLOATS + SIGNED,
+        _topk,
+        dtypes=ALL,
         out="any",
     ),
 ]

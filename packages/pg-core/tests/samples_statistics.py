@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from rows import ALL, FLOATS, INTS, REAL, A, Row, S
+import pequegrad as pg
+from rows import ALL, FLOATS, INTS, REAL, TO_FLOAT, A, Row, S
 
-_F: dict[str, Any] = {"dtypes": ("float32", "float64"), "tolerance": 4}
-_FLOAT: dict[str, Any] = {"dtypes": (*FLOATS, "int32"), "out": "float"}
+_F: dict[str, Any] = {**TO_FLOAT, "tolerance": 4}
 _NAN = float("nan")
 _HOLES = np.array([[1.0, _NAN, 3.0], [_NAN, _NAN, _NAN], [0.5, 2.0, -1.0]], np.float32)
 
@@ -40,7 +40,8 @@ def _diff(x: Any, n: int = 1, axis: int = -1, *ends: Any) -> Any:
 
 
 def _ediff1d(x: Any, *ends: Any) -> Any:
-    return np.ediff1d(x, *[np.asarray(e, x.dtype) for e in ends])
+    last, first = [*(np.ravel(np.asarray(e, x.dtype)) for e in ends), *[x.ravel()[:0]] * 2][:2]
+    return np.concatenate([first, np.diff(x.ravel()), last])
 
 
 def _vecdot(x: Any, y: Any, axis: int = -1) -> Any:
@@ -82,7 +83,7 @@ STATISTICS = [
         **_F,
     ),
     Row("median", [S(A(3, 4, **_D)), S(A(5, 3, **_D), 0), S(A(2, 3, 4, **_D), (0, 2), True)], _axes(np.median),
-        **_FLOAT),
+        **TO_FLOAT),
     Row(
         "quantile",
         [
@@ -99,36 +100,36 @@ STATISTICS = [
     Row("nanmedian", [S(A(9, **_D)), S(_HOLES, 1)], _nan(_axes(np.nanmedian)), **_F),
     Row("nansum", [S(A(3, 4), 1), S(_HOLES), S(_HOLES, 1, True)], _nan(_axes(np.nansum)), dtypes=ALL, out="sum",
         tolerance=8),
-    Row("nanprod", [S(A(3, 4), 1), S(_HOLES)], _nan(_axes(np.nanprod)), dtypes=("float32", "float64", *INTS),
+    Row("nanprod", [S(A(3, 4), 1), S(_HOLES)], _nan(_axes(np.nanprod)), dtypes=ALL,
         out="sum", tolerance=8),
     Row("nancumsum", [S(A(3, 4), 1), S(_HOLES, 0)], lambda x, axis=None: np.nancumsum(x, axis), out="sum",
-        dtypes=(*FLOATS, *INTS), tolerance=16),
+        dtypes=ALL, tolerance=16),
     Row("nancumprod", [S(A(3, 4), 1), S(_HOLES, 0)], lambda x, axis=None: np.nancumprod(x, axis), out="sum",
-        dtypes=("float32", "float64"), tolerance=8),
+        dtypes=ALL, tolerance=8),
     Row("nanmean", [S(A(3, 4), 1), S(_HOLES), S(_HOLES, 1)], _nan(_axes(np.nanmean)), **_F),
     Row("nanvar", [S(A(3, 4), 1), S(_HOLES), S(_HOLES, 1, 1)],
         _nan(lambda x, axis=None, c=0: np.nanvar(x, axis, ddof=c)), **_F),
     Row("nanstd", [S(A(3, 4), 1), S(_HOLES)], _nan(lambda x, axis=None, c=0: np.nanstd(x, axis, ddof=c)), **_F),
-    Row("nanmax", [S(A(3, 4, **_D), 1), S(_HOLES), S(_HOLES, 1)], _nan(_axes(np.nanmax)), dtypes=REAL),
-    Row("nanmin", [S(A(3, 4, **_D), 1), S(_HOLES), S(_HOLES, 1)], _nan(_axes(np.nanmin)), dtypes=REAL),
-    Row("nanargmax", [S(A(3, 4), 1), S(_HOLES), S(_HOLES[::2], 1)], _nan(_axes(np.nanargmax)), dtypes=REAL,
+    Row("nanmax", [S(A(3, 4, **_D), 1), S(_HOLES), S(_HOLES, 1)], _nan(_axes(np.nanmax)), dtypes=ALL),
+    Row("nanmin", [S(A(3, 4, **_D), 1), S(_HOLES), S(_HOLES, 1)], _nan(_axes(np.nanmin)), dtypes=ALL),
+    Row("nanargmax", [S(A(3, 4), 1), S(_HOLES), S(_HOLES[::2], 1)], _nan(_axes(np.nanargmax)), dtypes=ALL,
         out="int64", diff=()),
-    Row("nanargmin", [S(A(3, 4), 1), S(_HOLES), S(_HOLES[::2], 1)], _nan(_axes(np.nanargmin)), dtypes=REAL,
+    Row("nanargmin", [S(A(3, 4), 1), S(_HOLES), S(_HOLES[::2], 1)], _nan(_axes(np.nanargmin)), dtypes=ALL,
         out="int64", diff=()),
     Row("cumulative_sum", [S(A(5)), S(A(3, 4), axis=1, include_initial=True)], _running(np.cumsum, 0),
         dtypes=ALL, out="sum", tolerance=16),
     Row("cumulative_prod", [S(A(5, low=0.5, high=1.5)), S(A(3, 4, low=0.5, high=1.5), axis=1, include_initial=True)],
-        _running(np.cumprod, 1), dtypes=("float32", "float64", *INTS), out="sum", tolerance=8),
+        _running(np.cumprod, 1), dtypes=ALL, out="sum", tolerance=8),
     Row("cov", [S(A(3, 5)), S(A(5), A(5)), S(A(5, 3), None, False), S(A(3, 5), None, True, True),
-                S(A(3, 5), None, True, False, None, A(5, low=0.5, high=2)), S(A(5))], _cov, diff=(0,), dtypes=_F["dtypes"],
+                S(A(3, 5), None, True, False, None, A(5, low=0.5, high=2)), S(A(5))], _cov, diff=(0,), **TO_FLOAT,
         tolerance=16),
-    Row("corrcoef", [S(A(3, 6)), S(A(5), A(5))], np.corrcoef, dtypes=_F["dtypes"], tolerance=16),
+    Row("corrcoef", [S(A(3, 6)), S(A(5), A(5))], np.corrcoef, **TO_FLOAT, tolerance=16),
 ]  # fmt: skip
 
 DIFFERENCES = [
     Row("diff", [S(A(5)), S(A(3, 4), 2), S(A(3, 4), 1, 0), S(A(3, 4), 1, 1, A(3, 1), A(3, 1)), S(A(2), 5)],
         _diff, dtypes=ALL),
-    Row("ediff1d", [S(A(2, 3)), S(A(4), 1, [2, 3])], _ediff1d, dtypes=REAL),
+    Row("ediff1d", [S(A(2, 3)), S(A(4), 1, [2, 3])], _ediff1d, dtypes=ALL),
     Row("gradient", [S(A(5)), S(A(3, 4)), S(A(3, 4), 0.5, axis=1), S(A(4, 5), 2.0, 0.5, edge_order=2),
                      S(A(5), np.array([0.0, 1.0, 1.5, 3.5, 4.0], np.float32), edge_order=2), S(A(2))],
         lambda *a, **k: (lambda r: list(r) if isinstance(r, tuple) else r)(np.gradient(*a, **k)), **_F),
@@ -138,13 +139,17 @@ DIFFERENCES = [
                    S(A(7, low=-1, high=5), np.array([0.0, 1.0, 2.5, 4.0], np.float32), A(4), -7.0, 9.0),
                    S(A(7, low=-9, high=9), np.array([2.0, 0.5, 3.0], np.float32), A(3), None, None, 5.0)],
         np.interp, diff=(0, 2), **_F),
+    Row("interp", [S(A(7, low=-1, high=5), A(5, low=-1, high=5, **_D), A(5))],
+        lambda x, at, y: np.interp(x, np.sort(at), y), call=lambda x, at, y: pg.interp(x, pg.sort(at), y),
+        diff=(0, 2), **_F),
     Row("convolve", [S(A(7), A(3)), S(A(3), A(7), "same"), S(A(7), A(4), "same"), S(A(7), A(4), "valid")],
-        np.convolve, dtypes=("float32", "float64", *INTS), diff=(0, 1), tolerance=16),
+        np.convolve, dtypes=ALL, diff=(0, 1), tolerance=16),
     Row("correlate", [S(A(7), A(3)), S(A(3), A(7), "same"), S(A(7), A(4), "full"), S(A(4), A(4), "same")],
-        np.correlate, dtypes=("float32", "float64", *INTS), diff=(0, 1), tolerance=16),
-    Row("polyval", [S(A(4), A(2, 3)), S(A(0), A(3))], np.polyval,
-        dtypes=("float32", "float64", *INTS), diff=(0, 1), tolerance=8),
-    Row("vander", [S(A(3)), S(A(3), 4, True), S(A(3), 2)], _vander, dtypes=("float32", "float64", *INTS), tolerance=4),
+        np.correlate, dtypes=ALL, diff=(0, 1), tolerance=16),
+    Row("polyval", [S(A(4), A(2, 3))], np.polyval, dtypes=REAL, diff=(0, 1), tolerance=8),
+    Row("polyval", [S(A(0), A(3))], np.polyval, dtypes=ALL, diff=(0, 1), why="no coefficients"),
+    Row("vander", [S(A(3)), S(A(3), 4, True), S(A(3), 2)], _vander, dtypes=REAL, tolerance=4),
+    Row("vander", [S(A(3), 2)], lambda x, n: np.vander(x, n), dtypes=("bool",), out="int64", why="bools"),
 ]  # fmt: skip
 
 PRODUCTS = [
@@ -156,6 +161,7 @@ PRODUCTS = [
     Row("nextafter", [S(np.array([1.0, -1.0, 0.0, -0.0, 3.0, np.inf, 1e-45, 2.0], np.float32),
                         np.array([2.0, 1.0, -1.0, 1.0, 3.0, 0.0, -1.0, np.inf], np.float32))],
         lambda x, y: np.nextafter(x.astype(np.float32), y.astype(np.float32)), dtypes=("float32",), diff=()),
+    Row("nextafter", [S(A(3, 4), A(4))], np.nextafter, **TO_FLOAT),
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pequegrad as pg
 import pytest
-from laws.law_tools import arguments, to_tensor
+from laws.law_tools import bind
 from op_samples import ELSEWHERE, ROWS
 
 HERE = Path(__file__).parent
@@ -51,47 +51,34 @@ def test_every_public_function_has_a_doc_with_an_example() -> None:
 
 def test_every_record_is_documented_and_used_by_a_row() -> None:
     used: set[str] = set()
+
+    def trace(f, *args) -> None:
+        text = str(pg.make_trace(f)(*args))
+        used.update(re.findall(r"= (\w+)\(", text), re.findall(r"= (\w+)$", text, re.MULTILINE))
+
     for row in ROWS:
+        if "jit" in row.unsupported:
+            continue
         dtype = row.dtypes[0]
-        for sample in row.samples:
-            args = [to_tensor(x, dtype) for x in arguments(row, sample, dtype)]
-            places = [
-                i
-                for i, x in enumerate(args)
-                if isinstance(x, pg.Tensor) or (isinstance(x, list) and x and isinstance(x[0], pg.Tensor))
-            ]
-            if "jit" in row.unsupported:
+        for index in range(len(row.samples)):
+            bound = bind(row, index, dtype)
+            xs, wrt = bound.tensors(), bound.wrt
+            trace(bound.ours, *xs)
+            if not wrt or not row.diff or "float" not in dtype:
                 continue
 
-            def f(*arrays, places=places, args=args, row=row, sample=sample):
-                given = list(args)
-                for p, a in zip(places, arrays):
-                    given[p] = a
-                return row.function(*given, **sample.kwargs)
+            def floating(*arrays, f=bound.ours):
+                return [y for y in f(*arrays) if y.dtype.is_floating]
 
-            functions = [f]
-            if row.diff and dtype in ("float32", "float64"):
-                wrt = [i for i, p in enumerate(places) if p in row.diff and isinstance(args[p], pg.Tensor)]
+            def forward(*arrays, f=floating, wrt=wrt):
+                return pg.jvp(f, wrt)(*arrays, *[pg.ones_like(arrays[i]) for i in wrt])
 
-                def g(*arrays, f=f, wrt=wrt):
-                    _, pulled = pg.vjp(
-                        lambda *a: [y for y in pg.pytree.leaves(f(*a)) if y.dtype.is_floating],
-                        wrt,
-                        return_outs=True,
-                    )(*arrays, [pg.ones_like(y) for y in pg.pytree.leaves(f(*arrays)) if y.dtype.is_floating])
-                    return pulled
+            def reverse(*arrays, f=floating, wrt=wrt):
+                return pg.vjp(f, wrt)(*arrays, [pg.ones_like(y) for y in f(*arrays)])
 
-                def h(*arrays, f=f, wrt=wrt):
-                    floating = lambda *a: [y for y in pg.pytree.leaves(f(*a)) if y.dtype.is_floating]
-                    return pg.jvp(floating, wrt)(*arrays, *[pg.ones_like(arrays[i]) for i in wrt])
-
-                if wrt:
-                    functions += [g, h]
-            for function in functions:
-                text = str(pg.make_trace(function)(*[args[p] for p in places]))
-                used |= set(re.findall(r"= (\w+)\(", text)) | set(re.findall(r"= (\w+)$", text, re.MULTILINE))
-    text = str(pg.make_trace(lambda k: pg.random.normal(k, (3,)))(pg.random.key(0)))
-    used |= set(re.findall(r"= (\w+)\(", text))
+            trace(forward, *xs)
+            trace(reverse, *xs)
+    trace(lambda k: pg.random.normal(k, (3,)), pg.random.key(0))
     records = set(pg._core.op_names())
     assert len(records) <= 120
     assert all(pg._core.op_doc(name) for name in records)

@@ -60,6 +60,9 @@ Aval infer_scatter(std::span<const Aval> in, const Attrs& attrs) {
     return concat("scatter: updates are ", name_of(in[2].dtype), " but the base is ", name_of(in[0].dtype),
                   "; cast the updates");
   });
+  const ScatterMode how = scatter_mode(attrs);
+  require(in[0].dtype != DType::bool_ || (how != ScatterMode::add && how != ScatterMode::mul), ErrorKind::dtype,
+          "scatter: bools are not added or multiplied; use max for or, min for and");
   require(!in[0].shape.empty(), ErrorKind::shape,
           "scatter: the base is 0-d and has no rows; give it an axis with reshape");
   const Shape needed = shape_of_rows(in[1].shape, in[0].shape);

@@ -1,4 +1,6 @@
-"""Laws of execution: jit equals eager, and one thread equals two, to the last bit."""
+"""Laws of execution on large arrays: jit equals eager, and one thread equals two, to the last bit. (The matrix
+has jit equals eager for every op.)
+"""
 
 from __future__ import annotations
 
@@ -7,52 +9,7 @@ from typing import Any
 import numpy as np
 import pequegrad as pg
 import pytest
-from law_tools import arguments, bits, flat, to_tensor
-from op_samples import ROWS
-from rows import Row, Sample
-
-CASES = [
-    pytest.param(
-        row,
-        sample,
-        dtype,
-        id=f"{row.name}-{number}.{i}-{dtype}",
-        marks=[pytest.mark.exhaustive] if i or j else [],
-    )
-    for number, row in enumerate(ROWS)
-    for j, dtype in enumerate(row.dtypes[:3])
-    for i, sample in enumerate(row.samples)
-]
-
-
-def split_arguments(row: Row, sample: Sample, dtype: str) -> tuple[Any, list[Any]]:
-    """The op as a function of its arrays alone: sizes and axes are no inputs."""
-    args = [to_tensor(x, dtype) for x in arguments(row, sample, dtype)]
-    places = [
-        i
-        for i, x in enumerate(args)
-        if isinstance(x, pg.Tensor) or (isinstance(x, list) and x and isinstance(x[0], pg.Tensor))
-    ]
-
-    def f(*arrays: Any) -> Any:
-        given = list(args)
-        for p, a in zip(places, arrays):
-            given[p] = a
-        return row.function(*given, **sample.kwargs)
-
-    return f, [args[p] for p in places]
-
-
-@pytest.mark.parametrize(
-    ("row", "sample", "dtype"), [c for c in CASES if "jit" not in c.values[0].unsupported]
-)
-def test_jit_equals_eager(row: Row, sample: Sample, dtype: str) -> None:
-    f, arrays = split_arguments(row, sample, dtype)
-    jitted = pg.jit(f)
-    assert [bits(x) for x in flat(jitted(*arrays))] == [bits(x) for x in flat(f(*arrays))]
-    assert [bits(x) for x in flat(jitted(*arrays))] == [bits(x) for x in flat(f(*arrays))]
-    assert len(jitted.entries) == 1
-
+from law_tools import bits
 
 BIG = [
     ("elementwise", lambda x, y: pg.tanh(x) * y + pg.exp(-x * x)),

@@ -214,8 +214,8 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, devic
     if kind.is_bool:
         raise dt.DTypeError("arange: bool cannot count; use an integer dtype and .astype('bool')")
     if whole:
-        base = dt.int64 if kind.kind in "if" else dt.uint64
-        steps = iota((count,), 0, base if kind.kind != "f" else dt.int64, place)
+        upwards = start >= 0 and step > 0
+        steps = iota((count,), 0, dt.uint64 if kind.kind == "u" and upwards else dt.int64, place)
         made = steps if step == 1 else steps * step
         return cast(made if start == 0 else made + start, kind)
     # Counted in float64, so that the error does not grow along the way.

@@ -266,7 +266,7 @@ def log_sigmoid(x: TensorLike) -> Tensor:
     >>> pg.log_sigmoid(pg.Tensor([0.0])).numpy().round(4)
     array([-0.6931], dtype=float32)
     """
-    return -softplus(-as_tensor(x))
+    return -softplus(-to_float(x))
 
 
 def deg2rad(x: TensorLike) -> Tensor:

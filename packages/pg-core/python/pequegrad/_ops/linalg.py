@@ -12,6 +12,7 @@ from .._core import Tensor
 from ..errors import AxisError, InvalidValueError, ShapeError
 from .common import TensorLike, as_tensor, axis_of, cast, reshape_to
 from .diagonals import diagonal
+from .logic import logical_and
 from .reduce import sum as _sum
 from .shape import broadcast_shapes, broadcast_to
 
@@ -116,6 +117,11 @@ def tensordot(x: TensorLike, y: TensorLike, axes: Any = 2) -> Tensor:
     return made != 0 if boolean else made
 
 
+def _product(x: Tensor, y: Tensor) -> Tensor:
+    """The elementwise product as matrix products have it: of bools, whether both hold."""
+    return logical_and(x, y) if x.dtype.is_bool and y.dtype.is_bool else x * y
+
+
 def dot(x: TensorLike, y: TensorLike) -> Tensor:
     """NumPy's dot: inner product of vectors, matrix product of matrices, else over the last axis of x and
     second last of y.
@@ -125,7 +131,7 @@ def dot(x: TensorLike, y: TensorLike) -> Tensor:
     """
     x, y = as_tensor(x), as_tensor(y)
     if x.ndim == 0 or y.ndim == 0:
-        return x * y
+        return _product(x, y)
     if x.ndim <= 2 and y.ndim <= 2:
         return matmul(x, y)
     return tensordot(x, y, ([x.ndim - 1], [max(y.ndim - 2, 0)]))
@@ -158,7 +164,7 @@ def outer(x: TensorLike, y: TensorLike) -> Tensor:
     [[3, 4], [6, 8]]
     """
     x, y = as_tensor(x), as_tensor(y)
-    return reshape_to(x, (x.size, 1)) * reshape_to(y, (1, y.size))
+    return _product(reshape_to(x, (x.size, 1)), reshape_to(y, (1, y.size)))
 
 
 def trace(x: TensorLike, offset: int = 0, axis1: int = -2, axis2: int = -1, dtype: Any = None) -> Tensor:

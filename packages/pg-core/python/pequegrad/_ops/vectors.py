@@ -92,4 +92,6 @@ def nextafter(x1: TensorLike, x2: TensorLike) -> Tensor:
     one = _core.full(1, word.code, False, x.shape, x.device.pair)
     smallest = elementwise("copysign", _core.apply("bitcast", (one,), (kind.code,)), y)
     made = where(x == y, y, where(x == 0, smallest, moved))
-    return where((x != x) | (y != y), math.nan, made)
+    made = where((x != x) | (y != y), math.nan, made)
+    # Bits have no derivative: that of the identity comes from a difference that is zero (and keeps -0.0).
+    return made - where(abs(x) < math.inf, x.detach() - x, 0.0)
