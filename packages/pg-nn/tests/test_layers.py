@@ -220,7 +220,7 @@ def test_dropout_gradient_uses_the_same_mask():
             pg.errors.ShapeError,
             r"last axis .* 3 elements, got input shape \(2, 4\)",
         ),
-        (lambda: nn.Conv2d(3, 2, 3)(pg.ones((4, 4))), pg.errors.ShapeError, r"\(N, C, H, W\)"),
+        (lambda: nn.Conv2d(3, 2, 3)(pg.ones((4, 4))), pg.errors.ShapeError, r"\[N, C, H, W\]"),
         (lambda: nn.Conv2d(3, 2, 3)(pg.ones((1, 4, 8, 8))), pg.errors.ShapeError, "channel"),
         (lambda: nn.Conv2d(3, 2, 3, groups=2), nn.errors.ModuleError, "divisible by groups 2"),
         (lambda: nn.Conv2d(3, 2, "3"), ValueError, "whole number"),

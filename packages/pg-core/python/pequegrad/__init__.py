@@ -17,6 +17,35 @@ from . import debug, device, dt, errors, pytree
 
 from .tensor import Tensor  # isort: skip - sets the hooks that everything below needs
 from . import linalg, random
+from ._ops.activations import (
+    celu,
+    elu,
+    gelu,
+    glu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    mish,
+    prelu,
+    relu,
+    relu6,
+    selu,
+    silu,
+    softshrink,
+    softsign,
+    tanhshrink,
+    threshold,
+)
+from ._ops.adaptive_pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+)
 from ._ops.arranging import (
     append,
     atleast_1d,
@@ -50,6 +79,20 @@ from ._ops.arranging import (
     triu_indices_from,
     unpackbits,
     vsplit,
+)
+from ._ops.attention import scaled_dot_product_attention
+from ._ops.convolution import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_general,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+    fold,
+    pixel_shuffle,
+    pixel_unshuffle,
+    unfold,
 )
 from ._ops.creation import (
     arange,
@@ -90,6 +133,7 @@ from ._ops.differences import (
     trapezoid,
     vander,
 )
+from ._ops.einsum import einsum, einsum_path
 from ._ops.elementwise import (
     abs,
     absolute,
@@ -137,7 +181,7 @@ from ._ops.elementwise import (
 )
 from ._ops.indexing import take, take_along_axis
 from ._ops.inspection import __array_namespace_info__
-from ._ops.linalg import dot, einsum, inner, matmul, matrix_power, outer, tensordot, trace, vdot
+from ._ops.linalg import dot, inner, matmul, matrix_power, outer, tensordot, trace, vdot
 from ._ops.logic import (
     allclose,
     bitwise_and,
@@ -159,6 +203,7 @@ from ._ops.logic import (
     right_shift,
     where,
 )
+from ._ops.losses import binary_cross_entropy_with_logits, cross_entropy_loss_probs, mse_loss
 from ._ops.maths import (
     acos,
     acosh,
@@ -195,22 +240,34 @@ from ._ops.maths import (
     tan,
     tanh,
 )
-from ._ops.nn import (
-    avg_pool2d,
-    binary_cross_entropy_with_logits,
-    conv1d,
-    conv2d,
-    cross_entropy_loss_probs,
-    elu,
-    gelu,
-    interpolate,
-    leaky_relu,
+from ._ops.normalization import (
+    batch_norm,
+    cdist,
+    cosine_similarity,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
     log_softmax,
-    max_pool2d,
-    mse_loss,
-    relu,
-    silu,
+    normalize,
+    pairwise_distance,
+    rms_norm,
     softmax,
+    softmin,
+)
+from ._ops.pooling import (
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    min_pool1d,
+    min_pool2d,
+    min_pool3d,
 )
 from ._ops.reduce import (
     all,
@@ -233,6 +290,21 @@ from ._ops.reduce import (
     std,
     sum,
     var,
+)
+from ._ops.resample import affine_grid, grid_sample, interpolate
+from ._ops.scattering import (
+    gather,
+    index_add,
+    index_copy,
+    index_fill,
+    scatter,
+    scatter_add,
+    scatter_reduce,
+    segment_max,
+    segment_mean,
+    segment_min,
+    segment_prod,
+    segment_sum,
 )
 from ._ops.selecting import (
     argwhere,

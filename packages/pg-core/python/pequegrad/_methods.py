@@ -15,14 +15,16 @@ import numpy as np
 from . import _core, dt
 from . import device as _device
 from ._ops import (
+    activations,
     creation,
     diagonals,
     elementwise,
     indexing,
     linalg,
     logic,
+    losses,
     maths,
-    nn,
+    normalization,
     reduce,
     selecting,
     shape,
@@ -395,8 +397,10 @@ class Tensor(RawTensor):
     equal, where, isclose, allclose = logic.equal, logic.where, logic.isclose, logic.allclose
 
     matmul, dot, trace, outer = linalg.matmul, linalg.dot, linalg.trace, linalg.outer
-    relu, gelu, silu, softplus = nn.relu, nn.gelu, nn.silu, elementwise.softplus
-    softmax, log_softmax, cross_entropy_loss_probs = nn.softmax, nn.log_softmax, nn.cross_entropy_loss_probs
+    relu, gelu, silu = activations.relu, activations.gelu, activations.silu
+    softplus = elementwise.softplus
+    softmax, log_softmax = normalization.softmax, normalization.log_softmax
+    cross_entropy_loss_probs = losses.cross_entropy_loss_probs
 
 
 def _unpickled(values: np.ndarray[Any, Any], name: str) -> Tensor:

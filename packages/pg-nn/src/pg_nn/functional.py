@@ -1,4 +1,7 @@
-"""What the layers compute, as functions with torch's names and meanings (`dim`, `keepdim`, NCHW)."""
+"""What the layers compute, as functions with torch's names and meanings (`dim`, `keepdim`, NCHW).
+
+Where pequegrad's function means the same, it is that function.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +10,139 @@ from collections.abc import Sequence
 from typing import Any
 
 import pequegrad as pg
-from pequegrad import Tensor
+from pequegrad import (
+    Tensor,
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    affine_grid,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    celu,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+    cosine_similarity,
+    elu,
+    fold,
+    gelu,
+    glu,
+    grid_sample,
+    group_norm,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    interpolate,
+    layer_norm,
+    leaky_relu,
+    local_response_norm,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    mish,
+    normalize,
+    pairwise_distance,
+    pixel_shuffle,
+    pixel_unshuffle,
+    prelu,
+    relu,
+    relu6,
+    rms_norm,
+    selu,
+    sigmoid,
+    silu,
+    softshrink,
+    softsign,
+    tanh,
+    tanhshrink,
+    threshold,
+    unfold,
+)
 from pequegrad.errors import DTypeError, InvalidValueError, ShapeError
 
 from .losses import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "affine_grid",
+    "avg_pool1d",
     "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
     "binary_cross_entropy_with_logits",
+    "celu",
+    "conv1d",
     "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "cosine_similarity",
     "cross_entropy",
     "dropout",
+    "elu",
     "embedding",
+    "fold",
     "gelu",
+    "glu",
+    "grid_sample",
+    "group_norm",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "instance_norm",
+    "interpolate",
     "layer_norm",
+    "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
+    "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "max_pool1d",
     "max_pool2d",
+    "max_pool3d",
+    "mish",
     "mse_loss",
+    "normalize",
+    "one_hot",
+    "pad",
+    "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "prelu",
     "relu",
+    "relu6",
+    "rms_norm",
+    "scaled_dot_product_attention",
+    "selu",
     "sigmoid",
     "silu",
     "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
     "tanh",
+    "tanhshrink",
+    "threshold",
+    "unfold",
 ]
 
 Pair = int | tuple[int, int]
@@ -51,13 +163,38 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return out if bias is None else out + bias
 
 
+def _check_same(stride: Any, padding: Any, rank: int) -> None:
+    strides = stride if isinstance(stride, (tuple, list)) else (stride,)
+    if padding == "same" and any(s != 1 for s in strides):
+        raise InvalidValueError(f'conv{rank}d: padding="same" needs stride 1; give the padding as numbers')
+
+
+def conv1d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Convolution of (N, C, L) or (C, L) with (O, C / groups, K); padding may be "same".
+
+    >>> import pequegrad as pg, pg_nn as nn
+    >>> nn.functional.conv1d(pg.ones((1, 3, 8)), pg.ones((4, 3, 3)), padding="same").shape
+    (1, 4, 8)
+    """
+    _check_same(stride, padding, 1)
+    return pg.conv1d(x, weight, bias, stride, padding, dilation, groups)
+
+
 def conv2d(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: Pair = 1,
-    padding: Pair | str = 0,
-    dilation: Pair = 1,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
     """Convolution of (N, C, H, W) or (C, H, W) with (O, C / groups, KH, KW); padding may be "same".
@@ -66,77 +203,27 @@ def conv2d(
     >>> nn.functional.conv2d(pg.ones((1, 3, 8, 8)), pg.ones((4, 3, 3, 3)), padding="same").shape
     (1, 4, 8, 8)
     """
-    if x.ndim not in (3, 4):
-        raise ShapeError(f"conv2d: the input must have shape (N, C, H, W) or (C, H, W), got {tuple(x.shape)}")
-    if padding == "same" and pair(stride) != (1, 1):
-        raise InvalidValueError('conv2d: padding="same" needs stride 1; give the padding as numbers')
-    batch = x if x.ndim == 4 else x.reshape((1, *x.shape))
-    out = pg.conv2d(batch, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    return out if x.ndim == 4 else out.reshape(tuple(out.shape[1:]))
+    _check_same(stride, padding, 2)
+    return pg.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
 
-def max_pool2d(
+def conv3d(
     x: Tensor,
-    kernel_size: Pair,
-    stride: Pair | None = None,
-    padding: Pair = 0,
-    dilation: Pair = 1,
-    ceil_mode: bool = False,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Tensor:
-    """Largest element of each window of (N, C, H, W) or (C, H, W); padding never wins.
+    """Convolution of (N, C, D, H, W) or (C, D, H, W) with (O, C / groups, KD, KH, KW); padding may be "same".
 
     >>> import pequegrad as pg, pg_nn as nn
-    >>> nn.functional.max_pool2d(pg.arange(16.0).reshape((1, 1, 4, 4)), 2).numpy().ravel()
-    array([ 5.,  7., 13., 15.], dtype=float32)
+    >>> nn.functional.conv3d(pg.ones((1, 3, 8, 8, 8)), pg.ones((4, 3, 3, 3, 3)), padding="same").shape
+    (1, 4, 8, 8, 8)
     """
-    return pg.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)
-
-
-def avg_pool2d(
-    x: Tensor,
-    kernel_size: Pair,
-    stride: Pair | None = None,
-    padding: Pair = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-) -> Tensor:
-    """Mean of each window of (N, C, H, W) or (C, H, W); zeros of the padding count unless told otherwise.
-
-    >>> import pequegrad as pg, pg_nn as nn
-    >>> nn.functional.avg_pool2d(pg.arange(16.0).reshape((1, 1, 4, 4)), 2).numpy().ravel()
-    array([ 2.5,  4.5, 10.5, 12.5], dtype=float32)
-    """
-    return pg.avg_pool2d(x, kernel_size, stride, padding, ceil_mode, count_include_pad)
-
-
-def relu(x: Tensor) -> Tensor:
-    """The positive part."""
-    return pg.relu(x)
-
-
-def gelu(x: Tensor, approximate: str = "none") -> Tensor:
-    """x times the normal distribution function of x; `approximate="tanh"` uses the usual formula with tanh.
-
-    >>> import pequegrad as pg, pg_nn as nn
-    >>> [round(v, 4) for v in nn.functional.gelu(pg.Tensor([-1.0, 0.0, 1.0])).tolist()]
-    [-0.1587, 0.0, 0.8413]
-    """
-    return pg.gelu(x, approximate)
-
-
-def silu(x: Tensor) -> Tensor:
-    """x times its sigmoid."""
-    return pg.silu(x)
-
-
-def tanh(x: Tensor) -> Tensor:
-    """Hyperbolic tangent."""
-    return pg.tanh(x)
-
-
-def sigmoid(x: Tensor) -> Tensor:
-    """1 / (1 + exp(-x))."""
-    return pg.sigmoid(x)
+    _check_same(stride, padding, 3)
+    return pg.conv3d(x, weight, bias, stride, padding, dilation, groups)
 
 
 def softmax(x: Tensor, dim: int) -> Tensor:
@@ -185,32 +272,6 @@ def embedding(indices: Tensor, weight: Tensor, padding_idx: int | None = None) -
     return pg.where(is_padding, rows.detach(), rows)
 
 
-def layer_norm(
-    x: Tensor,
-    normalized_shape: Sequence[int],
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
-) -> Tensor:
-    """Mean 0 and variance 1 over the last axes, then scaled by `weight` and shifted by `bias`.
-
-    >>> import pequegrad as pg, pg_nn as nn
-    >>> nn.functional.layer_norm(pg.Tensor([[1.0, 3.0]]), (2,), eps=0.0).numpy()
-    array([[-1.,  1.]], dtype=float32)
-    """
-    shape = tuple(normalized_shape)
-    if not shape or tuple(x.shape[-len(shape) :]) != shape:
-        raise ShapeError(
-            f"layer_norm: the last axes of the input must be {shape}, got shape {tuple(x.shape)}"
-        )
-    axes = tuple(range(x.ndim - len(shape), x.ndim))
-    centred = x - x.mean(axis=axes, keepdims=True)
-    out = centred * pg.rsqrt((centred * centred).mean(axis=axes, keepdims=True) + eps)
-    if weight is not None:
-        out = out * weight
-    return out if bias is None else out + bias
-
-
 def batch_norm(
     x: Tensor,
     running_mean: Tensor | None,
@@ -232,7 +293,6 @@ def batch_norm(
     """
     if x.ndim < 2:
         raise ShapeError(f"batch_norm: the input must have shape (N, C, ...), got {tuple(x.shape)}")
-    shape = (1, x.shape[1]) + (1,) * (x.ndim - 2)
     if training:
         axes = (0, *range(2, x.ndim))
         count = math.prod(x.shape[axis] for axis in axes)
@@ -241,21 +301,48 @@ def batch_norm(
                 f"batch_norm: training needs more than one value per channel, got shape {tuple(x.shape)}; "
                 "use a larger batch or call eval() on the model"
             )
-        mean = x.mean(axis=axes, keepdims=True)
-        centred = x - mean
-        variance = (centred * centred).mean(axis=axes, keepdims=True)
         if running_mean is not None and running_var is not None:
-            unbiased = variance.detach().reshape(running_var.shape) * (count / (count - 1))
-            _follow(running_mean, mean.detach().reshape(running_mean.shape), momentum)
+            fixed = x.detach()
+            unbiased = fixed.var(axis=axes, correction=1)
+            _follow(running_mean, fixed.mean(axis=axes), momentum)
             _follow(running_var, unbiased, momentum)
-    elif running_mean is None or running_var is None:
+        return pg.batch_norm(x, None, None, weight, bias, eps)
+    if running_mean is None or running_var is None:
         raise ShapeError("batch_norm: evaluation needs running_mean and running_var")
-    else:
-        centred = x - running_mean.reshape(shape)
-        variance = running_var.reshape(shape)
-    scale = pg.rsqrt(variance + eps)
-    out = centred * (scale if weight is None else scale * weight.reshape(shape))
-    return out if bias is None else out + bias.reshape(shape)
+    return pg.batch_norm(x, running_mean, running_var, weight, bias, eps)
+
+
+def instance_norm(
+    x: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise each example and channel over its space; the mean over examples of the statistics updates the
+    running ones, which are used instead when `use_input_stats` is false.
+
+    >>> import pequegrad as pg, pg_nn as nn
+    >>> nn.functional.instance_norm(pg.Tensor([[[1.0, 3.0]]]), eps=0.0).numpy()
+    array([[[-1.,  1.]]], dtype=float32)
+    """
+    if not use_input_stats:
+        return batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
+    if x.ndim < 3:
+        raise ShapeError(f"instance_norm: the input must have shape (N, C, ...), got {tuple(x.shape)}")
+    axes = tuple(range(2, x.ndim))
+    if math.prod(x.shape[axis] for axis in axes) <= 1:
+        raise ShapeError(
+            f"instance_norm: needs more than one value per example and channel, got shape {tuple(x.shape)}"
+        )
+    if running_mean is not None and running_var is not None:
+        fixed = x.detach()
+        _follow(running_mean, fixed.mean(axis=axes).mean(axis=0), momentum)
+        _follow(running_var, fixed.var(axis=axes, correction=1).mean(axis=0), momentum)
+    return pg.instance_norm(x, weight, bias, eps)
 
 
 def _follow(running: Tensor, value: Tensor, momentum: float | Tensor) -> None:
@@ -274,3 +361,100 @@ def pair(value: Any) -> tuple[int, int]:
     if isinstance(value, (tuple, list)) and len(value) == 2 and all(isinstance(v, int) for v in value):
         return (value[0], value[1])
     raise InvalidValueError(f"needs a whole number or a pair of whole numbers, got {value!r}")
+
+
+def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """log(1 + exp(beta x)) / beta, and x itself where beta x is above the threshold.
+
+    >>> import pequegrad as pg, pg_nn as nn
+    >>> nn.functional.softplus(pg.Tensor([-800.0, 800.0]), beta=2.0).tolist()
+    [0.0, 800.0]
+    """
+    if beta == 0:
+        raise InvalidValueError("softplus: beta must not be 0")
+    scaled = x * beta
+    above = scaled > threshold
+    return pg.where(above, x, pg.softplus(pg.where(above, 0.0, scaled)) / beta)
+
+
+def logsigmoid(x: Tensor) -> Tensor:
+    """log(sigmoid(x)), computed without underflow."""
+    return pg.log_sigmoid(x)
+
+
+def softmin(x: Tensor, dim: int) -> Tensor:
+    """Softmax of -x."""
+    return pg.softmin(x, axis=dim)
+
+
+def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
+    """Rows with a 1 at the place of each index, int64; without `num_classes` their number is read from the
+    values.
+
+    >>> import pequegrad as pg, pg_nn as nn
+    >>> nn.functional.one_hot(pg.Tensor([0, 2])).tolist()
+    [[1, 0, 0], [0, 0, 1]]
+    """
+    if num_classes < 0:
+        num_classes = int(x.numpy().max(initial=-1)) + 1
+    return pg.one_hot(num_classes, x, dtype=pg.int64)
+
+
+_PAD_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+    """Margins of the last axes: `pad` holds (before, after) of the last axis, then of the one before it, ...
+
+    Modes are constant (negative margins crop), reflect, replicate and circular.
+
+    >>> import pequegrad as pg, pg_nn as nn
+    >>> nn.functional.pad(pg.Tensor([[1.0, 2.0]]), (1, 0, 0, 1)).tolist()
+    [[0.0, 1.0, 2.0], [0.0, 0.0, 0.0]]
+    """
+    if mode not in _PAD_MODES:
+        raise InvalidValueError(f"pad: mode is one of {', '.join(_PAD_MODES)}, got {mode!r}")
+    if value is not None and mode != "constant":
+        raise InvalidValueError(f"pad: mode {mode!r} takes no value")
+    pairs = list(zip(pad[0::2], pad[1::2], strict=False))
+    if len(pad) % 2 or len(pairs) > x.ndim:
+        raise ShapeError(f"pad: {tuple(pad)} does not give pairs for the axes of shape {tuple(x.shape)}")
+    widths = [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
+    for (before, after), n in zip(widths, x.shape, strict=True):
+        limit = n - 1 if mode == "reflect" else n
+        if mode != "constant" and min(before, after) < 0:
+            raise InvalidValueError(f"pad: mode {mode!r} takes no negative margins, got {tuple(pad)}")
+        if mode in ("reflect", "circular") and max(before, after) > limit:
+            raise InvalidValueError(
+                f"pad: {mode} margins {before, after} of an axis with {n} elements may be at most {limit}"
+            )
+    if mode == "constant":
+        return pg.pad(x, widths, constant_values=0 if value is None else value)
+    return pg.pad(x, widths, _PAD_MODES[mode])
+
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """softmax(query @ key.T * scale + mask) @ value; a query that may see no key gets zeros.
+
+    >>> import pequegrad as pg, pg_nn as nn
+    >>> q = pg.ones((1, 2, 4))
+    >>> nn.functional.scaled_dot_product_attention(q, q, q, is_causal=True).shape
+    (1, 2, 4)
+    """
+    if not enable_gqa and min(query.ndim, key.ndim) > 2 and query.shape[-3] != key.shape[-3]:
+        raise ShapeError(
+            f"scaled_dot_product_attention: {query.shape[-3]} query heads and {key.shape[-3]} key heads need "
+            "enable_gqa=True"
+        )
+    return pg.scaled_dot_product_attention(
+        query, key, value, attn_mask, is_causal=is_causal, scale=scale, dropout_p=dropout_p
+    )

@@ -11,9 +11,9 @@ from .. import _core, dt
 from .._core import Tensor
 from ..errors import ArgumentError, InvalidValueError, ShapeError
 from .common import TensorLike, as_tensor, as_tensor_like, axis_of, cast, elementwise, reshape_to, to_float
+from .convolution import conv1d
 from .indexing import take
 from .logic import where
-from .nn import conv1d
 from .reduce import sum as _sum
 from .selecting import searchsorted
 from .shape import broadcast_to, concatenate, expand_dims, flip, part, ravel

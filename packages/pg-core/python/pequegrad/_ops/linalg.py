@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import _core, dt
 from .._core import Tensor
-from ..errors import AxisError, InvalidValueError, ShapeError
+from ..errors import AxisError, ShapeError
 from .common import TensorLike, as_tensor, axis_of, cast, reshape_to
 from .diagonals import diagonal
 from .logic import logical_and
@@ -174,98 +174,6 @@ def trace(x: TensorLike, offset: int = 0, axis1: int = -2, axis2: int = -1, dtyp
     3.0
     """
     return _sum(diagonal(x, offset, axis1, axis2), axis=-1, dtype=dtype)
-
-
-def einsum(equation: str, *operands: TensorLike) -> Tensor:
-    """Sums of products by index notation: ``"ij,jk->ik"``, with ellipsis; operands are combined from the
-    left.
-
-    >>> pg.einsum("ij,j->i", pg.ones((2, 3)), pg.ones(3)).tolist()
-    [3.0, 3.0]
-    """
-    inputs, output, tensors = _parse_einsum(equation, [as_tensor(x) for x in operands])
-    remaining = list(zip(inputs, tensors, strict=True))
-    labels, x = _lone(*remaining[0], keep=_letters(remaining[1:], output))
-    for position, (other, y) in enumerate(remaining[1:]):
-        keep = _letters(remaining[position + 2 :], output)
-        other, y = _lone(other, y, keep=keep | set(labels))
-        labels, x = _lone(labels, x, keep=keep | set(other))
-        made = [c for c in labels if c in keep] + [c for c in other if c in keep and c not in labels]
-        x, y, boolean = _same_dtype(x, y, "einsum")
-        x = contract(x, y, [ord(c) for c in labels], [ord(c) for c in other], [ord(c) for c in made])
-        x = x != 0 if boolean else x
-        labels = "".join(made)
-    from .shape import permute
-
-    return permute(x, [labels.index(c) for c in output]) if output else x
-
-
-def _letters(rest: Any, output: str) -> set[str]:
-    return set(output).union(*[set(labels) for labels, _ in rest])
-
-
-def _lone(labels: str, x: Tensor, keep: set[str]) -> tuple[str, Tensor]:
-    """Diagonals of labels that stand twice, and the sum over labels that nobody else needs."""
-    from .shape import moveaxis
-
-    for c in sorted(set(labels)):
-        while labels.count(c) > 1:
-            i = labels.index(c)
-            j = labels.index(c, i + 1)
-            if x.shape[i] != x.shape[j]:
-                raise ShapeError(f"einsum: label {c!r} stands for extents {x.shape[i]} and {x.shape[j]}")
-            x = diagonal(moveaxis(x, (i, j), (-2, -1)))
-            labels = "".join(labels[n] for n in range(len(labels)) if n not in (i, j)) + c
-    axes = [i for i, c in enumerate(labels) if c not in keep]
-    if axes:
-        kind = x.dtype
-        x = _sum(x, axis=axes, dtype=kind if not kind.is_bool else dt.int64)
-        x = x != 0 if kind.is_bool else x
-        labels = "".join(c for i, c in enumerate(labels) if i not in axes)
-    return labels, x
-
-
-def _parse_einsum(equation: str, tensors: list[Tensor]) -> tuple[list[str], str, list[Tensor]]:
-    text = equation.replace(" ", "")
-    left, arrow, output = text.partition("->")
-    inputs = left.split(",")
-    if len(inputs) != len(tensors):
-        raise InvalidValueError(f"einsum: {equation!r} names {len(inputs)} operands, got {len(tensors)}")
-    # An ellipsis stands for labels that no letter uses, aligned at the right as broadcasting does.
-    spare = "".join(chr(c) for c in range(0x100, 0x120))
-    widest = 0
-    for i, (labels, x) in enumerate(zip(inputs, tensors, strict=True)):
-        extra = x.ndim - len(labels.replace("...", ""))
-        if extra < 0 or (extra and "..." not in labels):
-            raise ShapeError(
-                f"einsum: {labels!r} has {len(labels.replace('...', ''))} labels, the operand shape {x.shape}"
-            )
-        widest = max(widest, extra if "..." in labels else 0)
-        inputs[i] = labels.replace("...", spare[len(spare) - extra :] if extra else "")
-    dots = spare[len(spare) - widest :] if widest else ""
-    if not arrow:
-        letters = "".join(inputs)
-        output = dots + "".join(sorted(c for c in set(letters) if letters.count(c) == 1 and c not in dots))
-    else:
-        output = output.replace("...", dots)
-    sizes: dict[str, int] = {}
-    for labels, x in zip(inputs, tensors, strict=True):
-        for c, d in zip(labels, x.shape, strict=True):
-            if sizes.setdefault(c, d) != d:
-                if 1 not in (sizes[c], d):
-                    raise ShapeError(
-                        f"einsum: label {c!r} stands for extents {sizes[c]} and {d} in {equation!r}"
-                    )
-                sizes[c] = max(sizes[c], d)
-    for c in output:
-        if c not in sizes:
-            raise InvalidValueError(f"einsum: output label {c!r} is in no operand of {equation!r}")
-    if len(set(output)) != len(output):
-        raise InvalidValueError(f"einsum: an output label stands twice in {equation!r}")
-    stretched = [
-        broadcast_to(x, tuple(sizes[c] for c in labels)) for labels, x in zip(inputs, tensors, strict=True)
-    ]
-    return inputs, output, stretched
 
 
 def matrix_power(x: TensorLike, n: int) -> Tensor:

@@ -401,10 +401,15 @@ def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = Fals
     if ord == 1:
         return sum(abs(x), axis, keepdims)
     if ord != 2:
-        return sum(abs(x) ** ord, axis, keepdims) ** (1 / ord)
-    squares = sum(x * x, axis, keepdims)
-    empty = squares == 0
-    return where(empty, 0.0, sqrt(where(empty, 1.0, squares)))
+        return _root(sum(abs(x) ** ord, axis, keepdims), 1 / ord)
+    return _root(sum(x * x, axis, keepdims), 0.5)
+
+
+def _root(total: Tensor, power: float) -> Tensor:
+    """A power of sums that are not negative, with derivative 0 at 0."""
+    empty = total == 0
+    safe = where(empty, 1.0, total)
+    return where(empty, 0.0, sqrt(safe) if power == 0.5 else safe**power)
 
 
 amax, amin = max, min
