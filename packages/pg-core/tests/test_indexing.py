@@ -137,3 +137,165 @@ def test_length_iteration_and_truth() -> None:
 def test_tensors_as_python_indices() -> None:
     assert [10, 20, 30][pg.Tensor(1)] == 20
     assert int(pg.Tensor([7])) == 7 and float(pg.Tensor(2.5)) == 2.5
+
+
+# ---- all kinds of items in one key
+
+
+@st.composite
+def any_key(draw: Any) -> tuple[tuple[int, ...], Any]:
+    """A shape (extents may be 0) and a key with masks of any rank, single bools, arrays and slices."""
+    shape = tuple(draw(st.lists(st.integers(0, 3), max_size=4)))
+    items: list[Any] = []
+    axis = 0
+    before = True
+    many = draw(st.sampled_from([(), (1,), (2,), (2, 1)]))
+    while axis < len(shape):
+        kind = draw(st.sampled_from(["slice", "int", "array", "mask", "none", "bool", "ellipsis", "stop"]))
+        n = shape[axis]
+        if kind == "stop":
+            break
+        if kind == "none":
+            items.append(None)
+            if len(items) > 6:
+                break
+        elif kind == "bool":
+            if any(isinstance(i, np.ndarray) for i in items) or many not in ((), (1,)):
+                continue
+            items.append(draw(st.booleans()))
+        elif kind == "ellipsis":
+            if before:
+                items.append(Ellipsis)
+                before = False
+                axis += draw(st.integers(0, len(shape) - axis))
+        elif kind == "slice":
+            bound = st.none() | st.integers(-4, 4)
+            items.append(slice(draw(bound), draw(bound), draw(st.sampled_from([None, 1, 2, -1, -2]))))
+            axis += 1
+        elif kind == "mask":
+            rank = draw(st.integers(1, len(shape) - axis))
+            dims = shape[axis : axis + rank]
+            count = int(np.prod(dims))
+            # As many as the index arrays hold, so that they broadcast.
+            wanted = draw(st.sampled_from([1, int(np.prod(many)) if len(many) == 1 else 1]))
+            mask = np.zeros(count, bool)
+            mask[: min(wanted, count)] = True
+            items.append(mask.reshape(dims))
+            axis += rank
+        elif n == 0:
+            items.append(slice(None))
+            axis += 1
+        elif kind == "int":
+            items.append(draw(st.integers(-n, n - 1)))
+            axis += 1
+        else:
+            count = int(np.prod(many))
+            values = draw(st.lists(st.integers(-n, n - 1), min_size=count, max_size=count))
+            items.append(np.array(values, np.int64).reshape(many))
+            axis += 1
+    return shape, tuple(items)
+
+
+@SETTINGS
+@given(any_key())
+def test_any_key_is_numpys(case: Any) -> None:
+    shape, key = case
+    x = np.arange(int(np.prod(shape)), dtype=np.float32).reshape(shape)
+    try:
+        want = x[key]
+    except IndexError:  # what NumPy refuses may be refused
+        return
+    t = pg.Tensor(x)
+    for k in (key, tensors(key)):
+        got = t[k]
+        assert got.shape == want.shape, key
+        np.testing.assert_array_equal(got.numpy(), want)
+        assert t.at[k].get().shape == want.shape
+        written = x.copy()
+        written[key] = -1.0
+        np.testing.assert_array_equal(t.at[k].set(-1.0).numpy(), written)
+        doubled = x.copy()
+        doubled[key] = want * 2.0
+        if want.size and len(np.unique(want)) == want.size:
+            np.testing.assert_array_equal(t.at[k].apply(lambda part: part * 2.0).numpy(), doubled)
+            np.testing.assert_array_equal(t.at[k].multiply(2.0).numpy(), doubled)
+
+
+def test_single_bools_are_new_axes() -> None:
+    x = pg.arange(6).reshape(2, 3)
+    assert x[True].shape == (1, 2, 3) and x[False].shape == (0, 2, 3)
+    assert x[..., pg.Tensor(True)].shape == (2, 3, 1)
+    x[False] = 9
+    x[True, 0] = 7
+    assert x.tolist() == [[7, 7, 7], [3, 4, 5]]
+    with pytest.raises(pg.TraceError):
+        pg.jit(lambda x, m: x[m])(x, pg.Tensor(True))
+
+
+def test_modes_of_indices_out_of_range() -> None:
+    x = np.arange(4.0)
+    t = pg.Tensor(x)
+    for make in (np.asarray, pg.Tensor):
+        far = make(np.array([1, 9, -9, -1]))
+        assert t.at[far].get(mode="clip").tolist() == [1.0, 3.0, 0.0, 3.0]
+        assert t.at[far].get(mode="wrap").tolist() == [1.0, 1.0, 3.0, 3.0]
+        assert t.at[far].get(mode="fill").tolist() == [1.0, 0.0, 0.0, 3.0]
+        assert t.at[far].get(mode="fill", fill_value=-1).tolist() == [1.0, -1.0, -1.0, 3.0]
+        assert t.at[far].set(7.0, mode="drop").tolist() == [0.0, 7.0, 2.0, 7.0]
+        assert t.at[far].add(1.0, mode="clip").tolist() == [1.0, 2.0, 2.0, 5.0]
+        assert t.at[far].add(1.0, mode="wrap").tolist() == [0.0, 3.0, 2.0, 5.0]
+        with pytest.raises(IndexError):
+            t.at[far].set(0.0).eval()
+        # two index arrays, one of them out of range
+        square = pg.Tensor(x.reshape(2, 2))
+        pair = (make(np.array([0, 5])), make(np.array([1, 0])))
+        assert square.at[pair].get(mode="fill", fill_value=9).tolist() == [1.0, 9.0]
+        assert square.at[pair].get(mode="clip").tolist() == [1.0, 2.0]
+        assert square.at[pair].set(8.0, mode="drop").tolist() == [[0.0, 8.0], [2.0, 3.0]]
+    with pytest.raises(pg.InvalidValueError, match="modes are raise, clip, wrap, drop"):
+        t.at[0].set(1.0, mode="ignore")
+    narrow = pg.Tensor(np.array([100, -128, 127], np.int8))
+    assert pg.arange(300).at[narrow].get().tolist() == [100, 172, 127]
+    assert pg.arange(300)[pg.Tensor(np.array([255], np.uint8))].tolist() == [255]
+
+
+def test_division_of_a_part_is_exact_and_counts_repetitions() -> None:
+    x = pg.Tensor([1.0, 1.0, 12.0])
+    assert x.at[1].divide(3.0).tolist() == [1.0, float(np.float32(1) / np.float32(3)), 12.0]
+    assert x.at[pg.Tensor([2, 2])].divide(pg.Tensor([2.0, 3.0])).tolist() == [1.0, 1.0, 2.0]
+    assert pg.Tensor([7, 9]).at[0].divide(2).tolist() == [3, 9]
+
+
+def test_updates_of_nothing_and_of_rank_0() -> None:
+    x = pg.zeros((0, 3))
+    assert x.at[:, 1].set(5.0).shape == (0, 3) and x[:, [0, 2]].shape == (0, 2)
+    assert x[pg.zeros((0,), dtype="int64")].shape == (0, 3)
+    y = pg.Tensor(3.0)
+    assert y[()].item() == 3.0 and y[None].shape == (1,) and y[...].shape == ()
+    y[()] = 4.0
+    assert y.item() == 4.0
+    y[...] = 5.0
+    assert y.item() == 5.0
+    assert y.at[()].add(1.0).item() == 6.0
+    with pytest.raises(IndexError):
+        y[0]
+    with pytest.raises(IndexError, match="too many"):
+        x[0:0, 0, 0]
+
+
+@pytest.mark.nightly
+def test_more_than_2_to_the_31_elements() -> None:
+    n = 2**31 + 8
+    x = pg.zeros((n,), dtype="uint8").at[n - 3].set(7).eval()
+    far = pg.Tensor(np.array([n - 3, -3, 5, n - 1], np.int64))
+    assert x[far].tolist() == [7, 7, 0, 0]
+    assert x[n - 4 :].tolist() == [0, 7, 0, 0] and x[-1:-5:-1].tolist() == [0, 0, 7, 0]
+    assert x[:: 2**30].shape == (3,) and x[:: -(2**30)].tolist() == [0, 0, 0]
+    assert x.sum().item() == 7 and pg.argmax(x).item() == n - 3
+    small = pg.Tensor(np.array([-3], np.int32))
+    assert x[small].tolist() == [7]
+    y = x.at[far[:2]].add(1).eval()
+    del x
+    assert y[n - 3].item() == 9 and y.max().item() == 9
+    table = y[: 2**31].reshape(2, 2**30)
+    assert table[:, -1].tolist() == [0, 0] and table.T.shape == (2**30, 2)

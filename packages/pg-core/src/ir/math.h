@@ -337,7 +337,8 @@ template <class X> PG_INLINE X integer_power(X x, X n) {
 /// Does the truncated division leave something on the other side of zero than the divisor?
 template <class X> PG_INLINE auto crosses(X left, X y) { return (left != 0) & ((left < 0) ^ (y < 0)); }
 
-/// Quotient rounded down, as Python's //.
+/// Quotient rounded down, as Python's //; where an operand is infinite the plain quotient, as the array API
+/// standard has it: inf // 2 is inf, -2 // inf is -0 (NumPy and Python give NaN and -1).
 template <class X> PG_INLINE X floor_divide(X x, X y) {
   return by_kind(
       x,
@@ -348,7 +349,7 @@ template <class X> PG_INLINE X floor_divide(X x, X y) {
         const auto q = select(crosses(left, b), d - 1, d), down = floor(q);
         const auto near = select(q - down > 0.5, down + 1, down);
         const auto r = select(q == 0, copysign(like(b, 0), a / b), near);
-        return select(b == 0, a / b, r);
+        return select((b == 0) | (abs(a) == detail::inf) | (abs(b) == detail::inf), a / b, r);
       },
       [](auto a, auto b) {
         return by_sign(

@@ -25,7 +25,8 @@ def from_python(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """
     wanted = None if dtype is None else dt.as_dtype(dtype)
     if isinstance(data, Tensor):
-        made = data if wanted is None else _core.astype(data, wanted.code)
+        keeps = data.dtype is wanted and not data.weak
+        made = data if wanted is None or keeps else _core.astype(data, wanted.code)
         return made if device is None else to_device(made, device)
     place = _device.placement(device)
     if type(data) in (bool, int, float) and wanted is None:
