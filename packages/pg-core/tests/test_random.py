@@ -76,15 +76,9 @@ def test_uniform(dtype: str) -> None:
 
 def test_normal() -> None:
     key = pg.random.key(JKEY)
-    for dtype in ("float16", "bfloat16"):
-        got, want = pg.random.normal(key, (500, 70), dtype), jax.random.normal(jkey(), (500, 70), dtype)
+    for dtype in ("float16", "bfloat16", "float32"):
+        got, want = pg.random.normal(key, (500, 700), dtype), jax.random.normal(jkey(), (500, 700), dtype)
         np.testing.assert_array_equal(as_float64(got), as_float64(want))
-    got, want = (
-        pg.random.normal(key, (500, 700)).numpy(),
-        np.asarray(jax.random.normal(jkey(), (500, 700), "float32")),
-    )
-    assert np.max(np.abs(got - want) / np.spacing(np.abs(want))) <= 4
-    assert np.mean(got == want) > 0.9
     special = pytest.importorskip("scipy.special")
     u = pg.random.uniform(key, (500, 70), "float64", -1 + 2**-53, 1.0).numpy()
     got = pg.random.normal(key, (500, 70), "float64").numpy()

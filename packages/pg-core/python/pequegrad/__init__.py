@@ -368,6 +368,32 @@ from ._ops.shape import (
     vstack,
 )
 from ._ops.sorting import argsort, sort, topk
+from ._ops.special import (
+    betaln,
+    digamma,
+    entr,
+    expit,
+    gammaln,
+    i0,
+    i0e,
+    i1,
+    i1e,
+    kl_div,
+    lgamma,
+    log_ndtr,
+    logaddexp2,
+    logit,
+    multigammaln,
+    ndtr,
+    ndtri,
+    polygamma,
+    psi,
+    rel_entr,
+    sinc,
+    xlog1py,
+    xlogy,
+    zeta,
+)
 from ._ops.statistics import (
     average,
     corrcoef,

@@ -229,8 +229,8 @@ def normal(
 ) -> Tensor:
     """Standard normal numbers: ``sqrt(2) * erfinv(u)``, u uniform over (-1, 1).
 
-    float16 and bfloat16 are JAX's bits. float32 differs from JAX's by at most 2 units in the last place, as
-    logarithms do; float64 is correct to 2 units, where JAX's own inverse error function errs by up to 1e5.
+    JAX's bits, but for float64, which is correct to 2 units in the last place, where JAX's own inverse error
+    function errs by up to 1e5.
 
     >>> abs(pg.random.normal(pg.random.key(0), (1000,)).mean().item()) < 0.1
     True

@@ -13,6 +13,8 @@ extern const Op &sin_op, &cos_op, &tan_op, &asin_op, &acos_op, &atan_op, &sinh_o
     &asinh_op, &acosh_op, &atanh_op;
 extern const Op &sigmoid_op, &erf_op, &erfc_op, &isnan_op, &isinf_op, &isfinite_op, &signbit_op,
     &not_op /* logical or bitwise */;
+extern const Op &erfinv_op, &ndtr_op, &gelu_op, &gelu_tanh_op, &silu_op, &lgamma_op, &digamma_op,
+    &zeta_op /* (s, q) */;
 extern const Op &add_op, &sub_op, &mul_op, &div_op, &floor_divide_op, &remainder_op, &fmod_op, &pow_op,
     &maximum_op, &minimum_op, &atan2_op, &copysign_op;
 extern const Op &equal_op, &not_equal_op, &less_op, &less_equal_op;

@@ -6,14 +6,12 @@ that is not taken adds neither infinities nor NaN to a derivative.
 
 from __future__ import annotations
 
-import math
-
 from .. import _core
 from .._core import Tensor
 from ..errors import InvalidValueError, ShapeError
-from .common import TensorLike, as_tensor, axis_of, fill, reshape_to, spelled, to_float
+from .common import TensorLike, as_tensor, axis_of, fill, float_unary, reshape_to, spelled, to_float
 from .logic import where
-from .maths import erf, exp, sigmoid, tanh
+from .maths import exp, sigmoid, tanh
 from .shape import part
 
 
@@ -123,8 +121,7 @@ def silu(x: TensorLike) -> Tensor:
     >>> pg.silu(pg.Tensor([0.0])).tolist()
     [0.0]
     """
-    x = to_float(x)
-    return x * sigmoid(x)
+    return float_unary("silu", x)
 
 
 def gelu(x: TensorLike, approximate: str = "none") -> Tensor:
@@ -134,11 +131,10 @@ def gelu(x: TensorLike, approximate: str = "none") -> Tensor:
     >>> pg.gelu(pg.Tensor([0.0])).tolist()
     [0.0]
     """
-    x = to_float(x)
     if approximate == "none":
-        return 0.5 * x * (1.0 + erf(x * math.sqrt(0.5)))
+        return float_unary("gelu", x)
     if approximate == "tanh":
-        return 0.5 * x * (1.0 + tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+        return float_unary("gelu_tanh", x)
     raise InvalidValueError(f"gelu: approximate is 'none' or 'tanh', got {approximate!r}")
 
 

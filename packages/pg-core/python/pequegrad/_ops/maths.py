@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
-from .. import dt
 from .._core import Tensor
-from .common import TensorLike, cast, elementwise, fill, float_unary, to_float
-from .logic import where
+from .common import TensorLike, elementwise, float_unary, to_float
 
 
 def sqrt(x: TensorLike) -> Tensor:
@@ -244,10 +240,6 @@ def copysign(x: TensorLike, y: TensorLike) -> Tensor:
     return _float_binary("copysign", x, y)
 
 
-def _abs(x: Tensor) -> Tensor:
-    return abs(x)
-
-
 def _float_binary(op: str, x: TensorLike, y: TensorLike) -> Tensor:
     """A floating record of two operands; integers and bools become float32."""
     if not any(isinstance(v, float) or (isinstance(v, Tensor) and v.dtype.kind == "f") for v in (x, y)):
@@ -258,62 +250,13 @@ def _float_binary(op: str, x: TensorLike, y: TensorLike) -> Tensor:
 def erfinv(x: TensorLike) -> Tensor:
     """The inverse of the error function.
 
-    float32 and narrower: the polynomials of M. Giles that XLA uses, so that normal draws agree with JAX's.
-    float64: two Halley
-    steps from there.
+    float32 and narrower: the polynomials of M. Giles as XLA has them, so that normal draws have JAX's bits.
+    float64: correct to 2 units in the last place, where JAX's own errs by up to 1e5.
 
     >>> pg.erfinv(pg.Tensor([0.0, 1.0])).tolist()
     [0.0, inf]
     """
-    x = to_float(x)
-    if x.dtype is dt.float64:
-        return _erfinv64(x)
-    y = _erfinv32(cast(x, dt.float32))
-    return cast(y, x.dtype)
-
-
-_CENTRAL = (
-    2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503,
-    -0.00417768164, 0.246640727, 1.50140941,
-)  # fmt: skip
-_TAIL = (
-    -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613,
-    0.00943887047, 1.00167406, 2.83297682,
-)  # fmt: skip
-
-
-def _erfinv32(x: Tensor) -> Tensor:
-    w = -log1p(-(x * x))
-    central = w < 5.0
-    w = where(central, w - 2.5, sqrt(w) - 3.0)
-    p = where(central, fill(_CENTRAL[0], x), _TAIL[0])
-    for c, t in zip(_CENTRAL[1:], _TAIL[1:], strict=True):
-        p = where(central, fill(c, x), t) + p * w
-    return where(_abs(x) == 1.0, x.detach() * math.inf, p * x)
-
-
-def _erfinv64(x: Tensor) -> Tensor:
-    inside = _abs(x) < 1.0
-    u = where(inside, x, 0.0)
-    held = u.detach()
-    # The tail needs the distance to 1, which 1 - |x| gives exactly; Newton works on erfc there.
-    tail = _abs(held) > 0.9
-    t = where(tail, 1.0 - _abs(held), 0.5)
-    close = elementwise("minimum", elementwise("maximum", held, -1 + 6e-8), 1 - 6e-8)
-    y = _abs(cast(_erfinv32(cast(close, dt.float32)), dt.float64))
-    far = sqrt(elementwise("maximum", -log(t * sqrt(-math.pi * log(t))), 0.0))
-    y = where(tail & (t < 1e-6), far, y)
-    for _ in range(4):
-        error = where(tail, t - erfc(y), erf(y) - _abs(held))
-        step = error / (2 / math.sqrt(math.pi) * exp(-(y * y)))
-        y = y - step / (1.0 + y * step)
-    y = copysign(y, held)
-    # Two Newton steps from the solution have its derivatives up to the third; taking their value away again
-    # leaves the value as it is.
-    n = y
-    for _ in range(2):
-        n = n - (erf(n) - u) / (2 / math.sqrt(math.pi) * exp(-(n * n)))
-    return where(inside, y + (n - n.detach()), where(_abs(x) == 1.0, x.detach() * math.inf, math.nan))
+    return float_unary("erfinv", x)
 
 
 arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
