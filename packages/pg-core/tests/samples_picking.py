@@ -233,14 +233,6 @@ ARRANGING = [
         **MOVE,
     ),
     Row("delete", [S(A(5), 2), S(A(3, 4), [0, 2], 1), S(A(2, 3), slice(1, 4))], np.delete, **MOVE),
-    Row(
-        "trim_zeros",
-        [S(I(2, 7)), S(I(2, 6), "f")],
-        np.trim_zeros,
-        dtypes=("int64",),
-        diff=(),
-        **_EAGER,
-    ),
     Row("diagflat", [S(A(2, 2)), S(A(3), -1)], np.diagflat, **MOVE),
     Row("fill_diagonal", [S(A(3, 4), A()), S(A(4, 3), [1, 2]), S(A(2, 2, 2), 1)], _filled_diagonal, **MOVE),
     Row("kron", [S(A(2, 3), A(2, 2)), S(A(2), A(2, 2)), S(A(3), A(2))], np.kron, dtypes=REAL, diff=(0, 1)),
@@ -297,5 +289,6 @@ ROWS = SEARCHING + SETS + ARRANGING + MADE
 ELSEWHERE = {
     "test_array_api.py": {
         "astype", "can_cast", "finfo", "iinfo", "isdtype", "result_type",
+        "trim_zeros",
     },
 }  # fmt: skip

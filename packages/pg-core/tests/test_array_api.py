@@ -266,3 +266,11 @@ def test_quantiles_of_nan_and_infinities() -> None:
 def test_all_nan_has_index_minus_one() -> None:
     x = pg.Tensor([[NAN, NAN], [1.0, NAN]])
     assert pg.nanargmax(x, 1).tolist() == [-1, 0] and pg.nanargmin(x, 1).tolist() == [-1, 0]
+
+
+def test_trim_zeros() -> None:
+    x = np.array([0, 0, 3, 0, 2, 0], np.float32)
+    for trim in ("fb", "f", "b"):
+        assert pg.trim_zeros(x, trim).tolist() == np.trim_zeros(x, trim).tolist()
+    assert pg.trim_zeros(pg.zeros(3)).shape == (0,)
+    assert pg.grad(lambda x: (pg.trim_zeros(x) ** 2).sum())(pg.Tensor(x)).tolist() == [0, 0, 6, 0, 4, 0]
