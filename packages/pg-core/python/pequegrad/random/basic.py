@@ -1,14 +1,4 @@
-"""Random numbers: counter-based (Threefry-2x32), the same bits as JAX's with its partitionable layout.
-
-With explicit keys every function is pure. Without a key it takes the next draw of the calling thread's
-generator: draw n uses ``fold_in(key(seed), n)``. The count is a tensor, so that inside ``pg.jit`` it is a
-hidden input and output: draws advance.
-
->>> import pequegrad as pg
->>> key = pg.random.key(0)
->>> pg.random.bits(key, (2,)).tolist()
-[4070199207, 4202968722]
-"""
+"""The generator behind draws without a key; uniform and normal numbers, bits, integers, permutations."""
 
 from __future__ import annotations
 
@@ -18,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from . import _core, dt
-from . import device as _device
-from ._core import Tensor
-from ._ops.common import (
+from .. import _core, dt
+from .. import device as _device
+from .._core import Tensor
+from .._ops.common import (
     TensorLike,
     as_tensor,
     axis_of,
@@ -29,15 +19,14 @@ from ._ops.common import (
     elementwise,
     from_python,
     positive_shape,
-    reshape_to,
 )
-from ._ops.creation import arange
-from ._ops.indexing import getitem, take, take_along_axis
-from ._ops.keys import counters, fold_in, key, split, threefry, words
-from ._ops.logic import where
-from ._ops.maths import erfinv
-from ._ops.sorting import argsort
-from .errors import ArgumentError, InvalidValueError
+from .._ops.creation import arange
+from .._ops.indexing import getitem, take, take_along_axis
+from .._ops.keys import counters, fold_in, key, split, threefry, words
+from .._ops.logic import where
+from .._ops.maths import erfinv
+from .._ops.sorting import argsort
+from ..errors import ArgumentError, InvalidValueError
 
 # ---- the generator behind draws without a key
 
@@ -367,34 +356,6 @@ def _shuffle(k: Tensor, x: Tensor, axis: int) -> Tensor:
         order = argsort(bits(getitem(keys, 1), x.shape), axis)
         x = take_along_axis(x, order, axis)
     return x
-
-
-def choice(
-    k: TensorLike | None = None,
-    a: TensorLike = 0,
-    shape: Any = (),
-    replace: bool = True,
-    *,
-    generator: Generator | None = None,
-) -> Tensor:
-    """Elements drawn from the numbers below ``a``, or from the rows of a tensor.
-
-    >>> pg.random.choice(pg.random.key(0), 5, (3,), replace=False).shape
-    (3,)
-    """
-    chosen = _key_or_next(k, generator)
-    dims = positive_shape(shape, "choice")
-    count = a if isinstance(a, (int, np.integer)) else as_tensor(a).shape[0]
-    wanted = math.prod(dims)
-    if count < 1 or (not replace and wanted > count):
-        raise InvalidValueError(
-            f"choice: {wanted} draws {'with' if replace else 'without'} replacement from {count} elements"
-        )
-    if replace:
-        index = randint(chosen, dims, 0, int(count))
-        return index if isinstance(a, (int, np.integer)) else take(a, index, 0)
-    picked = getitem(permutation(chosen, a), slice(0, wanted))
-    return reshape_to(picked, (*dims, *picked.shape[1:]))
 
 
 def _shape_on(device: Any, shape: tuple[Any, ...]) -> tuple[int, ...]:
