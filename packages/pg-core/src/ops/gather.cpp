@@ -131,6 +131,58 @@ NodeRef jvp_scatter(const RuleArgs& args, std::span<const NodeRef> t) {
   return rate / count;
 }
 
+// ---- batching: with rows for every example the tables of all examples become one, and rows count on
+
+/// Rows of the joined table. A row out of range must stay so: it would read or write the next example's
+/// table.
+NodeRef joined_rows(const NodeRef& rows, int64_t size, int64_t length, IndexMode mode) {
+  NodeRef row = rows;
+  if (row->dtype == DType::uint64) row = binary(minimum_op, row, fill_like(0x1p62, row));
+  row = astype(row, DType::int64);
+  const NodeRef first = iota(row->shape, 0, DType::int64, row->device) * static_cast<double>(length);
+  const NodeRef zero = fill_like(0.0, row);
+  if (mode == IndexMode::clip)
+    return binary(maximum_op, binary(minimum_op, row, fill_like(static_cast<double>(length - 1), row)),
+                  zero) +
+           first;
+  const NodeRef below = binary(less_op, row, zero);
+  const NodeRef beyond = binary(less_equal_op, fill_like(static_cast<double>(length), row), row);
+  const NodeRef outside = mode == IndexMode::drop
+                              ? fill_like(-1.0, row)
+                              : where(below, row, row + static_cast<double>((size - 1) * length));
+  return where(binary(or_op, below, beyond), outside, row + first);
+}
+
+NodeRef joined(const NodeRef& tables) {
+  Shape shape(tables->shape.begin() + 1, tables->shape.end());
+  shape[0] *= tables->shape[0];
+  return reshape(tables, shape);
+}
+
+Batched batch_gather(const BatchArgs& args) {
+  const NodeRef &table = args.x[0].node, &rows = args.x[1].node;
+  const IndexMode mode = index_mode(args.attrs);
+  if (!args.x[0].batched) return {gather(table, rows, mode), true};
+  if (!args.x[1].batched)
+    return {move_axis(gather(move_axis(table, 0, 1), rows, mode), rows->shape.size(), 0), true};
+  return {gather(joined(table), joined_rows(rows, args.size, table->shape[1], mode), mode), true};
+}
+
+Batched batch_scatter(const BatchArgs& args) {
+  const NodeRef base = full(args, 0), updates = full(args, 2);
+  const NodeRef& rows = args.x[1].node;
+  const ScatterMode mode = scatter_mode(args.attrs);
+  const IndexMode index = index_mode(args.attrs);
+  if (!args.x[1].batched)
+    return {move_axis(
+                scatter(move_axis(base, 0, 1), rows, move_axis(updates, 0, rows->shape.size()), mode, index),
+                1, 0),
+            true};
+  const NodeRef flat =
+      scatter(joined(base), joined_rows(rows, args.size, base->shape[1], index), updates, mode, index);
+  return {reshape(flat, base->shape), true};
+}
+
 }  // namespace
 
 const Op& gather_op = define({.name = "gather",
@@ -140,6 +192,7 @@ const Op& gather_op = define({.name = "gather",
                               .lower = Gather{},
                               .facts = {linear(), no_derivative()},
                               .transpose = transpose_gather,
+                              .batch = batch_gather,
                               .show = [](const Attrs& a) { return concat("mode=", name_of_mode(a[0])); }});
 
 const Op& scatter_op = define(
@@ -153,6 +206,7 @@ const Op& scatter_op = define(
      .joint = true,
      .transpose = transpose_scatter,
      .jvp = jvp_scatter,
+     .batch = batch_scatter,
      .show = [](const Attrs& a) { return concat(name_of_scatter(a[0]), ", mode=", name_of_mode(a[1])); }});
 
 }  // namespace pg
