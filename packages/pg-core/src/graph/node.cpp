@@ -76,11 +76,8 @@ struct TraceState {
 };
 PG_THREAD_LOCAL int trace_depth = 0;
 PG_THREAD_LOCAL int abstract_depth = 0;
-<<<<<<< HEAD
 PG_THREAD_LOCAL const Location* stated_location = nullptr;
-=======
 PG_THREAD_LOCAL int literal_depth = 0;
->>>>>>> d9550d1 (vmap, jet, Jacobians, Hessians and linearize: one batching rule per structural record, no Taylor rules)
 
 TraceState& trace_state() {
   static thread_local TraceState state;
