@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from rows import ALL, A, Row, S, by_torch
-
-# Functions into the floats take every dtype: integers and bools count as float32.
-TO_FLOAT: dict[str, Any] = {"out": "float", "dtypes": ALL}
+from rows import ALL, TO_FLOAT, A, Row, S, by_torch
 
 
 def _functional(name: str) -> Any:
