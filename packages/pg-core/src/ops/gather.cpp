@@ -61,8 +61,8 @@ Aval infer_scatter(std::span<const Aval> in, const Attrs& attrs) {
                   "; cast the updates");
   });
   const ScatterMode how = scatter_mode(attrs);
-  require(in[0].dtype != DType::bool_ || (how != ScatterMode::add && how != ScatterMode::mul), ErrorKind::dtype,
-          "scatter: bools are not added or multiplied; use max for or, min for and");
+  require(in[0].dtype != DType::bool_ || (how != ScatterMode::add && how != ScatterMode::mul),
+          ErrorKind::dtype, "scatter: bools are not added or multiplied; use max for or, min for and");
   require(!in[0].shape.empty(), ErrorKind::shape,
           "scatter: the base is 0-d and has no rows; give it an axis with reshape");
   const Shape needed = shape_of_rows(in[1].shape, in[0].shape);
@@ -110,17 +110,52 @@ NodeRef transpose_scatter(const NodeRef& ct, const RuleArgs& args, const Aval&, 
   return where(winners(ct, rows, updates, mode), read, 0.0);
 }
 
-// min and max: whoever equals the result shares the derivative. mul: the base only; a rule for repeated rows
-// would need divisions.
+/// x with its rows `by` places further down; `fill` enters at the top.
+NodeRef moved_down(const NodeRef& x, int64_t by, double fill) {
+  Ints low = zeros(x->shape.size()), high = low;
+  low[0] = by;
+  high[0] = -by;
+  return pad(x, full_node(fill, {{}, x->dtype, false, x->device}), low, high, zeros(x->shape.size()));
+}
+
+/// The tangent of the product of the updates of each row of the base, given theirs. Updates are put in the
+/// order of their rows; then, by doubling, place i gets the product of the last 2s updates with its row and
+/// that product's tangent. Nothing divides, so zeros are right at any order.
+NodeRef product_tangent(const NodeRef& base, const NodeRef& rows, const NodeRef& updates, const NodeRef& t,
+                        IndexMode mode) {
+  const int64_t m = count_of(rows->shape), n = base->shape[0];
+  NodeRef flat = astype(reshape(rows, {m}), DType::int64);
+  if (mode == IndexMode::clip)
+    flat = binary(minimum_op, binary(maximum_op, flat, fill_like(0, flat)), fill_like(double(n - 1), flat));
+  const NodeRef order = make(argsort_op, {flat}, {0, 0});
+  const auto sorted = [&](const NodeRef& x) {
+    Shape shape{m};
+    for (size_t i = 1; i < base->shape.size(); ++i) shape.push_back(base->shape[i]);
+    return gather(reshape(x, shape), order, IndexMode::raise);
+  };
+  const NodeRef row = gather(flat, order, IndexMode::raise);
+  NodeRef product = sorted(updates), rate = sorted(t);
+  for (int64_t s = 1; s < m; s *= 2) {
+    const NodeRef same = broadcast(binary(equal_op, row, moved_down(row, s, -1)), product->shape, {0});
+    // Before the first row stands -1, which is no row of the base: there a product would be dropped anyway.
+    const NodeRef above = where(same, moved_down(product, s, 1), 1.0);
+    rate = rate * above + where(same, product, 0.0) * moved_down(rate, s, 0);
+    product = product * above;
+  }
+  return scatter(fill_like(0.0, base), row, rate, ScatterMode::set, mode);  // the last of each row stays
+}
+
+// min and max: whoever equals the result shares the derivative.
 NodeRef jvp_scatter(const RuleArgs& args, std::span<const NodeRef> t) {
   const NodeRef &base = args.x[0], &rows = args.x[1], &updates = args.x[2];
   const IndexMode index = index_mode(args.attrs);
   const ScatterMode mode = scatter_mode(args.attrs);
   if (mode == ScatterMode::mul) {
-    require(!t[2], ErrorKind::not_implemented,
-            "scatter: mode mul has no derivative with respect to the updates; gather the rows, multiply, and "
-            "scatter with mode set");
-    return t[0] * scatter(fill_like(1.0, base), rows, updates, ScatterMode::mul, index);
+    NodeRef rate =
+        t[0] ? t[0] * scatter(fill_like(1.0, base), rows, updates, ScatterMode::mul, index) : nullptr;
+    if (!t[2] || count_of(rows->shape) == 0) return rate;
+    const NodeRef other = base * product_tangent(base, rows, updates, t[2], index);
+    return rate ? rate + other : other;
   }
   const NodeRef base_hit = binary(equal_op, base, args.z);
   const NodeRef hit = binary(equal_op, gather(args.z, rows, index), updates);
