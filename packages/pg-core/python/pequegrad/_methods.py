@@ -228,7 +228,8 @@ class Tensor(RawTensor):
     def __iter__(self) -> Iterator[Tensor]:
         if self.ndim == 0:
             raise ArgumentError("a tensor of rank 0 cannot be iterated; use .item()")
-        return iter(shape.unstack(self, 0))
+        rows = +self  # assignments to parts of this handle do not reach what is still to come
+        return (rows[i] for i in range(len(rows)))
 
     def __contains__(self, value: Any) -> bool:
         return bool(reduce.any(self == value))

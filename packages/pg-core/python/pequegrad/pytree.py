@@ -19,7 +19,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from .errors import PytreeError
+from .errors import ArgumentError, PytreeError
 
 Children = Sequence[Any]
 Flatten = Callable[[Any], tuple[Children, Any]]
@@ -210,7 +210,10 @@ class Registry:
     def flatten(self, tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], PyTree]:
         """The leaves in order, and the structure."""
         leaves: list[Any] = []
-        return leaves, self._flatten(tree, leaves, is_leaf)
+        try:
+            return leaves, self._flatten(tree, leaves, is_leaf)
+        except RecursionError:
+            raise PytreeError("the pytree is nested too deeply, or holds itself") from None
 
     def _flatten(self, x: Any, leaves: list[Any], is_leaf: Callable[[Any], bool] | None) -> PyTree:
         container = self.container(type(x))
@@ -224,6 +227,10 @@ class Registry:
 
     def unflatten(self, tree: PyTree, leaves: Sequence[Any]) -> Any:
         """The pytree of this structure with these leaves."""
+        if not isinstance(tree, PyTree):
+            raise ArgumentError(
+                f"unflatten: takes a structure, as pytree.structure gives it, got {type(tree).__name__}"
+            )
         leaves = list(leaves)
         if len(leaves) != tree.num_leaves:
             raise PytreeError(f"{tree} has {tree.num_leaves} leaves, got {len(leaves)}")

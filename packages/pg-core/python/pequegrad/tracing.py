@@ -15,7 +15,7 @@ from . import _core, dt, guards, pytree
 from ._core import Tensor
 from ._ops.common import as_tensor, operand
 from .device import Device
-from .errors import ArgumentError
+from .errors import ArgumentError, PytreeError
 from .graph_trace import GraphTrace
 
 _WARN_AFTER = 16
@@ -96,7 +96,7 @@ class _Arguments:
         for i, arg in enumerate(args):
             is_static = i in self.static or i - len(args) in self.static
             spec, value = (
-                self._static(arg, f"argument {i}") if is_static else self._walk(arg, f"argument {i}")
+                self._static(arg, f"argument {i}") if is_static else self._abstract(arg, f"argument {i}")
             )
             specs.append(spec)
             values.append(value)
@@ -104,7 +104,7 @@ class _Arguments:
         for name, arg in kwargs.items():
             path = f"argument {name!r}"
             spec, named[name] = (
-                self._static(arg, path) if name in self.static_names else self._walk(arg, path)
+                self._static(arg, path) if name in self.static_names else self._abstract(arg, path)
             )
             key_specs.append(spec)
         spec = ("tuple", (("tuple", tuple(specs)), ("dict", tuple(kwargs), tuple(key_specs))))
@@ -124,6 +124,13 @@ class _Arguments:
                 "frozen dataclass"
             ) from None
         return ("static", x), x
+
+    def _abstract(self, x: Any, path: str) -> tuple[Any, Any]:
+        """What the key holds of an argument, and its stand-in."""
+        try:
+            return self._walk(x, path)
+        except RecursionError:
+            raise PytreeError(f"jit: {path} is nested too deeply, or holds itself") from None
 
     def _walk(self, x: Any, path: str) -> tuple[Any, Any]:
         kind = type(x)

@@ -35,11 +35,15 @@ NodeRef node_from_numpy(py::array array, int code, bool copy) {
     std::memcpy(buffer->data, array.data(), bytes);
     return buffer_node(std::move(buffer), std::move(aval));
   }
-  // NumPy's own loops do the gathering; the fresh array is then ours alone.
-  if (copy) array = array.attr("copy")(py::arg("order") = "C").cast<py::array>();
-  else
-    require(contiguous && aligned, ErrorKind::value,
-            "sharing memory needs an aligned, C-contiguous array; copy instead: pg.Tensor(array)");
+  if (copy) {  // NumPy's own loops gather into our memory, which is checked against the limit
+    BufferRef buffer = allocate(bytes);
+    const std::vector<py::ssize_t> shape(aval.shape.begin(), aval.shape.end());
+    const py::array target(array.dtype(), shape, buffer->data, py::none());
+    py::module_::import("numpy").attr("copyto")(target, array);
+    return buffer_node(std::move(buffer), std::move(aval));
+  }
+  require(contiguous && aligned, ErrorKind::value,
+          "sharing memory needs an aligned, C-contiguous array; copy instead: pg.Tensor(array)");
   void* data = const_cast<void*>(array.data());
   return buffer_node(wrap_foreign(data, bytes, Device{}, {release_python_owner, array.release().ptr()}),
                      std::move(aval));

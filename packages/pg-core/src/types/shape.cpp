@@ -1,5 +1,7 @@
 #include "types/shape.h"
 
+#include <limits>
+
 #include "support/error.h"
 #include "support/format.h"
 
@@ -12,8 +14,9 @@ int64_t count_of(const Shape& shape) {
     if (n == 0) return 0;
     overflow = overflow || __builtin_mul_overflow(total, n, &total);
   }
-  require(!overflow, ErrorKind::shape,
-          [&] { return concat("a tensor of shape ", to_string(shape), " has more than 2**63 elements"); });
+  // Room for the widest element: sizes in bytes do not overflow either.
+  require(!overflow && total <= std::numeric_limits<int64_t>::max() / 16, ErrorKind::shape,
+          [&] { return concat("a tensor of shape ", to_string(shape), " has more than 2**59 elements"); });
   return total;
 }
 

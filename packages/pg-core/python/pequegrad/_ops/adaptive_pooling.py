@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core, dt
+from .. import _core
 from .._core import Tensor
 from ..errors import ArgumentError, ShapeError
-from .common import TensorLike, as_tensor, cast, reshape_to, to_float
+from .common import TensorLike, as_tensor, cast, check_table, reshape_to, to_float
 from .convolution import Ints, batched
 from .indexing import take, take_along_axis
 from .logic import where
@@ -34,6 +34,7 @@ def _places(value: Any, space: Ints, what: str) -> Ints:
 
 
 def _bounds(n: int, m: int) -> tuple[Any, Any]:
+    check_table(m, "adaptive pooling")
     index = np.arange(m)
     return index * n // m, -(-(index + 1) * n // m)
 
@@ -81,8 +82,6 @@ def _mean_bins(x: Tensor, axis: int, n: int, m: int) -> Tensor:
 def _adaptive_max(x: Any, output_size: Any, rank: int, indices: bool) -> Any:
     what = f"adaptive_max_pool{rank}d"
     x = as_tensor(x)
-    if x.dtype.is_bool:
-        raise dt.DTypeError(f"{what}: does not take bool; cast with .astype('uint8')")
     batched(x, rank, what)
     space = x.shape[x.ndim - rank :]
     wanted = _places(output_size, space, what)

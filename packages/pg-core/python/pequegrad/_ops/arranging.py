@@ -13,7 +13,18 @@ from .. import _core, dt
 from .. import device as _device
 from .._core import Tensor
 from ..errors import ArgumentError, IndexingError, InvalidValueError, ShapeError
-from .common import TensorLike, as_tensor, as_tensor_like, axis_of, cast, iota, reshape_to, shape_of
+from .common import (
+    TensorLike,
+    as_tensor,
+    as_tensor_like,
+    axis_of,
+    cast,
+    check_table,
+    iota,
+    positive_shape,
+    reshape_to,
+    shape_of,
+)
 from .creation import arange
 from .diagonals import diag
 from .indexing import take, update
@@ -198,6 +209,7 @@ def insert(x: TensorLike, index: int | Sequence[int], values: TensorLike, axis: 
         if v.ndim == x.ndim - 1 and x.ndim > 1:
             v = reshape_to(v, (*v.shape[:at], 1, *v.shape[at:]))
     v = broadcast_to(v, tuple(len(places) if i == at else d for i, d in enumerate(x.shape)))
+    check_table(length + len(places), "insert")
     order = np.argsort(np.concatenate([places, np.arange(length)]), kind="stable")
     return take(concatenate([v, x], at), order, at)
 
@@ -214,6 +226,7 @@ def delete(x: TensorLike, index: Any, axis: int | None = None) -> Tensor:
         x, axis = ravel(x), 0
     at = axis_of(axis, x.ndim, "delete")
     index = index.numpy() if isinstance(index, Tensor) else index
+    check_table(x.shape[at], "delete")
     return take(x, np.delete(np.arange(x.shape[at]), index), at)
 
 
@@ -238,7 +251,7 @@ def tri(n: int, m: int | None = None, k: int = 0, dtype: Any = None, device: Any
     [[1.0, 0.0], [1.0, 1.0]]
     """
     place = _device.placement(device)
-    shape = (n, n if m is None else m)
+    shape = positive_shape((n, n if m is None else m), "tri")
     below = iota(shape, 1, dt.int64, place) <= iota(shape, 0, dt.int64, place) + k
     return cast(below, dt.float32 if dtype is None else dt.as_dtype(dtype))
 
@@ -247,13 +260,20 @@ def _indices(found: Any) -> tuple[Tensor, ...]:
     return tuple(as_tensor(np.asarray(i, dtype=np.int64)) for i in found)
 
 
+def _fitting(n: int, k: int, m: int | None, what: str) -> tuple[int, int, int]:
+    """The rows, diagonal and columns of a matrix that NumPy can hold as bools."""
+    rows, columns = positive_shape((n, n if m is None else m), what)
+    check_table(rows * columns, what)
+    return rows, operator.index(k), columns
+
+
 def tril_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Tensor, ...]:
     """The indices of the elements on and below diagonal k of an n by m matrix.
 
     >>> [i.tolist() for i in pg.tril_indices(2)]
     [[0, 1, 1], [0, 0, 1]]
     """
-    return _indices(np.tril_indices(n, k, m))
+    return _indices(np.tril_indices(*_fitting(n, k, m, "tril_indices")))
 
 
 def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Tensor, ...]:
@@ -262,7 +282,7 @@ def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Tensor, ...]
     >>> [i.tolist() for i in pg.triu_indices(2)]
     [[0, 0, 1], [0, 1, 1]]
     """
-    return _indices(np.triu_indices(n, k, m))
+    return _indices(np.triu_indices(*_fitting(n, k, m, "triu_indices")))
 
 
 def tril_indices_from(x: TensorLike, k: int = 0) -> tuple[Tensor, ...]:
@@ -470,6 +490,8 @@ def trim_zeros(x: TensorLike, trim: str = "fb") -> Tensor:
     found = nonzero(x)[0]
     if not found.size:
         return part(x, 0, 0, 0)
+    if not isinstance(trim, str):
+        raise ArgumentError(f"trim_zeros: trim is 'f', 'b' or 'fb', got {type(trim).__name__}")
     start = found[0].item() if "f" in trim.lower() else 0
     stop = found[-1].item() + 1 if "b" in trim.lower() else x.size
     return part(x, 0, start, stop)

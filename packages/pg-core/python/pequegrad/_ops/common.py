@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from .. import _core, dt
 from .. import device as _device
 from .._core import Tensor
-from ..errors import ArgumentError, AxisError, DeviceError, PequegradError, ShapeError
+from ..errors import ArgumentError, AxisError, DeviceError, OutOfMemoryError, PequegradError, ShapeError
 
 TensorLike = Any  # a Tensor, a number, an ndarray, or nested lists of numbers
 Axis = int | Sequence[int] | None
@@ -97,15 +98,29 @@ def _from_array(data: Any, exact: bool = False) -> Tensor:
 
 
 def _holds_tensors(data: Any) -> bool:
-    return len(data) > 0 and (
-        isinstance(data[0], Tensor) or (isinstance(data[0], (list, tuple)) and _holds_tensors(data[0]))
-    )
+    for _ in range(_MAX_RANK):
+        if not isinstance(data, (list, tuple, range)) or len(data) == 0:
+            return False
+        data = data[0]
+        if isinstance(data, Tensor):
+            return True
+    return False
 
 
-def _stack_nested(data: Any) -> Tensor:
+_MAX_EXTENTS = 1000
+_MAX_RANK = 64  # of NumPy's arrays
+
+
+def _stack_nested(data: Any, depth: int = 0) -> Tensor:
     from .shape import stack
 
-    return stack([x if isinstance(x, Tensor) else from_python(x) for x in data], axis=0)
+    if depth > _MAX_RANK:
+        raise ShapeError(f"cannot make a tensor of a list nested deeper than {_MAX_RANK} or holding itself")
+    rows = [
+        _stack_nested(x, depth + 1) if isinstance(x, (list, tuple)) and _holds_tensors(x) else from_python(x)
+        for x in data
+    ]
+    return stack(rows, axis=0)
 
 
 def to_device(x: Tensor, device: Any) -> Tensor:
@@ -185,6 +200,12 @@ def cast(x: Tensor, dtype: dt.DType) -> Tensor:
     return x if x.dtype is dtype else _core.astype(x, dtype.code)
 
 
+def check_table(count: int, what: str) -> None:
+    """Refuse a table of so many numbers, made by NumPy, where it does not fit the memory limit."""
+    if 8 * count > _core.memory_stats()["limit_bytes"]:
+        raise OutOfMemoryError(f"{what}: a table of {count} numbers does not fit the memory limit")
+
+
 def axis_of(axis: Any, ndim: int, what: str) -> int:
     """A normalised axis."""
     try:
@@ -219,6 +240,16 @@ def spelled(value: Any, default: Any, other: Any, names: str, what: str) -> Any:
     return other
 
 
+def _extents(shape: Any, what: str) -> tuple[Any, ...]:
+    try:
+        dims = tuple(itertools.islice(shape, _MAX_EXTENTS + 1))
+    except TypeError:
+        raise ArgumentError(f"{what}: a shape is an int or a tuple of ints, got {shape!r}") from None
+    if len(dims) > _MAX_EXTENTS:
+        raise ShapeError(f"{what}: a shape of more than {_MAX_EXTENTS} extents")
+    return dims
+
+
 def shape_of(shape: Any, what: str) -> tuple[int, ...]:
     """A shape from an int or a sequence of ints."""
     if isinstance(shape, (tuple, list)):
@@ -227,10 +258,7 @@ def shape_of(shape: Any, what: str) -> tuple[int, ...]:
         try:
             dims = (operator.index(shape),)
         except TypeError:
-            try:
-                dims = tuple(shape)
-            except TypeError:
-                raise ArgumentError(f"{what}: a shape is an int or a tuple of ints, got {shape!r}") from None
+            dims = _extents(shape, what)
     try:
         return tuple([operator.index(d) for d in dims])
     except TypeError:

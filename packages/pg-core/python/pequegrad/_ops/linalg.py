@@ -4,6 +4,7 @@ shape.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -182,7 +183,7 @@ def matrix_power(x: TensorLike, n: int) -> Tensor:
     >>> pg.matrix_power(pg.Tensor([[1, 1], [0, 1]]), 3).tolist()
     [[1, 3], [0, 1]]
     """
-    x = as_tensor(x)
+    x, n = as_tensor(x), operator.index(n)
     if x.ndim < 2 or x.shape[-1] != x.shape[-2] or n < 0:
         raise ShapeError(f"matrix_power: needs square matrices and n >= 0, got shape {x.shape} and n = {n}")
     from .creation import eye

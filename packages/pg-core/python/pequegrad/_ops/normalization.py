@@ -261,7 +261,8 @@ def local_response_norm(
         raise InvalidValueError(f"local_response_norm: size must be at least 1, got {size}")
     n, c = x.shape[:2]
     squares = reshape_to(x * x, (n, c, math.prod(x.shape[2:])))
-    words = (2, size, 1, 1, 1, size // 2, 0, (size - 1) // 2, 0, 1, 1)
+    before, after = min(size // 2, c), min((size - 1) // 2, c)  # beyond the ends there are zeros only
+    words = (2, before + 1 + after, 1, 1, 1, before, 0, after, 0, 1, 1)
     total = reshape_to(_core.apply("reduce_window_sum", (squares,), words), x.shape)
     return x / (total * (alpha / size) + k) ** beta
 

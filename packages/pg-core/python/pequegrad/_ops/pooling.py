@@ -14,7 +14,7 @@ import numpy as np
 from .. import _core, dt
 from .._core import Tensor
 from ..errors import InvalidValueError, ShapeError
-from .common import TensorLike, as_tensor, cast, iota, reshape_to, to_float
+from .common import TensorLike, as_tensor, cast, check_table, iota, reshape_to, to_float
 from .convolution import Ints, batched, per_axis
 from .logic import where
 
@@ -190,6 +190,7 @@ def min_pool3d(
 
 def _counts(n: int, size: int, stride: int, low: int, high: int, margins_count: bool, pad: int) -> Any:
     """How many places of each window along one axis count."""
+    check_table((n + low + high - size) // stride + 1, "pooling")
     starts = np.arange((n + low + high - size) // stride + 1) * stride - low
     first, last = (-pad, n + pad) if margins_count else (0, n)
     return np.minimum(starts + size, last) - np.maximum(starts, first)

@@ -15,7 +15,7 @@ from .. import _core, dt
 from .._core import Tensor
 from ..errors import ArgumentError, InvalidValueError, ShapeError
 from .adaptive_pooling import _adaptive_avg
-from .common import TensorLike, as_tensor, cast, fill, reshape_to, to_float
+from .common import TensorLike, as_tensor, cast, check_table, fill, reshape_to, to_float
 from .convolution import per_axis
 from .indexing import take
 from .linalg import tensordot
@@ -110,6 +110,7 @@ def _extents(
 def _nearest(x: Tensor, axis: int, n: int, m: int, scale: float | None, exact: bool) -> Tensor:
     if n == m and scale is None:
         return x
+    check_table(m, "interpolate")
     step = np.float32(n / m if scale is None else scale)
     index = np.arange(m, dtype=np.float32) + np.float32(0.5 if exact else 0.0)
     return take(x, np.minimum(np.floor(index * step).astype(np.int64), n - 1), axis)
@@ -132,6 +133,7 @@ def _cubic(t: Any, a: float = -0.75) -> list[Any]:
 
 def _between(x: Tensor, axis: int, n: int, m: int, scale: float | None, corners: bool, cubic: bool) -> Tensor:
     kind = np.float64 if x.dtype is dt.float64 else np.float32
+    check_table(m, "interpolate")
     index: Any = np.arange(m, dtype=kind)
     step = kind(_step(n, m, scale, corners))
     places = index * step if corners else (index + kind(0.5)) * step - kind(0.5)
@@ -156,6 +158,7 @@ def _filtered(
     step = _step(n, m, scale, corners)
     wide = max(step, 1.0)
     support = (2.0 if cubic else 1.0) * wide
+    check_table(m * n, "interpolate")
     matrix = np.zeros((m, n))
     for i in range(m):
         centre = step * (i + 0.5)
@@ -190,6 +193,7 @@ def affine_grid(theta: TensorLike, size: Any, align_corners: bool = False) -> Te
     space = tuple(int(n) for n in size[2:])
     if min(space) < 1:
         raise ShapeError(f"affine_grid: every extent must be at least 1, got {space}")
+    check_table((rank + 1) * math.prod(space), "affine_grid")
     axes = []
     for n in space:
         steps = np.linspace(-1.0, 1.0, n) if n > 1 else np.zeros(1)
@@ -218,8 +222,6 @@ def grid_sample(
     [[[[2.0]]]]
     """
     x, grid = to_float(x), to_float(grid)
-    if grid.dtype.itemsize == 2:  # a place needs more digits than half-width floats have
-        grid = cast(grid, dt.float32)
     rank = x.ndim - 2
     if rank not in (2, 3) or grid.ndim != x.ndim or grid.shape[-1] != rank or grid.shape[0] != x.shape[0]:
         raise ShapeError(

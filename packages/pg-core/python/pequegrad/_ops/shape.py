@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _core, dt
 from .._core import Tensor
-from ..errors import ArgumentError, AxisError, InvalidValueError, ShapeError, TraceError
+from ..errors import ArgumentError, AxisError, InvalidValueError, PequegradError, ShapeError, TraceError
 from .common import (
     Axis,
     TensorLike,
@@ -21,6 +21,7 @@ from .common import (
     axes_of,
     axis_of,
     cast,
+    check_table,
     reshape_to,
     shape_of,
     spelled,
@@ -154,7 +155,8 @@ def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
     (2, 3)
     """
     out: tuple[int, ...] = ()
-    for shape in shapes:
+    for given in shapes:
+        shape = shape_of(given, "broadcast_shapes")
         a = (1,) * (len(shape) - len(out)) + out
         b = (1,) * (len(out) - len(shape)) + tuple(shape)
         for p, q in zip(a, b, strict=True):
@@ -242,7 +244,12 @@ def _together(xs: Any, what: str) -> list[Tensor]:
     """Tensors of one dtype."""
     if isinstance(xs, Tensor):
         return list(unstack(xs))
-    tensors = [as_tensor(x) for x in xs]
+    try:
+        tensors = [as_tensor(x) for x in xs]
+    except TypeError as error:
+        if isinstance(error, PequegradError):
+            raise
+        raise ArgumentError(f"{what}: takes a sequence of tensors, got {type(xs).__name__}") from None
     if not tensors:
         raise InvalidValueError(f"{what}: no tensors given; pass at least one")
     code, _ = _core.promote(*tensors)
@@ -325,7 +332,10 @@ def split(x: TensorLike, indices_or_sections: Any, axis: int = 0, *, dim: int | 
     if isinstance(indices_or_sections, (tuple, list, np.ndarray)):
         cuts = [
             0,
-            *[int(i) + length if int(i) < 0 else min(int(i), length) for i in indices_or_sections],
+            *[
+                int(i) + length if int(i) < 0 else min(int(i), length)
+                for i in np.asarray(indices_or_sections).tolist()
+            ],
             length,
         ]
     else:
@@ -335,6 +345,7 @@ def split(x: TensorLike, indices_or_sections: Any, axis: int = 0, *, dim: int | 
                 f"split: {length} elements along axis {at} do not divide into {parts} equal parts; give "
                 "indices"
             )
+        _check_count(parts, "split")
         cuts = list(range(0, length + 1, length // parts)) if length else [0] * (parts + 1)
     return [part(x, at, a, max(a, b)) for a, b in itertools.pairwise(cuts)]
 
@@ -349,9 +360,16 @@ def array_split(x: TensorLike, sections: int, axis: int = 0) -> list[Tensor]:
     at = axis_of(axis, x.ndim, "array_split")
     if sections < 1:
         raise InvalidValueError(f"array_split: needs at least 1 part, got {sections}")
+    _check_count(sections, "array_split")
     each, extra = divmod(x.shape[at], sections)
     cuts = np.cumsum([0] + [each + 1] * extra + [each] * (sections - extra)).tolist()
     return [part(x, at, a, b) for a, b in itertools.pairwise(cuts)]
+
+
+def _check_count(count: int, what: str) -> None:
+    """Parts without elements take no memory, but a tensor each."""
+    if count > 1 << 18:
+        raise InvalidValueError(f"{what}: {count} parts are too many")
 
 
 def part(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
@@ -371,6 +389,7 @@ def unstack(x: TensorLike, axis: int = 0) -> tuple[Tensor, ...]:
     x = as_tensor(x)
     at = axis_of(axis, x.ndim, "unstack")
     rest = x.shape[:at] + x.shape[at + 1 :]
+    _check_count(x.shape[at], "unstack")
     return tuple(reshape_to(part(x, at, i, i + 1), rest) for i in range(x.shape[at]))
 
 
@@ -443,6 +462,7 @@ def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> Tensor:
     if isinstance(repeats, Tensor) and repeats.is_abstract:
         raise TraceError("repeat: the counts must be known inside pg.jit; pass Python numbers")
     if isinstance(repeats, (tuple, list, np.ndarray, Tensor)) and np.ndim(np.asarray(repeats)) > 0:
+        check_table(x.shape[at], "repeat")
         counts = np.asarray(repeats)
         if counts.shape == (1,):
             counts = np.repeat(counts, x.shape[at])
@@ -489,6 +509,7 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
 
     for axis, (before, after) in enumerate(widths):
         if before or after:
+            check_table(x.shape[axis] + before + after, "pad")
             # NumPy says which element each new place takes.
             x = take(x, np.pad(np.arange(x.shape[axis]), (before, after), mode=mode), axis)  # type: ignore[call-overload]
     return x

@@ -190,6 +190,8 @@ def multigammaln(a: TensorLike, d: int) -> Tensor:
     size = operator.index(d)
     if size < 1:
         raise InvalidValueError(f"multigammaln: the dimension is at least 1, got {size}")
+    if size > 1000:
+        raise InvalidValueError(f"multigammaln: is a sum of {size} terms, more than 1000")
 
     def total(a: Tensor) -> Tensor:
         made = lgamma(a) + 0.25 * size * (size - 1) * math.log(math.pi)
