@@ -23,7 +23,7 @@ template <class X, class... C> PG_INLINE X poly_wide(X x, double c0, C... rest) 
   else return fma(poly_wide(x, rest...), x, c0);
 }
 
-/// a + b = sum + error, exactly (float32).
+/// a + b = sum + error, exactly.
 template <class X> struct Pair {
   X high, low;
 };
@@ -69,6 +69,16 @@ template <class X> PG_INLINE auto normal_tail(X a) {
 }
 template <class X> PG_INLINE X no_further(X x, float most) {  // keeps NaN
   return select(abs(x) > most, with_sign_of(like(x, most), x), x);
+}
+
+/// line x + cube x^3, the coefficients given in two parts each.
+template <class X, class N> PG_INLINE Pair<X> gelu_argument(X x, N line, N line_low, N cube, N cube_low) {
+  const X s = x * x, s_low = fma(x, x, -s), a = s * cube;
+  const auto p = two_sum(a, like(x, line));
+  const X rest = fma(s_low, cube, fma(s, cube_low, like(x, line_low)));
+  const X p_low = p.low + (fma(s, cube, -a) + rest);
+  const X w = x * p.high;
+  return {w, fma(x, p_low, fma(x, p.high, -w))};
 }
 
 /// x / (1 + e^-w) where w = high + low has the sign of x; as sigmoid, with the product inside, so that the
@@ -306,7 +316,7 @@ template <class X> PG_INLINE X gelu(X x) {
         const auto product = lower * t.high;
         const auto below = detail::scale(product + fma(lower, t.low, fma(lower, t.high, -product)), t.n);
         const auto above = fma(-v, detail::scale(t.high + t.low, t.n), v);
-        return select(v < 0.0f, below, select(v > 15.0f, v, above));
+        return select(v < 0.0f, below, select((v > 15.0f) | (v == 0.0f), v, above));
       },
       [](auto v) {
         const auto lower = select(v < -40.0, like(v, -40.0), v);
@@ -320,19 +330,18 @@ template <class X> PG_INLINE X gelu_tanh(X x) {
       x,
       [](auto v) {
         const auto c = detail::no_further(v, 12.0f);
-        const auto s = c * c, s_low = fma(c, c, -s), a = s * 0.0713548139f;
-        const auto p = detail::two_sum(a, like(v, 1.59576917f));
-        const auto p_low =
-            p.low + (fma(s, 0.0713548139f, -a) +
-                     fma(s_low, 0.0713548139f, fma(s, 2.39883247e-09f, like(v, -4.53406805e-08f))));
-        const auto w = c * p.high, w_low = fma(c, p_low, fma(c, p.high, -w));
-        return select(v > 12.0f, v, detail::gated(c, w, w_low));
+        const auto w =
+            detail::gelu_argument(c, 1.59576917f, -4.53406805e-08f, 0.0713548139f, 2.39883247e-09f);
+        return select((v > 12.0f) | (v == 0.0f), v, detail::gated(c, w.high, w.low));
       },
       [](auto v) {
-        const auto lower = select(v < -40.0, like(v, -40.0), v);
-        const auto w = lower * fma(lower * lower, 0.07135481627260025, like(lower, 1.5957691216057308));
-        const auto e = libm<Libm::exp>(-abs(w));
-        return lower * (select(w < 0.0, e, 1.0) / (1.0 + e));
+        const auto lower = select(v < -40.0, like(v, -40.0), v), c = select(v > 40.0, like(v, 40.0), lower);
+        const auto w = detail::gelu_argument(c, 1.5957691216057308, -9.96930880911092e-17,
+                                             0.07135481627260025, -6.175149918155315e-19);
+        const auto negative = w.high < 0.0;
+        const auto e = libm<Libm::exp>(-abs(w.high));
+        const auto exact = fma(e, select(negative, w.low, -w.low), e);
+        return lower * (select(negative, exact, 1.0) / (1.0 + exact));
       });
 }
 
@@ -341,9 +350,8 @@ template <class X> PG_INLINE X silu(X x) {
   return by_width(
       x,
       [](auto v) {
-        const auto lower = select(v < -120.0f, like(v, -120.0f), v);
         const auto w = detail::no_further(v, 120.0f);
-        return detail::gated(lower, w, like(v, 0.0f));
+        return select((v > 120.0f) | (v == 0.0f), v, detail::gated(w, w, like(v, 0.0f)));
       },
       [](auto v) {
         const auto lower = select(v < -800.0, like(v, -800.0), v);

@@ -141,7 +141,7 @@ void elementwise() {
   int checked = 0;
   for (const Op* op : all_ops()) {
     const auto stated = [](const Fact& f) { return f.kind != FactKind::none; };
-    if (!op->elementwise() || op == &where_op || op == &astype_op ||
+    if (!op->elementwise() || op == &where_op || op == &astype_op || op == &zeta_op ||
         !std::any_of(op->facts.begin(), op->facts.end(), stated))
       continue;
     const OpenTrace trace(false);
@@ -155,6 +155,9 @@ void elementwise() {
     ++checked;
   }
   CHECK(checked >= 30);
+  law_of("zeta",
+         [](const Nodes& x) { return Nodes{binary(zeta_op, fill_like(2.5, x[0]), x[0] * x[0] + 0.5)}; },
+         {{5}});  // by its first operand it raises
   law_of("where",
          [](const Nodes& x) {
            return Nodes{where(binary(less_op, x[0], x[1]), x[0] * x[1], unary(exp_op, x[1]))};

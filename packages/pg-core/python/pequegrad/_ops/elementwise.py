@@ -216,12 +216,14 @@ def cbrt(x: TensorLike) -> Tensor:
     [-2.0]
     """
     x = to_float(x)
-    root = copysign(_core.elementwise("pow", _core.apply("abs", (x,)), 1 / 3), x)
-    # One Newton step takes away the rounding of 1/3; zeros and infinities have no step.
-    safe = where((x == 0) | _core.apply("isinf", (x,)), 1.0, root)
-    return where(
-        (x == 0) | _core.apply("isinf", (x,)), root, safe - (safe * safe * safe - x) / (3.0 * safe * safe)
-    )
+    wide = cast(x, dt.float64)
+    plain = (wide == 0) | ~isfinite(wide)
+    tiny = abs(wide) < 2.0**-1000
+    size = abs(where(plain, 1.0, wide)) * where(tiny, 2.0**54, 1.0)
+    root = _core.elementwise("pow", size, 1 / 3)
+    # One Newton step takes away the rounding of 1/3.
+    root = root - (root * root * root - size) / (3.0 * root * root)
+    return cast(where(plain, wide, copysign(root * where(tiny, 2.0**-18, 1.0), wide)), x.dtype)
 
 
 def hypot(x: TensorLike, y: TensorLike) -> Tensor:

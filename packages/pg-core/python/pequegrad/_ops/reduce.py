@@ -372,7 +372,9 @@ def logsumexp(
     x = to_float(x)
     axes = axes_of(axis, x.ndim, "logsumexp")
     shift = shift_of(x, axes)
-    total = log(_reduce("reduce_sum", exp(x - shift), axes, True)) + shift
+    # Where the two parts cancel, the sum's last digits count.
+    powers = cast(exp(x - shift), dt.float64)
+    total = cast(log(_reduce("reduce_sum", powers, axes, True)) + cast(shift, dt.float64), x.dtype)
     return total if keepdims else reshape_to(total, [d for i, d in enumerate(x.shape) if i not in axes])
 
 

@@ -110,7 +110,8 @@ void cumulative(Cumulative op, DType dtype, const void* in, void* out, int64_t o
                 int64_t inner, bool reverse) {
   with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
-    using C = Accumulator<T>;
+    // Running totals of a million float32 in float32 would lose their last four digits.
+    using C = std::conditional_t<std::is_floating_point_v<Accumulator<T>>, double, Accumulator<T>>;
     using W = Wide<T>;
     const T* const x = static_cast<const T*>(in);
     T* const y = static_cast<T*>(out);
