@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from rows import ALL, FLOATS, INTS, REAL, A, I, Row, S
+from rows import ALL, REAL, TO_FLOAT, A, I, Row, S
 
 _UFUNC = {"set": None, "add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum}
 
@@ -64,10 +64,14 @@ def _segment(ufunc: Any, start: Any) -> Any:
 
 
 def _lowest(kind: Any) -> Any:
+    if kind.kind == "b":
+        return False
     return -np.inf if kind.kind == "f" else np.iinfo(kind).min
 
 
 def _highest(kind: Any) -> Any:
+    if kind.kind == "b":
+        return True
     return np.inf if kind.kind == "f" else np.iinfo(kind).max
 
 
@@ -130,7 +134,7 @@ ROWS = [
             [S(A(4, 3), 0, I(4, 6, 3), A(6, 3), mode)],
             _scatter,
             dtypes=REAL,
-            diff=(0, 3) if mode != "mul" else (0,),
+            diff=(0, 3),
             tolerance=8,
             why=mode,
         )
@@ -149,8 +153,8 @@ ROWS = [
             "scatter_reduce",
             [S(A(4, 3), 0, I(4, 6, 3), A(6, 3), reduce, include)],
             _reduce,
-            dtypes=("float32", "float64", "int32"),
-            diff=(0, 3) if reduce != "prod" else (0,),
+            dtypes=ALL if reduce in ("amin", "amax") else REAL,
+            diff=(0, 3),
             tolerance=8,
             why=f"{reduce} {include}",
         )
@@ -189,27 +193,25 @@ ROWS = [
         [S(A(6), I(4, 6), 4), S(A(6, 2), I(5, 6), 3)],
         _segment(np.multiply, lambda k: 1),
         dtypes=REAL,
-        diff=(),
         tolerance=8,
     ),
     Row(
         "segment_max",
         [S(A(24, distinct=True), I(3, 24), 3), S(A(19, 2, distinct=True), I(4, 19), 3)],
         _segment(np.maximum, _lowest),
-        dtypes=REAL,
+        dtypes=ALL,
     ),
     Row(
         "segment_min",
         [S(A(24, distinct=True), I(3, 24), 3), S(A(19, 2, distinct=True), I(4, 19), 3)],
         _segment(np.minimum, _highest),
-        dtypes=REAL,
+        dtypes=ALL,
     ),
     Row(
         "segment_mean",
         [S(A(6), I(4, 6), 4), S(A(6, 2), I(5, 6), 3)],
         _segment_mean,
-        dtypes=(*FLOATS, *INTS),
-        out="float",
+        **TO_FLOAT,
         tolerance=8,
     ),
 ]

@@ -15,6 +15,7 @@ from op_samples import ELSEWHERE, ROWS
 
 HERE = Path(__file__).parent
 LEAVES = {"buffer", "number", "full", "param", "alias"}
+REPLACED = {"psum", "all_gather"}  # by other records, before their vmap ends: tested in test_vmap.py
 
 
 def public_functions() -> dict[str, types.FunctionType]:
@@ -84,7 +85,7 @@ def test_every_record_is_documented_and_used_by_a_row() -> None:
     records = set(pg._core.op_names())
     assert len(records) <= 120
     assert all(pg._core.op_doc(name) for name in records)
-    unused = records - used - LEAVES - {"stop_gradient"}
+    unused = records - used - LEAVES - REPLACED - {"stop_gradient"}
     assert not unused, f"no row of op_samples.py uses {sorted(unused)}"
 
 

@@ -16,7 +16,7 @@ from typing import Any as _Any
 from . import debug, device, dt, errors, pytree
 
 from .tensor import Tensor  # isort: skip - sets the hooks that everything below needs
-from . import linalg, random
+from . import collectives, linalg, random
 from ._ops.activations import (
     celu,
     elu,
@@ -421,6 +421,7 @@ from ._ops.statistics import (
 )
 from ._ops.vectors import cross, nextafter, vecdot
 from .autodiff import fngrad, grad, jvp, stop_gradient, value_and_grad, vjp
+from .batching import vmap
 from .device import Device, set_default_device, sync_cuda_device
 from .dt import (
     DType,
@@ -460,9 +461,11 @@ from .errors import (
 from .evaluate import eval
 from .gradcheck import check_grads
 from .graph_trace import GraphTrace
+from .jacobians import fnhessian, fnhvp, fnjacobian, fnvhp, hessian, jacfwd, jacrev, linearize
 from .jit import jit
 from .nans import debug_nans
 from .random import manual_seed, rand, randn
+from .taylor import jet, taylor_expand
 from .tracing import make_trace
 
 from . import image, integrate  # isort: skip - libraries over everything above

@@ -136,6 +136,8 @@ def rebind(handle: Tensor, value: Tensor) -> None:
 
 def op_names() -> list[str]: ...
 def op_doc(op: str) -> str: ...
+def op_rules(op: str) -> dict[str, Any]:
+    """Which rules of transforms a record states: arity, facts, joint, transpose, jvp, batch."""
 
 # ---- data in and out
 
@@ -154,16 +156,25 @@ def eval_many(tensors: Sequence[Tensor]) -> None:
 # ---- traces and differentiation (transforms.md 2.1). Handles stand for nodes.
 
 class Trace:
-    """``with Trace(abstract) as t``: nodes made inside carry serials and are interned."""
+    """``with Trace(abstract) as t``: nodes made inside carry serials and are interned.
 
-    def __init__(self, abstract: bool) -> None: ...
+    An abstract trace has placeholders. It captures handles from outside as hidden inputs (jit), unless ``captures=False``
+    (vmap)."""
+
+    def __init__(self, abstract: bool, captures: bool | None = None) -> None: ...
     def __enter__(self) -> Trace: ...
     def __exit__(self, *exc: object) -> None: ...
     def alias(self, x: Tensor) -> Tensor: ...
     def param(self, shape: Sequence[int], dtype: int, weak: bool, device: tuple[int, int]) -> Tensor: ...
+    def batch(
+        self, outs: Sequence[Tensor], params: Sequence[Tensor], values: Sequence[Tensor], size: int
+    ) -> list[tuple[Tensor, bool]]:
+        """Closes a vmap trace: the outputs for every example, batch axis first, and whether they differ between examples."""
 
 class Pullback:
     def __call__(self, cotangents: Sequence[Tensor | None]) -> list[Tensor | None]: ...
+    def push(self, tangents: Sequence[Tensor | None]) -> list[Tensor | None]: ...
+    def push_many(self, tangents: Sequence[Tensor], size: int) -> list[tuple[Tensor | None, bool]]: ...
 
 def vjp(outs: Sequence[Tensor], stand_ins: Sequence[Tensor], inputs: Sequence[Tensor]) -> tuple[list[Tensor], Pullback]:
     """Rebuild ``outs`` with every stand-in replaced by its input; the pullback transposes the linear part. None is zero."""
@@ -174,6 +185,14 @@ def jvp(
     inputs: Sequence[Tensor],
     tangents: Sequence[Tensor | None],
 ) -> tuple[list[Tensor], list[Tensor | None]]: ...
+
+def jet(
+    outs: Sequence[Tensor],
+    stand_ins: Sequence[Tensor],
+    coefficients: Sequence[Sequence[Tensor | None]],
+    order: int,
+) -> list[list[Tensor | None]]:
+    """Taylor coefficients 0 ... order of the outputs, given those of the inputs. None is zero."""
 
 # ---- jit
 

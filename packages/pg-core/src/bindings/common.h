@@ -22,7 +22,7 @@ struct TensorObject {
   PyObject_HEAD Node* node;  // owned; never null once constructed
   PyObject* weakrefs;
   TensorObject *previous, *next;  // all handles of the process, for the flush of pending graphs
-  int64_t trace;                  // id of the jit trace that made this handle, 0 outside
+  int64_t trace;                  // id of the abstract trace that made this handle, 0 outside
 };
 
 extern PyTypeObject* tensor_type;

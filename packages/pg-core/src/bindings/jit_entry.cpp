@@ -61,7 +61,7 @@ struct Collector {
   NodeRef result(py::handle tensor) {
     require(is_tensor(tensor.ptr()), ErrorKind::type, "outs must be tensors");
     TensorObject* handle = as_tensor(tensor.ptr());
-    if (handle->trace == trace.id() || handle->node->abstract) return NodeRef::share(handle->node);
+    if (trace.made(handle) || handle->node->abstract) return NodeRef::share(handle->node);
     // A handle from outside: its value at the end of the call.
     if (const Capture* c = trace.find_capture(handle)) {
       if (c->written) return trace.open() ? NodeRef::share(handle->node) : c->written;

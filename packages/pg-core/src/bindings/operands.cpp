@@ -161,7 +161,7 @@ NodeRef realize(const Operand& operand, WeakDType type, const Shape& shape, Devi
   if (!operand.node) {
     const Aval aval{shape, type.dtype, type.weak, device};
     const int64_t bits = operand.number.bits(type.dtype);
-    return abstract_trace_open() ? full_node(bits, aval) : number_node(bits, aval);
+    return numbers_literal() ? full_node(bits, aval) : number_node(bits, aval);
   }
   NodeRef node = operand.node;
   if (node->dtype != type.dtype) node = astype(node, type.dtype);

@@ -160,7 +160,7 @@ void bind_ops(py::module_& m) {
       [](py::handle value, int dtype, bool weak, py::handle shape, std::pair<int, int> device) {
         const Aval aval = aval_of(dtype, weak, shape, device);
         const int64_t bits = number_of(value).bits(aval.dtype);
-        return abstract_trace_open() ? full_node(bits, aval) : number_node(bits, aval);
+        return numbers_literal() ? full_node(bits, aval) : number_node(bits, aval);
       },
       py::arg("value"), py::arg("dtype"), py::arg("weak"), py::arg("shape"), py::arg("device"),
       "A filled tensor: a run-time number outside a jit trace, a literal inside.");
@@ -221,6 +221,24 @@ void bind_ops(py::module_& m) {
         return op->doc;
       },
       py::arg("op"), "What a record says it does.");
+  m.def(
+      "op_rules",
+      [](const std::string& name) {
+        const Op* op = find_op(name);
+        require(op != nullptr, ErrorKind::value, [&] { return concat("no op is called '", name, "'"); });
+        static const char* kinds[] = {"none", "linear", "partial", "jvp"};
+        py::list facts;
+        for (const Fact& fact : op->facts) facts.append(kinds[static_cast<int>(fact.kind)]);
+        py::dict out;
+        out["arity"] = op->arity;
+        out["facts"] = facts;
+        out["joint"] = op->joint;
+        out["transpose"] = op->transpose != nullptr;
+        out["jvp"] = op->jvp != nullptr;
+        out["batch"] = op->batch != nullptr || op->elementwise();
+        return out;
+      },
+      py::arg("op"), "Which rules of transforms a record states.");
 }
 
 }  // namespace pg::bindings

@@ -54,7 +54,7 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     if (!self) throw_python_error();
     TensorObject* t = as_tensor(self);
     t->node = node.detach();
-    t->trace = current_jit_trace_id();
+    t->trace = current_trace_id();
     enter_ring(t);
     return self;
   });
@@ -97,7 +97,7 @@ bool same_type(PyObject* a, PyObject* b) {
 template <Slot S> PyObject* binary_slot(PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
     const Op& op = *slot_ops[S];
-    if (same_type(a, b) && current_jit_trace_id() == 0) {
+    if (same_type(a, b) && current_trace_id() == 0) {
       const Borrowed operands(a, b);
       return finish(make(op, std::span<const NodeRef>(operands.pair, 2)));
     }
@@ -233,7 +233,7 @@ PyObject* wrap(NodeRef node) {
   if (!self) return nullptr;
   TensorObject* t = as_tensor(self);
   t->node = node.detach();
-  t->trace = current_jit_trace_id();
+  t->trace = current_trace_id();
   enter_ring(t);
   return self;
 }

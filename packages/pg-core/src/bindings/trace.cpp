@@ -13,7 +13,7 @@
 namespace pg::bindings {
 namespace {
 
-PG_THREAD_LOCAL Trace* jit_trace = nullptr;
+PG_THREAD_LOCAL Trace* innermost = nullptr;
 
 std::vector<NodeRef> nodes_of(const py::sequence& tensors, bool none_allowed = false) {
   std::vector<NodeRef> out;
@@ -35,31 +35,49 @@ py::list tensors_of(std::span<const NodeRef> nodes) {
   return out;
 }
 
-/// The pullback of vjp: may be called any number of times.
+/// (tensor, does it differ from example to example) each; the tensor is None for zero.
+py::list pairs_of(std::span<const Batched> found) {
+  py::list out;
+  for (const auto& [node, batched] : found)
+    out.append(py::make_tuple(node ? wrap_object(node) : py::none(), batched));
+  return out;
+}
+
+/// The linear part of a function at one point: may be used any number of times, both ways.
 struct Pullback {
   Linearized linear;
   py::list operator()(const py::sequence& cotangents) const {
     return tensors_of(pull(linear, nodes_of(cotangents, true)));
   }
+  py::list pushed(const py::sequence& tangents) const {
+    return tensors_of(push(linear, nodes_of(tangents, true)));
+  }
+  py::list pushed_many(const py::sequence& tangents, int64_t size) const {
+    return pairs_of(push_many(linear, nodes_of(tangents, true), size));
+  }
 };
 
 }  // namespace
 
-Trace* current_jit_trace() { return jit_trace; }
-int64_t current_jit_trace_id() { return jit_trace ? jit_trace->id() : 0; }
+Trace* current_trace() { return innermost; }
+int64_t current_trace_id() { return innermost ? innermost->id() : 0; }
+bool hidden_by_trace(const TensorObject* handle) { return innermost && innermost->hides(handle); }
 
-Trace::Trace(bool abstract) : abstract_(abstract) {}
+Trace::Trace(bool abstract, bool captures) : abstract_(abstract), capturing_(captures) {
+  require(abstract || !captures, ErrorKind::trace, "only an abstract trace captures handles");
+}
 Trace::~Trace() {
   if (open()) exit();
 }
 
 void Trace::enter() {
   require(!open() && id_ == 0, ErrorKind::trace, "a Trace is entered once");
-  trace_ = std::make_unique<OpenTrace>(abstract_);
+  trace_ = std::make_unique<OpenTrace>(abstract_, capturing_);
   start_ = trace_->start();
   id_ = trace_->id();
-  outer_ = jit_trace;
-  if (abstract_) jit_trace = this;
+  if (!abstract_) return;
+  outer_ = innermost;
+  innermost = this;
 }
 
 void Trace::exit() {
@@ -70,7 +88,13 @@ void Trace::exit() {
     c.written = NodeRef::share(t->node);
     NodeRef::adopt(std::exchange(t->node, NodeRef(c.original).detach()));
   }
-  if (abstract_) jit_trace = outer_;
+  if (abstract_) {
+    innermost = outer_;
+    if (outer_) {
+      outer_->inner_.insert(id_);
+      outer_->inner_.insert(inner_.begin(), inner_.end());
+    }
+  }
   trace_.reset();
 }
 
@@ -92,31 +116,58 @@ NodeRef Trace::param_of(TensorObject* handle) const {
   return found == params_.end() ? NodeRef() : found->second;
 }
 
+bool Trace::hides(const TensorObject* handle) const {
+  if (made(handle)) return false;
+  return capturing_ || (outer_ && outer_->hides(handle));
+}
+
+bool Trace::depends_on_params(const NodeRef& node) const {
+  for (const Node* below : reachable(std::span(&node, 1), start_))
+    if (below->op == &param_op && below->attrs[0] == id_) return true;
+  return false;
+}
+
 NodeRef Trace::read(TensorObject* handle) {
-  // A handle made inside names a node of the trace already; one made in an outer jit trace names a
-  // placeholder there.
-  if (handle->trace == id_ || handle->node->abstract) return NodeRef::share(handle->node);
+  // A handle made inside names a node of the trace already; one made in an outer trace may name a placeholder
+  // there.
+  if (made(handle) || handle->node->abstract) return NodeRef::share(handle->node);
+  if (!capturing_) return outer_ ? outer_->read(handle) : NodeRef::share(handle->node);
   Capture& c = capture(handle);
   if (c.written) return NodeRef::share(handle->node);
-  if (!c.param)
+  if (!c.param) {
     c.param = param_node(c.original->aval(),
                          static_cast<int64_t>(1) << 32 | static_cast<int64_t>(known_.at(handle)));
+    c.param->attrs[0] = id_;  // a trace inside of this one may be open
+  }
   return c.param;
 }
 
 void Trace::write(TensorObject* handle, NodeRef node) {
-  if (handle->trace != id_) capture(handle).written = node;
+  if (!made(handle)) {
+    if (capturing_) capture(handle).written = node;
+    else {
+      require(!node->abstract || !depends_on_params(node), ErrorKind::trace, [&] {
+        const Location here = nearest_user_location();
+        return concat(
+            "vmap: a tensor from outside of the mapped function is assigned a value that differs from "
+            "example to example",
+            here.code ? concat(" (", format_location(here), ")") : "",
+            "; return the value, and assign it outside");
+      });
+      if (outer_) return outer_->write(handle, std::move(node));
+    }
+  }
   NodeRef::adopt(std::exchange(handle->node, node.detach()));
 }
 
 NodeRef node_of(TensorObject* tensor) {
-  if (jit_trace) [[unlikely]]
-    return jit_trace->read(tensor);
+  if (innermost) [[unlikely]]
+    return innermost->read(tensor);
   return NodeRef::share(tensor->node);
 }
 
 void rebind(TensorObject* tensor, NodeRef node) {
-  if (jit_trace) return jit_trace->write(tensor, std::move(node));
+  if (innermost) return innermost->write(tensor, std::move(node));
   NodeRef::adopt(std::exchange(tensor->node, node.detach()));
 }
 
@@ -155,7 +206,10 @@ void count_pending(const Node& node) {
 
 void bind_traces(py::module_& m) {
   py::class_<Trace>(m, "Trace", "with Trace(abstract) as t: nodes made inside are interned and ordered.")
-      .def(py::init<bool>(), py::arg("abstract"))
+      .def(py::init([](bool abstract, std::optional<bool> captures) {
+             return std::make_unique<Trace>(abstract, captures.value_or(abstract));
+           }),
+           py::arg("abstract"), py::arg("captures") = py::none())
       .def(
           "__enter__",
           [](Trace& t) -> Trace& {
@@ -175,16 +229,41 @@ void bind_traces(py::module_& m) {
             NodeRef node = param_node(
                 Aval{parse_ints(shape, "shape"), dtype_of_code(dtype), weak, device_of_pair(device)},
                 position.fetch_add(1));
+            node->attrs[0] = t.id();  // a trace inside of this one may be open
             py::object handle = wrap_object(node);
             t.add_param(as_tensor(handle.ptr()), std::move(node));
             return handle;
           },
           py::arg("shape"), py::arg("dtype"), py::arg("weak"), py::arg("device"),
-          "A placeholder without a value.");
+          "A placeholder without a value.")
+      .def(
+          "batch",
+          [](Trace& t, const py::sequence& outs, const py::sequence& params, const py::sequence& values,
+             int64_t size) {
+            require(t.open() && t.abstract() && !t.capturing(), ErrorKind::trace,
+                    "batch needs an open vmap trace");
+            const std::vector<NodeRef> outputs = nodes_of(outs), given = nodes_of(values);
+            std::vector<NodeRef> roots;
+            for (py::handle p : params) {
+              require(is_tensor(p.ptr()), ErrorKind::type, "params must be tensors");
+              roots.push_back(t.param_of(as_tensor(p.ptr())));
+              require(roots.back() != nullptr, ErrorKind::trace, "params must be placeholders of the trace");
+            }
+            require(roots.size() == given.size(), ErrorKind::value, "one value per placeholder is needed");
+            t.exit();  // what follows belongs to the trace around
+            return pairs_of(batch(outputs, roots, given, size));
+          },
+          py::arg("outs"), py::arg("params"), py::arg("values"), py::arg("size"),
+          "Closes a vmap trace: the outputs for every example, and whether they differ between examples.");
 
-  py::class_<Pullback>(m, "Pullback",
-                       "Maps cotangents of the outputs to cotangents of the inputs; None is zero.")
-      .def("__call__", &Pullback::operator(), py::arg("cotangents"));
+  py::class_<Pullback>(
+      m, "Pullback",
+      "Maps cotangents of the outputs to cotangents of the inputs; None is zero. `push` goes the other way.")
+      .def("__call__", &Pullback::operator(), py::arg("cotangents"))
+      .def("push", &Pullback::pushed, py::arg("tangents"),
+           "Maps tangents of the inputs to tangents of the outputs; None is zero.")
+      .def("push_many", &Pullback::pushed_many, py::arg("tangents"), py::arg("size"),
+           "The same for many tangents of each input, along a new first axis.");
 
   m.def(
       "vjp",
@@ -205,6 +284,19 @@ void bind_traces(py::module_& m) {
       },
       py::arg("outs"), py::arg("stand_ins"), py::arg("inputs"), py::arg("tangents"),
       "The outputs on the real inputs, and their tangents.");
+  m.def(
+      "jet",
+      [](const py::sequence& outs, const py::sequence& stand_ins, const py::sequence& coefficients,
+         int order) {
+        std::vector<std::vector<NodeRef>> curves;
+        for (py::handle c : coefficients) curves.push_back(nodes_of(py::cast<py::sequence>(c), true));
+        py::list out;
+        for (const std::vector<NodeRef>& c : jet(nodes_of(outs), nodes_of(stand_ins), curves, order))
+          out.append(tensors_of(c));
+        return out;
+      },
+      py::arg("outs"), py::arg("stand_ins"), py::arg("coefficients"), py::arg("order"),
+      "Taylor coefficients of the outputs, given those of the inputs; None is zero.");
 }
 
 }  // namespace pg::bindings

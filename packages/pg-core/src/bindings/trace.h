@@ -2,6 +2,7 @@
 // Traces as Python opens them, and what a jit trace notes about handles from outside.
 
 #include <unordered_map>
+#include <unordered_set>
 
 #include "bindings/common.h"
 
@@ -15,11 +16,12 @@ struct Capture {
   NodeRef written;    // what it names at the end of the trace, when the trace rebound it
 };
 
-/// One open trace. An abstract one is a jit trace: handles from outside become hidden inputs, and rebinding
-/// them a hidden output.
+/// One open trace. In an abstract one there are placeholders. Such a trace either captures: it is a jit
+/// trace, where handles from outside become hidden inputs, and rebinding them a hidden output. Or it does
+/// not: it is a vmap trace, where handles from outside are what they are around it.
 class Trace {
  public:
-  explicit Trace(bool abstract);
+  Trace(bool abstract, bool captures);
   ~Trace();
   void enter();
   /// Closes the trace; rebound handles name again what they named before.
@@ -27,6 +29,7 @@ class Trace {
 
   bool open() const { return static_cast<bool>(trace_); }
   bool abstract() const { return abstract_; }
+  bool capturing() const { return capturing_; }
   uint64_t start() const { return start_; }
   int64_t id() const { return id_; }
   const std::vector<Capture>& captures() const { return captures_; }
@@ -38,23 +41,32 @@ class Trace {
   /// What the handle of a placeholder named at first; null for any other handle.
   NodeRef param_of(TensorObject* handle) const;
 
+  /// Was the handle made while this trace was open?
+  bool made(const TensorObject* handle) const {
+    return handle->trace == id_ || (handle->trace && inner_.contains(handle->trace));
+  }
+  /// Must the present value of the handle not be read, because a jit trace around has it as an input?
+  bool hides(const TensorObject* handle) const;
+
   NodeRef read(TensorObject* handle);
   void write(TensorObject* handle, NodeRef node);
 
  private:
   Capture& capture(TensorObject* handle);
+  bool depends_on_params(const NodeRef& node) const;
 
-  bool abstract_;
+  bool abstract_, capturing_;
   uint64_t start_ = 0;
   int64_t id_ = 0;
   std::unique_ptr<OpenTrace> trace_;
   Trace* outer_ = nullptr;
+  std::unordered_set<int64_t> inner_;  // abstract traces that opened and closed while this one was open
   std::vector<Capture> captures_;
   std::unordered_map<TensorObject*, size_t> known_;
   std::unordered_map<TensorObject*, NodeRef> params_;
 };
 
-/// The innermost open jit trace of this thread.
-Trace* current_jit_trace();
+/// The innermost open abstract trace of this thread.
+Trace* current_trace();
 
 }  // namespace pg::bindings

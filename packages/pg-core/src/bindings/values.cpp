@@ -12,16 +12,9 @@
 namespace pg::bindings {
 namespace {
 
-/// Met from inside a jit trace, a tensor made outside is a hidden input: its present value must not be read
-/// into the program.
-bool is_hidden_input(const TensorObject* t) {
-  const int64_t trace = current_jit_trace_id();
-  return trace != 0 && t->trace != trace;
-}
-
 PyObject* eval_method(PyObject* self, PyObject*) {
   TensorObject* t = as_tensor(self);
-  if (t->node->evaluated() || (!t->node->abstract && is_hidden_input(t))) return Py_NewRef(self);
+  if (t->node->evaluated() || (!t->node->abstract && hidden_by_trace(t))) return Py_NewRef(self);
   return guarded([&]() -> PyObject* {
     evaluated(t, ".eval()");
     return Py_NewRef(self);
@@ -53,7 +46,7 @@ PyObject* get_size(PyObject* self, void*) {
   return guarded([&] { return PyLong_FromLongLong(count_of(node_behind(self).shape)); });
 }
 PyObject* get_abstract(PyObject* self, void*) {
-  return PyBool_FromLong(node_behind(self).abstract || is_hidden_input(as_tensor(self)));
+  return PyBool_FromLong(node_behind(self).abstract || hidden_by_trace(as_tensor(self)));
 }
 PyObject* get_weak(PyObject* self, void*) { return PyBool_FromLong(node_behind(self).weak); }
 
@@ -115,7 +108,7 @@ PyObject* scalar_object(const Node& node, const char* what) {
 
 Node* evaluated(TensorObject* tensor, const char* what) {
   Node* node = tensor->node;
-  const bool hidden = is_hidden_input(tensor);
+  const bool hidden = hidden_by_trace(tensor);
   if (node->evaluated() && !hidden) return node;
   if (node->abstract || hidden) {
     const Location here = nearest_user_location();

@@ -10,8 +10,11 @@ void make_tensor_type(py::module_& m);
 /// `self op= other` once `self op other` is known: keeps dtype and shape.
 void rebind_in_place(TensorObject* self, TensorObject* result);
 
-/// Id of the jit trace open on this thread, 0 when there is none.
-int64_t current_jit_trace_id();
+/// Id of the innermost abstract trace open on this thread, 0 when there is none.
+int64_t current_trace_id();
+/// Met from inside a jit trace, a tensor made outside is a hidden input: its present value must not be read
+/// into the program.
+bool hidden_by_trace(const TensorObject* handle);
 
 PyMethodDef* tensor_methods();
 PyGetSetDef* tensor_getset();

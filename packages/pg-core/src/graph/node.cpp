@@ -1,4 +1,5 @@
 #include "graph/node.h"
+#include "graph/batch.h"
 
 #include <algorithm>
 #include <cmath>
@@ -76,6 +77,7 @@ struct TraceState {
 PG_THREAD_LOCAL int trace_depth = 0;
 PG_THREAD_LOCAL int abstract_depth = 0;
 PG_THREAD_LOCAL const Location* stated_location = nullptr;
+PG_THREAD_LOCAL int literal_depth = 0;
 
 TraceState& trace_state() {
   static thread_local TraceState state;
@@ -217,12 +219,14 @@ const Op& alias_op = define({.name = "alias",
                              .facts = {linear()},
                              .joint = true,
                              .transpose = transpose_same,
+                             .batch = batch_same,
                              .unique = true});
 const Op& stop_gradient_op = define({.name = "stop_gradient",
                                      .doc = "The same value, treated as a constant by differentiation.",
                                      .infer = infer_same,
                                      .lower = Identity{},
-                                     .facts = {no_derivative()}});
+                                     .facts = {no_derivative()},
+                                     .batch = batch_same});
 
 void destroy(Node* node) {
   // The dead are chained through `serial`, a field nobody reads any more, so that chains of any depth are
@@ -368,9 +372,11 @@ bool is_full_of(const NodeRef& x, double value) {
 // ---- traces
 // --------------------------------------------------------------------------------------------------------------
 
-OpenTrace::OpenTrace(bool abstract)
-    : start_(next_serial.fetch_add(1)), id_(next_trace.fetch_add(1)), abstract_(abstract) {
+OpenTrace::OpenTrace(bool abstract, bool literals)
+    : start_(next_serial.fetch_add(1)), id_(next_trace.fetch_add(1)), abstract_(abstract),
+      literals_(literals) {
   ++trace_depth;
+  literal_depth += literals_;
   open_traces.fetch_add(1);
   if (!abstract) return;
   ++abstract_depth;
@@ -379,6 +385,7 @@ OpenTrace::OpenTrace(bool abstract)
 
 OpenTrace::~OpenTrace() {
   TraceState& trace = trace_state();
+  literal_depth -= literals_;
   if (abstract_) {
     trace.abstract_ids.pop_back();
     --abstract_depth;
@@ -396,7 +403,7 @@ OpenTrace::~OpenTrace() {
 }
 
 bool trace_open() { return trace_depth > 0; }
-bool abstract_trace_open() { return abstract_depth > 0; }
+bool numbers_literal() { return literal_depth > 0; }
 
 bool edges_needed(const Node& node) {
   // Exact per thread would need the owner; a node with a serial was made inside some trace, and while any is

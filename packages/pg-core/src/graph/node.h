@@ -80,7 +80,9 @@ bool is_full_of(const NodeRef& x, double value);  // compares bits for zero's si
 /// evaluated nodes.
 class OpenTrace {
  public:
-  explicit OpenTrace(bool abstract);  // abstract: jit / vmap, whose placeholders have no value
+  /// abstract: jit / vmap, whose placeholders have no value; literals: jit, where numbers are part of the
+  /// program.
+  explicit OpenTrace(bool abstract, bool literals = false);
   ~OpenTrace();
   OpenTrace(const OpenTrace&) = delete;
   uint64_t start() const { return start_; }  // serial at which this trace began
@@ -89,10 +91,10 @@ class OpenTrace {
  private:
   uint64_t start_;
   int64_t id_;
-  bool abstract_;
+  bool abstract_, literals_;
 };
-bool trace_open();           // any trace on this thread
-bool abstract_trace_open();  // jit / vmap on this thread: Python numbers become literals
+bool trace_open();       // any trace on this thread
+bool numbers_literal();  // Python numbers become literals: a jit trace is open on this thread
 /// May evaluation drop this node's inputs? (I4)
 bool edges_needed(const Node& node);
 

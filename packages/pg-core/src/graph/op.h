@@ -25,6 +25,8 @@ namespace pg {
 
 struct Node;
 using NodeRef = Ref<Node>;
+struct Batched;
+struct BatchArgs;
 
 /// Attribute words of a node: axes, slices, values by their bits. Equal words mean equal attributes, to the
 /// last bit.
@@ -58,6 +60,9 @@ using Jvp = NodeRef (*)(const RuleArgs&, std::span<const NodeRef> t);
 /// The cotangent of linear operand i, given the cotangent of the result; `type` is the operand's abstract
 /// value.
 using Transpose = NodeRef (*)(const NodeRef& ct, const RuleArgs&, const Aval& type, int i);
+
+/// The op on operands of which at least one has a batch axis; see graph/batch.h.
+using Batch = Batched (*)(const BatchArgs&);
 
 enum class FactKind : uint8_t { none, linear, partial, jvp };
 struct Fact {
@@ -139,6 +144,7 @@ struct Op {
                        // one at a time
   Transpose transpose = nullptr;
   Jvp jvp = nullptr;
+  Batch batch = nullptr;  // elementwise ops have one rule for all of them, ops without operands need none
   /// Exact identities only (x * 1, reshape of reshape); null when nothing applies. Must strictly simplify and
   /// keep the type.
   NodeRef (*simplify)(std::span<const NodeRef> x, const Attrs&) = nullptr;

@@ -167,6 +167,70 @@ NodeRef transpose_weight_grad(const NodeRef& ct, const RuleArgs& args, const Ava
   return make(conv_input_grad_op, {args.x[1], ct}, with_missing(args.attrs, type.shape));
 }
 
+// ---- batching: the batch axis is folded into the examples, into the channels within each group, or, when
+// both operands have one, into the groups
+
+/// [B, ..., g * c, ...] -> [..., g * B * c, ...] at `axis` of the unbatched shape.
+NodeRef folded(const NodeRef& x, size_t axis, int64_t groups) {
+  Shape split = x->shape;
+  if (groups > 1) {
+    split[axis + 1] /= groups;
+    split.insert(axis + 1, groups);
+  }
+  Shape out(x->shape.begin() + 1, x->shape.end());
+  out[axis] *= x->shape[0];
+  return reshape(move_axis(reshape(x, split), 0, groups > 1 ? axis + 1 : axis), out);
+}
+
+/// The way back: [..., g * B * c, ...] -> [B, ..., g * c, ...].
+NodeRef unfolded(const NodeRef& y, size_t axis, int64_t groups, int64_t size) {
+  Shape split = y->shape, out = behind(size, y->shape);
+  out[axis + 1] /= size;
+  split[axis] /= size * groups;
+  split.insert(axis, size);
+  if (groups > 1) split.insert(axis, groups);
+  return reshape(move_axis(reshape(y, split), groups > 1 ? axis + 1 : axis, 0), out);
+}
+
+struct Fold {
+  size_t axis;
+  bool grouped = false;  // within each group
+};
+/// Where the batch axis goes: {operand, result} when only that operand has one; {a, b, result} when both do.
+struct Folds {
+  Fold first[2], second[2];
+  size_t both[3];
+};
+
+Batched batch_by(const BatchArgs& args, const Folds& folds) {
+  if (args.size == 0)
+    return {zeros_like({behind(0, args.type.shape), args.type.dtype, args.type.weak, args.type.device}),
+            true};
+  const NodeRef &a = args.x[0].node, &b = args.x[1].node;
+  Attrs attrs = args.attrs;
+  const auto groups = [&](const Fold& fold) { return fold.grouped ? attrs[1] : 1; };
+  if (args.x[0].batched && args.x[1].batched) {
+    attrs[1] *= args.size;
+    const NodeRef y = make(args.op, {folded(a, folds.both[0], 1), folded(b, folds.both[1], 1)}, attrs);
+    return {unfolded(y, folds.both[2], 1, args.size), true};
+  }
+  const bool first = args.x[0].batched;
+  const Fold &in = (first ? folds.first : folds.second)[0], &out = (first ? folds.first : folds.second)[1];
+  const NodeRef lone = folded(first ? a : b, in.axis, groups(in));
+  const NodeRef y = first ? make(args.op, {lone, b}, attrs) : make(args.op, {a, lone}, attrs);
+  return {unfolded(y, out.axis, groups(out), args.size), true};
+}
+
+Batched batch_conv(const BatchArgs& args) {
+  return batch_by(args, {{{0}, {0}}, {{0, true}, {1, true}}, {1, 0, 1}});
+}
+Batched batch_input_grad(const BatchArgs& args) {
+  return batch_by(args, {{{0}, {0}}, {{1}, {1, true}}, {1, 0, 1}});
+}
+Batched batch_weight_grad(const BatchArgs& args) {
+  return batch_by(args, {{{1, true}, {1}}, {{1, true}, {0, true}}, {1, 1, 0}});
+}
+
 }  // namespace
 
 const Op& conv_op = define({.name = "conv",
@@ -176,6 +240,7 @@ const Op& conv_op = define({.name = "conv",
                             .lower = Call{},
                             .facts = {linear(), linear()},
                             .transpose = transpose_conv,
+                            .batch = batch_conv,
                             .show = show_conv});
 
 const Op& conv_input_grad_op =
@@ -186,6 +251,7 @@ const Op& conv_input_grad_op =
             .lower = Call{},
             .facts = {linear(), linear()},
             .transpose = transpose_input_grad,
+            .batch = batch_input_grad,
             .show = show_conv});
 
 const Op& conv_weight_grad_op =
@@ -196,6 +262,7 @@ const Op& conv_weight_grad_op =
             .lower = Call{},
             .facts = {linear(), linear()},
             .transpose = transpose_weight_grad,
+            .batch = batch_weight_grad,
             .show = show_conv});
 
 NodeRef conv(const NodeRef& image, const NodeRef& kernel, const Ints& strides, const Ints& low,

@@ -81,6 +81,20 @@ NodeRef transpose_dot(const NodeRef& ct, const RuleArgs& args, const Aval&, int 
   return i == 0 ? dot_general(ct, args.x[1], l.c, l.b, l.a) : dot_general(ct, args.x[0], l.c, l.a, l.b);
 }
 
+// The batch axis is one more label.
+Batched batch_dot(const BatchArgs& args) {
+  const Labels l = labels_of(args.attrs);
+  int64_t fresh = 0;
+  for (const Ints* labels : {&l.a, &l.b})
+    for (int64_t label : *labels) fresh = std::max(fresh, label + 1);
+  const auto with = [&](bool batched, const Ints& labels) {
+    return batched ? behind(fresh, labels) : labels;
+  };
+  return {dot_general(args.x[0].node, args.x[1].node, with(args.x[0].batched, l.a),
+                      with(args.x[1].batched, l.b), with(true, l.c)),
+          true};
+}
+
 }  // namespace
 
 const Op& dot_general_op = define({.name = "dot_general",
@@ -90,6 +104,7 @@ const Op& dot_general_op = define({.name = "dot_general",
                                    .lower = Call{},
                                    .facts = {linear(), linear()},
                                    .transpose = transpose_dot,
+                                   .batch = batch_dot,
                                    .show = [](const Attrs& a) { return text(labels_of(a)); }});
 
 // Labels are renumbered by first appearance, so that equal contractions are equal nodes and programs.

@@ -61,6 +61,7 @@ const Op& concat_op = define({.name = "concat",
                               .facts = {linear()},
                               .joint = true,
                               .transpose = transpose_concat,
+                              .batch = batch_along_axis,
                               .simplify = simplify_concat,
                               .show = [](const Attrs& a) { return concat("axis=", a[0]); }});
 

@@ -103,6 +103,7 @@ const Op& cumulative_sum_op = define({.name = "cumulative_sum",
                                       .lower = Call{},
                                       .facts = {linear()},
                                       .transpose = transpose_cumsum,
+                                      .batch = batch_along_axis,
                                       .simplify = simplify_cumulative,
                                       .show = show_cumulative});
 
@@ -112,26 +113,28 @@ const Op& cumulative_prod_op = define({.name = "cumulative_prod",
                                        .lower = Call{},
                                        .facts = {by_jvp()},
                                        .jvp = jvp_cumprod,
+                                       .batch = batch_along_axis,
                                        .simplify = simplify_cumulative,
                                        .show = show_cumulative});
 
-const Op& cumulative_max_op = define({.name = "cumulative_max",
-                                      .doc = "Running maximum along an axis; NaN stays.",
-                                      .infer = infer_cumulative,
-                                      .lower = Call{},
-                                      .facts = {by_jvp()},
-                                      .jvp = jvp_cumulative_extremum,
-                                      .simplify = simplify_cumulative,
-                                      .show = show_cumulative});
+namespace {
 
-const Op& cumulative_min_op = define({.name = "cumulative_min",
-                                      .doc = "Running minimum along an axis; NaN stays.",
-                                      .infer = infer_cumulative,
-                                      .lower = Call{},
-                                      .facts = {by_jvp()},
-                                      .jvp = jvp_cumulative_extremum,
-                                      .simplify = simplify_cumulative,
-                                      .show = show_cumulative});
+const Op& running_extremum(const char* name, const char* doc) {
+  return define({.name = name,
+                 .doc = doc,
+                 .infer = infer_cumulative,
+                 .lower = Call{},
+                 .facts = {by_jvp()},
+                 .jvp = jvp_cumulative_extremum,
+                 .batch = batch_along_axis,
+                 .simplify = simplify_cumulative,
+                 .show = show_cumulative});
+}
+
+}  // namespace
+
+const Op& cumulative_max_op = running_extremum("cumulative_max", "Running maximum along an axis; NaN stays.");
+const Op& cumulative_min_op = running_extremum("cumulative_min", "Running minimum along an axis; NaN stays.");
 
 const Op& sort_op = define({.name = "sort",
                             .doc = "Elements in order along an axis; stable, NaN last.",
@@ -139,6 +142,7 @@ const Op& sort_op = define({.name = "sort",
                             .lower = Call{},
                             .facts = {by_jvp()},
                             .jvp = jvp_sort,
+                            .batch = batch_along_axis,
                             .show = show_sort});
 
 const Op& argsort_op =
@@ -147,6 +151,7 @@ const Op& argsort_op =
             .infer = infer_argsort,
             .lower = Call{},
             .facts = {no_derivative()},
+            .batch = batch_along_axis,
             .show = show_sort});
 
 }  // namespace pg

@@ -96,6 +96,10 @@ NodeRef jvp_prod(const RuleArgs& args, std::span<const NodeRef> t) {
   return reshape(tangent, args.z->shape);
 }
 
+Batched batch_reduction(const BatchArgs& args) {
+  return {make(args.op, {args.x[0].node}, words(shifted(rest(args.attrs)))), true};
+}
+
 std::string show_axes(const Attrs& attrs) { return field("axes", rest(attrs)); }
 
 }  // namespace
@@ -109,6 +113,7 @@ const Op& reduce_sum_op =
             .facts = {linear()},
             .joint = true,
             .transpose = transpose_sum,
+            .batch = batch_reduction,
             .simplify = simplify_reduction,
             .show = show_axes});
 
@@ -120,6 +125,7 @@ const Op& reduce_prod_op =
             .lower = Reduction{Combine::prod},
             .facts = {by_jvp()},
             .jvp = jvp_prod,
+            .batch = batch_reduction,
             .simplify = simplify_reduction,
             .show = show_axes});
 
@@ -131,6 +137,7 @@ const Op& reduce_max_op =
             .lower = Reduction{Combine::max},
             .facts = {by_jvp()},
             .jvp = jvp_extremum,
+            .batch = batch_reduction,
             .simplify = simplify_reduction,
             .show = show_axes});
 
@@ -142,6 +149,7 @@ const Op& reduce_min_op =
             .lower = Reduction{Combine::min},
             .facts = {by_jvp()},
             .jvp = jvp_extremum,
+            .batch = batch_reduction,
             .simplify = simplify_reduction,
             .show = show_axes});
 
@@ -152,6 +160,7 @@ const Op& reduce_all_op =
                         const Attrs& a) { return infer_reduction("all", true, false, in, a); },
             .lower = Reduction{Combine::all},
             .facts = {no_derivative()},
+            .batch = batch_reduction,
             .simplify = simplify_reduction,
             .show = show_axes});
 
@@ -162,6 +171,7 @@ const Op& reduce_any_op =
                         const Attrs& a) { return infer_reduction("any", true, false, in, a); },
             .lower = Reduction{Combine::any},
             .facts = {no_derivative()},
+            .batch = batch_reduction,
             .simplify = simplify_reduction,
             .show = show_axes});
 

@@ -1,6 +1,7 @@
 #pragma once
 // What the structural records share: reading attributes, printing them, looking through pending operands.
 
+#include "graph/batch.h"
 #include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -71,6 +72,55 @@ inline void integer_dtype(const char* what, const Aval& type) {
 }
 inline bool all_weak(std::span<const Aval> in) {
   return std::all_of(in.begin(), in.end(), [](const Aval& a) { return a.weak; });
+}
+
+// ---- batching rules: the batch axis comes first, so axes shift by one
+
+/// `attrs` behind what the batch axis adds.
+inline Attrs behind(std::initializer_list<int64_t> lead, const Attrs& attrs) {
+  Attrs out(lead);
+  out.reserve(lead.size() + attrs.size());
+  for (int64_t word : attrs) out.push_back(word);
+  return out;
+}
+inline Ints shifted(Ints axes) {
+  for (int64_t& axis : axes) ++axis;
+  return axes;
+}
+inline Shape behind(int64_t extent, const Shape& shape) {
+  Shape out{extent};
+  for (int64_t n : shape) out.push_back(n);
+  return out;
+}
+/// x repeated along a new first axis.
+inline NodeRef repeated(const NodeRef& x, int64_t size) {
+  return broadcast(x, behind(size, x->shape), count_up(x->shape.size(), 1));
+}
+/// Operand i with a batch axis, its own or a new one.
+inline NodeRef full(const BatchArgs& args, size_t i) {
+  return args.x[i].batched ? args.x[i].node : repeated(args.x[i].node, args.size);
+}
+/// Moves axis `from` to `to`; the others keep their order.
+inline NodeRef move_axis(const NodeRef& x, size_t from, size_t to) {
+  Ints axes;
+  for (size_t i = 0; i < x->shape.size(); ++i)
+    if (i != from) axes.push_back(static_cast<int64_t>(i));
+  axes.insert(to, static_cast<int64_t>(from));
+  return permute(x, axes);
+}
+/// For ops that treat every leading axis alike: the same op on operands that all have the batch axis.
+inline Batched batch_leading(const BatchArgs& args) {
+  std::vector<NodeRef> x;
+  for (size_t i = 0; i < args.x.size(); ++i) x.push_back(full(args, i));
+  return {make(args.op, x, args.attrs), true};
+}
+/// For ops whose first attribute is an axis.
+inline Batched batch_along_axis(const BatchArgs& args) {
+  std::vector<NodeRef> x;
+  for (size_t i = 0; i < args.x.size(); ++i) x.push_back(full(args, i));
+  Attrs attrs = args.attrs;
+  ++attrs[0];
+  return {make(args.op, x, std::move(attrs)), true};
 }
 
 inline std::string field(const char* name, const Ints& values) {

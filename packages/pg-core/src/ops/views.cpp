@@ -283,15 +283,18 @@ ViewIndex map_pad(const Aval& in, const Aval&, const Attrs& attrs, std::span<con
   return out;
 }
 
+/// True where a pad of x yields its fill value.
+NodeRef margin_mask(const NodeRef& x, const Attrs& attrs) {
+  const NodeRef inside = full_node(int64_t{0}, {x->shape, DType::bool_, false, x->device});
+  const NodeRef outside = full_node(int64_t{1}, {{}, DType::bool_, false, x->device});
+  return make(pad_op, {inside, outside}, attrs);
+}
+
 NodeRef transpose_pad(const NodeRef& ct, const RuleArgs& args, const Aval& type, int i) {
   const size_t rank = ct->shape.size();
   const NodeRef& x = args.x[0];
-  if (i == 1) {  // the fill value: everything that no element of x covers
-    const NodeRef inside = full_node(int64_t{0}, {x->shape, DType::bool_, false, x->device});
-    const NodeRef outside = full_node(int64_t{1}, {{}, DType::bool_, false, x->device});
-    const NodeRef margin = make(pad_op, {inside, outside}, args.attrs);
-    return reduce(reduce_sum_op, where(margin, ct, 0.0), count_up(rank));
-  }
+  if (i == 1)  // the fill value: everything that no element of x covers
+    return reduce(reduce_sum_op, where(margin_mask(x, args.attrs), ct, 0.0), count_up(rank));
   Ints low(rank), high(rank), step(rank);
   for (size_t a = 0; a < rank; ++a) {
     const Margin m = margin_of(args.attrs, a);
@@ -314,6 +317,33 @@ NodeRef simplify_pad(std::span<const NodeRef> x, const Attrs& attrs) {
   return x[0];
 }
 
+// ---- batching
+// ------------------------------------------------------------------------------------------------------------
+
+Batched batch_reshape(const BatchArgs& args) {
+  return {make(reshape_op, {args.x[0].node}, behind({args.size}, args.attrs)), true};
+}
+Batched batch_permute(const BatchArgs& args) {
+  return {permute(args.x[0].node, behind(0, shifted(rest(args.attrs)))), true};
+}
+Batched batch_broadcast(const BatchArgs& args) {
+  return {broadcast(args.x[0].node, behind(args.size, broadcast_shape(args.attrs)),
+                    behind(0, shifted(broadcast_axes(args.attrs)))),
+          true};
+}
+Batched batch_slice(const BatchArgs& args) {
+  return {make(slice_op, {args.x[0].node}, behind({0, args.size, 1}, args.attrs)), true};
+}
+Batched batch_pad(const BatchArgs& args) {
+  const NodeRef x = full(args, 0);
+  const NodeRef& value = args.x[1].node;
+  const Attrs attrs = behind({0, 0, 0}, args.attrs);
+  if (!args.x[1].batched) return {make(pad_op, {x, value}, attrs), true};
+  // One fill value per example: it is chosen where the margin lies.
+  const NodeRef padded = make(pad_op, {x, zeros_like({{}, x->dtype, x->weak, x->device})}, attrs);
+  return {where(margin_mask(x, attrs), broadcast(value, padded->shape, {0}), padded), true};
+}
+
 std::string show_pad(const Attrs& attrs) {
   std::vector<std::string> margins;
   for (size_t i = 0; i < attrs.size() / 3; ++i) {
@@ -332,6 +362,7 @@ const Op& reshape_op = define({.name = "reshape",
                                .facts = {linear()},
                                .joint = true,
                                .transpose = transpose_reshape,
+                               .batch = batch_reshape,
                                .simplify = simplify_reshape,
                                .show = [](const Attrs& a) { return field("shape", rest(a)); }});
 
@@ -343,6 +374,7 @@ const Op& permute_op =
             .facts = {linear()},
             .joint = true,
             .transpose = transpose_permute,
+            .batch = batch_permute,
             .simplify = simplify_permute,
             .show = [](const Attrs& a) { return field("axes", rest(a)); }});
 
@@ -354,6 +386,7 @@ const Op& broadcast_op =
             .facts = {linear()},
             .joint = true,
             .transpose = transpose_broadcast,
+            .batch = batch_broadcast,
             .simplify = simplify_broadcast,
             .show = [](const Attrs& a) {
               return field("shape", broadcast_shape(a)) + ", " + field("axes", broadcast_axes(a));
@@ -367,6 +400,7 @@ const Op& slice_op =
             .facts = {linear()},
             .joint = true,
             .transpose = transpose_slice,
+            .batch = batch_slice,
             .simplify = simplify_slice,
             .show = show_slice});
 
@@ -379,6 +413,7 @@ const Op& pad_op =
             .facts = {linear(), linear()},
             .joint = true,
             .transpose = transpose_pad,
+            .batch = batch_pad,
             .simplify = simplify_pad,
             .show = show_pad});
 

@@ -131,6 +131,7 @@ const Op& reduce_window_max_op = define({.name = "reduce_window_max",
                                          .lower = Call{},
                                          .facts = {by_jvp()},
                                          .jvp = jvp_window_max,
+                                         .batch = batch_leading,
                                          .show = show_sliding});
 
 const Op& reduce_window_sum_op = define({.name = "reduce_window_sum",
@@ -139,6 +140,7 @@ const Op& reduce_window_sum_op = define({.name = "reduce_window_sum",
                                          .lower = Call{},
                                          .facts = {linear()},
                                          .transpose = transpose_window_sum,
+                                         .batch = batch_leading,
                                          .show = show_sliding});
 
 const Op& window_sum_grad_op =
@@ -148,6 +150,7 @@ const Op& window_sum_grad_op =
             .lower = Call{},
             .facts = {linear()},
             .transpose = transpose_sum_grad,
+            .batch = batch_leading,
             .show = show_sliding});
 
 // Where the maximum lies is piecewise constant in x, so the derivative by x itself is zero.
@@ -159,6 +162,7 @@ const Op& window_max_grad_op =
             .lower = Call{},
             .facts = {no_derivative(), linear()},
             .transpose = transpose_max_grad,
+            .batch = batch_leading,
             .show = show_sliding});
 
 const Op& window_max_pick_op =
@@ -169,6 +173,7 @@ const Op& window_max_pick_op =
             .lower = Call{},
             .facts = {no_derivative(), linear()},
             .transpose = transpose_max_pick,
+            .batch = batch_leading,
             .show = show_sliding});
 
 NodeRef reduce_window(const Op& op, const NodeRef& x, const Ints& window, const Ints& strides,

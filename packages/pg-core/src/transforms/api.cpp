@@ -2,6 +2,7 @@
 
 #include "support/error.h"
 #include "support/format.h"
+#include "transforms/substitute.h"
 #include "transforms/transpose.h"
 
 namespace pg {
@@ -53,6 +54,46 @@ std::vector<NodeRef> pull(const Linearized& f, std::span<const NodeRef> cotangen
   std::vector<NodeRef> out;
   size_t next = 0;
   for (const NodeRef& param : f.params) out.push_back(param ? found[next++] : NodeRef());
+  return out;
+}
+
+std::vector<NodeRef> push(const Linearized& f, std::span<const NodeRef> tangents) {
+  require(tangents.size() == f.params.size(), ErrorKind::value, [&] {
+    return concat("linearize: ", tangents.size(), " tangents given for ", f.params.size(),
+                  " inputs; pass one for each");
+  });
+  std::vector<NodeRef> params, given, outputs;
+  for (size_t i = 0; i < f.params.size(); ++i) {
+    if (!f.params[i]) continue;
+    const Aval type = f.params[i]->aval();
+    if (tangents[i]) check_type("linearize", "tangent", "input", i, *tangents[i], type);
+    params.push_back(f.params[i]);
+    given.push_back(tangents[i] ? tangents[i] : zeros_like(type));
+  }
+  for (const NodeRef& tangent : f.tangents)
+    if (tangent) outputs.push_back(tangent);
+  const std::vector<NodeRef> found = substitute(outputs, params, given);
+  std::vector<NodeRef> out;
+  size_t next = 0;
+  for (const NodeRef& tangent : f.tangents) out.push_back(tangent ? found[next++] : NodeRef());
+  return out;
+}
+
+std::vector<Batched> push_many(const Linearized& f, std::span<const NodeRef> tangents, int64_t size) {
+  PG_INVARIANT(tangents.size() == f.params.size());
+  std::vector<NodeRef> params, given, outputs;
+  for (size_t i = 0; i < f.params.size(); ++i) {
+    if (!f.params[i]) continue;
+    PG_INVARIANT(tangents[i] && tangents[i]->shape.size() == f.params[i]->shape.size() + 1);
+    params.push_back(f.params[i]);
+    given.push_back(tangents[i]);
+  }
+  for (const NodeRef& tangent : f.tangents)
+    if (tangent) outputs.push_back(tangent);
+  const std::vector<Batched> found = batch(outputs, params, given, size);
+  std::vector<Batched> out;
+  size_t next = 0;
+  for (const NodeRef& tangent : f.tangents) out.push_back(tangent ? found[next++] : Batched{});
   return out;
 }
 

@@ -5,7 +5,9 @@
 // node.
 
 #include "graph/node.h"
+#include "transforms/jet.h"
 #include "transforms/jvp.h"
+#include "transforms/vmap.h"
 
 namespace pg {
 
@@ -25,6 +27,13 @@ Linearized vjp_linearize(std::span<const NodeRef> outputs, std::span<const NodeR
 /// Cotangent of each input, given one per output (null: zero). Null results are zero, or belong to integer
 /// inputs. Raises ShapeError or DTypeError if a cotangent does not have its output's type.
 std::vector<NodeRef> pull(const Linearized& f, std::span<const NodeRef> cotangents);
+
+/// Tangent of each output, given one per input (null: zero). Null results are zero. Raises ShapeError or
+/// DTypeError if a tangent does not have its input's type.
+std::vector<NodeRef> push(const Linearized& f, std::span<const NodeRef> tangents);
+
+/// The same for `size` tangents of each input at once, along a new first axis.
+std::vector<Batched> push_many(const Linearized& f, std::span<const NodeRef> tangents, int64_t size);
 
 /// Value and tangent of each output (null: zero). Tangents of integer inputs are ignored; others must have
 /// their input's type.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core
+from .. import _core, dt
 from .._core import Tensor
 from ..errors import ArgumentError, ShapeError
 from .common import TensorLike, as_tensor, cast, check_table, reshape_to, to_float
@@ -82,6 +82,8 @@ def _mean_bins(x: Tensor, axis: int, n: int, m: int) -> Tensor:
 def _adaptive_max(x: Any, output_size: Any, rank: int, indices: bool) -> Any:
     what = f"adaptive_max_pool{rank}d"
     x = as_tensor(x)
+    if x.dtype.is_bool:
+        raise dt.DTypeError(f"{what}: does not take bool; cast with .astype('uint8')")
     batched(x, rank, what)
     space = x.shape[x.ndim - rank :]
     wanted = _places(output_size, space, what)

@@ -222,6 +222,8 @@ def grid_sample(
     [[[[2.0]]]]
     """
     x, grid = to_float(x), to_float(grid)
+    if grid.dtype.itemsize == 2:  # a place needs more digits than half-width floats have
+        grid = cast(grid, dt.float32)
     rank = x.ndim - 2
     if rank not in (2, 3) or grid.ndim != x.ndim or grid.shape[-1] != rank or grid.shape[0] != x.shape[0]:
         raise ShapeError(

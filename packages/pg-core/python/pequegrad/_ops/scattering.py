@@ -162,6 +162,8 @@ def _neutral(reduce: str, kind: dt.DType) -> Any:
         return int(reduce == "prod")
     if kind.kind == "f":
         return math.inf if reduce == "amin" else -math.inf
+    if kind.is_bool:
+        return reduce == "amin"
     bits = 8 * kind.itemsize
     if kind.kind == "u":
         return 2**bits - 1 if reduce == "amin" else 0

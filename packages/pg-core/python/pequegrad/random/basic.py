@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core, dt
+from .. import _core, _mapped, dt
 from .. import device as _device
 from .._core import Tensor
 from .._ops.common import (
@@ -55,9 +55,19 @@ class Generator:
 
     def next_key(self) -> Tensor:
         """The key of the next draw."""
-        made = fold_in(self._key, self._count)
-        self._count.assign(self._count + 1)
-        return made
+        return fold_in(self._key, self.take(1))
+
+    def take(self, count: int) -> Tensor:
+        """The number of the next draw, when ``count`` draws are made at once.
+
+        Inside ``pg.vmap`` each example has numbers of its own: those it would have in a loop.
+        """
+        over = _mapped.innermost()
+        if over is not None:
+            return over.take(self, count)
+        first = +self._count
+        self._count.assign(first + count)
+        return first
 
     def get_state(self) -> dict[str, Any]:
         """The key words and the count, as Python numbers."""

@@ -1,0 +1,259 @@
+#include "transforms/jet.h"
+
+#include <algorithm>
+#include <limits>
+#include <unordered_map>
+
+#include "graph/location.h"
+#include "ops/ops.h"
+#include "support/error.h"
+#include "transforms/jvp.h"
+#include "transforms/substitute.h"
+
+namespace pg {
+namespace {
+
+// How coefficient j of a node comes from those of its operands.
+enum class Kind : uint8_t {
+  same,      // an alias: its operand's
+  rate,      // the formal derivative of its operand by the curve's parameter: (j + 1) times coefficient j + 1
+  constant,  // has none beyond j = 0
+  linear,    // the op on coefficient j
+  product,   // linear in two moving operands: sum of op(a_k, b_{j-k})
+  rule,      // coefficient j - 1 of its derivative, over j
+};
+
+class Taylor {
+ public:
+  Taylor(std::span<const NodeRef> stand_ins, std::span<const std::vector<NodeRef>> coefficients, int order)
+      : oldest_(std::numeric_limits<uint64_t>::max()) {
+    for (size_t i = 0; i < stand_ins.size(); ++i) {
+      Info& info = info_[stand_ins[i].get()];
+      info.moves = true;
+      info.known = coefficients[i];
+      info.known.resize(static_cast<size_t>(order) + 1);
+      oldest_ = std::min(oldest_, stand_ins[i]->serial);
+    }
+  }
+
+  /// Coefficient k of a node. Demands wait on a stack of their own: expressions may be of any depth.
+  NodeRef coefficient(Node* node, size_t k) {
+    std::vector<Demand> stack{{node, k}};
+    std::vector<Demand> missing;
+    while (!stack.empty()) {
+      const auto [n, j] = stack.back();
+      if (known(n, j)) {
+        stack.pop_back();
+        continue;
+      }
+      missing.clear();
+      demand(n, j, missing);
+      if (missing.empty()) {
+        NodeRef found = compute(*n, j);
+        info_.at(n).known.push_back(std::move(found));
+        stack.pop_back();
+      }
+      stack.insert(stack.end(), missing.begin(), missing.end());
+    }
+    return get(node, k);
+  }
+
+  /// Notes which of the nodes below move along the curve.
+  void mark(const NodeRef& output) {
+    std::vector<Node*> fresh, stack;
+    const auto visit = [&](Node* node) {
+      if (node->serial >= oldest_ && info_.try_emplace(node).second) stack.push_back(node);
+    };
+    visit(output.get());
+    while (!stack.empty()) {
+      Node* node = stack.back();
+      stack.pop_back();
+      fresh.push_back(node);
+      for (Node* input : node->inputs) visit(input);
+    }
+    std::sort(fresh.begin(), fresh.end(), [](const Node* a, const Node* b) { return a->serial < b->serial; });
+    for (Node* node : fresh) {
+      Info& info = info_.at(node);
+      info.moves =
+          std::any_of(node->inputs.begin(), node->inputs.end(), [&](Node* input) { return moves(input); });
+      if (info.moves) info.kind = kind_of(*node);
+    }
+  }
+
+ private:
+  struct Info {
+    bool moves = false, derived = false;
+    Kind kind = Kind::constant;
+    std::vector<NodeRef> known;  // from 0 on; null is zero
+    NodeRef derivative;          // of Kind::rule, once it is derived; null is zero
+    NodeRef rate;                // the formal derivative of this node, once a rule asked for it
+  };
+  struct Demand {
+    Node* node;
+    size_t order;
+  };
+
+  uint64_t oldest_;
+  std::unordered_map<const Node*, Info> info_;
+
+  bool moves(const Node* node) const {
+    const auto found = info_.find(node);
+    return found != info_.end() && found->second.moves;
+  }
+  bool known(const Node* node, size_t j) const {
+    const auto found = info_.find(node);
+    return found == info_.end() || !found->second.moves || found->second.known.size() > j;
+  }
+  NodeRef get(Node* node, size_t j) const {
+    if (!moves(node)) return j == 0 ? NodeRef::share(node) : NodeRef();
+    return info_.at(node).known[j];
+  }
+  /// Coefficient 0, where only a value will do: that of a rate may be zero.
+  NodeRef value(Node* node) const {
+    NodeRef found = get(node, 0);
+    return found ? found : zeros_like(node->aval());
+  }
+  bool moves_linearly(const Node& node, size_t i) const {
+    return moves(node.inputs[i]) && node.op->fact(i, node.attrs).kind == FactKind::linear;
+  }
+
+  Kind kind_of(const Node& node) const {
+    if (node.op == &alias_op) return Kind::same;
+    if (!is_float(node.dtype)) return Kind::constant;
+    if (node.op->facts.empty() && !node.op->fact_of) return Kind::rule;  // the derivative raises
+    int linear = 0, other = 0;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (!moves(node.inputs[i])) continue;
+      const FactKind fact = node.op->fact(i, node.attrs).kind;
+      linear += fact == FactKind::linear;
+      other += fact == FactKind::partial || fact == FactKind::jvp;
+    }
+    if (other) return Kind::rule;
+    if (!linear) return Kind::constant;
+    return node.op->joint || linear == 1 ? Kind::linear : linear == 2 ? Kind::product : Kind::rule;
+  }
+
+  NodeRef rate_of(Node* node) {
+    Info& info = info_.at(node);
+    if (!info.rate) {
+      info.rate = alias_node(NodeRef::share(node));
+      Info& rate = info_[info.rate.get()];
+      rate.moves = true;
+      rate.kind = Kind::rate;
+    }
+    return info_.at(node).rate;
+  }
+
+  void derive(Node& node) {
+    std::vector<NodeRef> x, t;
+    for (Node* input : node.inputs) {
+      x.push_back(NodeRef::share(input));
+      t.push_back(moves(input) && is_float(input->dtype) ? rate_of(input) : NodeRef());
+    }
+    const LocationScope line(node.where);
+    NodeRef found = derivative(*node.op, x, NodeRef::share(&node), node.attrs, t);
+    if (found) mark(found);
+    Info& info = info_.at(&node);
+    info.derivative = std::move(found);
+    info.derived = true;
+  }
+
+  /// What coefficient j of the node waits for.
+  void demand(Node* node, size_t j, std::vector<Demand>& missing) {
+    const Info& info = info_.at(node);
+    const auto need = [&](Node* n, size_t k) {
+      if (!known(n, k)) missing.push_back({n, k});
+    };
+    if (info.known.size() < j) return need(node, j - 1);
+    if (info.kind == Kind::rate) return need(node->inputs[0], j + 1);
+    if (j > 0 && info.kind == Kind::constant) return;
+    if (j > 0 && info.kind == Kind::rule) {
+      if (!info.derived) derive(*node);
+      if (const NodeRef& rule = info_.at(node).derivative) need(rule.get(), j - 1);
+      return;
+    }
+    for (size_t i = 0; i < node->inputs.size(); ++i)
+      need(node->inputs[i], info.kind == Kind::same || moves_linearly(*node, i) ? j : 0);
+  }
+
+  NodeRef compute(const Node& node, size_t j) const {
+    const LocationScope line(node.where);
+    const Info& info = info_.at(&node);
+    switch (info.kind) {
+    case Kind::same: return get(node.inputs[0], j);
+    case Kind::rate: {
+      const NodeRef c = get(node.inputs[0], j + 1);
+      return c && j > 0 ? c * static_cast<double>(j + 1) : c;
+    }
+    case Kind::linear: return linear(node, j);
+    case Kind::product: return product(node, j);
+    case Kind::constant:
+      if (j > 0) return nullptr;
+      break;
+    case Kind::rule: {
+      if (j == 0) break;
+      if (!info.derivative) return nullptr;
+      const NodeRef c = get(info.derivative.get(), j - 1);
+      return c && j > 1 ? c / fill_like(static_cast<double>(j), c) : c;
+    }
+    }
+    std::vector<NodeRef> x;
+    for (Node* input : node.inputs) x.push_back(value(input));
+    return rebuild(node, x);
+  }
+
+  NodeRef linear(const Node& node, size_t j) const {
+    std::vector<NodeRef> x;
+    bool any = false;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      Node* input = node.inputs[i];
+      if (node.op->fact(i, node.attrs).kind != FactKind::linear) {
+        x.push_back(value(input));
+        continue;
+      }
+      // An operand that stands still is a factor, unless the op is linear in all of them together.
+      NodeRef c = moves(input) || node.op->joint ? get(input, j) : NodeRef::share(input);
+      any = any || (moves(input) && c);
+      x.push_back(c ? c : negative_zeros_like(input->aval()));
+    }
+    // Coefficient 0 of a sum has the operands that stand still in any case.
+    if (!any && (j > 0 || !node.op->joint)) return nullptr;
+    return rebuild(node, x);
+  }
+
+  NodeRef product(const Node& node, size_t j) const {
+    size_t first = node.inputs.size(), second = 0;
+    std::vector<NodeRef> x;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const bool factor = moves_linearly(node, i);
+      if (factor) (first == node.inputs.size() ? first : second) = i;
+      x.push_back(factor ? NodeRef() : value(node.inputs[i]));
+    }
+    NodeRef total;
+    for (size_t k = 0; k <= j; ++k) {
+      x[first] = get(node.inputs[first], k);
+      x[second] = get(node.inputs[second], j - k);
+      if (!x[first] || !x[second]) continue;
+      NodeRef term = make(*node.op, x, node.attrs);
+      total = total ? total + term : std::move(term);
+    }
+    return total;
+  }
+};
+
+}  // namespace
+
+std::vector<std::vector<NodeRef>> jet(std::span<const NodeRef> outputs, std::span<const NodeRef> stand_ins,
+                                      std::span<const std::vector<NodeRef>> coefficients, int order) {
+  PG_INVARIANT(stand_ins.size() == coefficients.size() && order >= 0);
+  Taylor taylor(stand_ins, coefficients, order);
+  for (const NodeRef& output : outputs) taylor.mark(output);
+  std::vector<std::vector<NodeRef>> out;
+  for (const NodeRef& output : outputs) {
+    std::vector<NodeRef>& c = out.emplace_back();
+    for (int k = 0; k <= order; ++k) c.push_back(taylor.coefficient(output.get(), static_cast<size_t>(k)));
+  }
+  return out;
+}
+
+}  // namespace pg
