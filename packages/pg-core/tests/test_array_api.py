@@ -63,6 +63,7 @@ def test_result_type() -> None:
     assert pg.result_type(pg.float16, 1.5) is pg.float16
     assert pg.result_type(pg.zeros(1, dtype="int8"), 1, True) is pg.int8
     assert pg.result_type(1, 1.0) is pg.float32
+    assert pg.promote_types("int32", "uint32") is pg.int64
     with pytest.raises(pg.ArgumentError):
         pg.result_type()
 

@@ -129,9 +129,7 @@ from ._ops.differences import (
     ediff1d,
     gradient,
     interp,
-    polyval,
     trapezoid,
-    vander,
 )
 from ._ops.einsum import einsum, einsum_path
 from ._ops.elementwise import (
@@ -254,6 +252,39 @@ from ._ops.normalization import (
     rms_norm,
     softmax,
     softmin,
+)
+from ._ops.numbers import (
+    argpartition,
+    array_equal,
+    array_equiv,
+    bitwise_count,
+    block,
+    float_power,
+    fmax,
+    fmin,
+    histogram2d,
+    histogramdd,
+    isneginf,
+    isposinf,
+    modf,
+    partition,
+    piecewise,
+    promote_types,
+    resize,
+    unwrap,
+)
+from ._ops.polynomials import (
+    bartlett,
+    blackman,
+    hamming,
+    hanning,
+    polyadd,
+    polyder,
+    polyint,
+    polymul,
+    polysub,
+    polyval,
+    vander,
 )
 from ._ops.pooling import (
     avg_pool1d,
@@ -475,6 +506,8 @@ __array_api_version__ = "2024.12"
 
 inf, nan, pi, e, newaxis = float("inf"), float("nan"), 3.141592653589793, 2.718281828459045, None
 bool = bool_
+around = rint = round
+degrees, radians, fabs = rad2deg, deg2rad, abs
 invert = bitwise_invert = bitwise_not
 bitwise_left_shift, bitwise_right_shift = left_shift, right_shift
 

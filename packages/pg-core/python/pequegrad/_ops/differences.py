@@ -1,11 +1,9 @@
-"""Differences, integrals, interpolation and polynomials of samples, under NumPy's names."""
+"""Differences, integrals, interpolation and convolution of samples, under NumPy's names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from .. import _core, dt
 from .._core import Tensor
@@ -16,7 +14,7 @@ from .indexing import take
 from .logic import where
 from .reduce import sum as _sum
 from .selecting import searchsorted
-from .shape import broadcast_to, concatenate, expand_dims, flip, part, ravel
+from .shape import broadcast_to, concatenate, flip, part, ravel
 
 
 def diff(
@@ -214,39 +212,3 @@ def correlate(a: TensorLike, v: TensorLike, mode: str = "valid") -> Tensor:
     if a.size >= v.size:
         return convolve(a, flip(v), mode)
     return flip(convolve(v, flip(a), mode))
-
-
-# ---- polynomials
-
-
-def polyval(p: TensorLike, x: TensorLike) -> Tensor:
-    """The polynomial with coefficients p, the highest power first, at x (Horner's scheme).
-
-    >>> pg.polyval(pg.Tensor([1, 0, 2]), pg.Tensor([3])).tolist()
-    [11]
-    """
-    p, x = as_tensor(p), as_tensor(x)
-    if p.ndim != 1:
-        raise ShapeError(f"polyval: the coefficients are a vector, got shape {p.shape}")
-    kind = dt.all_dtypes[_core.promote(p, x)[0]]
-    p, x = cast(p, kind), cast(x, kind)
-    made: Any = _core.full(0, kind.code, False, x.shape, x.device.pair)
-    for i in range(p.size):
-        made = made * x + p[i]
-    return made
-
-
-def vander(x: TensorLike, n: int | None = None, increasing: bool = False) -> Tensor:
-    """The matrix of powers of the elements of a vector, falling from n - 1 to 0 unless ``increasing``.
-
-    >>> pg.vander(pg.Tensor([2, 3]), 3).tolist()
-    [[4, 2, 1], [9, 3, 1]]
-    """
-    x = as_tensor(x)
-    if x.ndim != 1:
-        raise ShapeError(f"vander: needs a vector, got shape {x.shape}")
-    count = x.size if n is None else n
-    if x.dtype.is_bool:
-        x = cast(x, dt.int64)
-    powers = np.arange(count) if increasing else np.arange(count)[::-1]
-    return elementwise("pow", expand_dims(x, 1), cast(as_tensor(powers.astype(np.int64)), x.dtype))
