@@ -275,3 +275,23 @@ def test_trim_zeros() -> None:
         assert pg.trim_zeros(x, trim).tolist() == np.trim_zeros(x, trim).tolist()
     assert pg.trim_zeros(pg.zeros(3)).shape == (0,)
     assert pg.grad(lambda x: (pg.trim_zeros(x) ** 2).sum())(pg.Tensor(x)).tolist() == [0, 0, 6, 0, 4, 0]
+
+
+def test_histograms_of_several_coordinates() -> None:
+    points = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    for options in (
+        {"bins": 3},
+        {"bins": [2, 4]},
+        {"bins": 3, "density": True},
+        {"range": [(-1, 1), (-2, 1.5)]},
+    ):
+        held, edges = np.histogramdd(points.astype(float), **options)
+        for f in (pg.histogramdd, pg.jit(lambda x, options=options: pg.histogramdd(x, **options))):
+            got, borders = f(points, **options) if f is pg.histogramdd else f(pg.Tensor(points))
+            np.testing.assert_allclose(got.numpy(), held, rtol=1e-5)
+            for a, b in zip(borders, edges, strict=True):
+                np.testing.assert_allclose(a.numpy(), b, rtol=1e-5)
+        got, a, b = pg.histogram2d(points[:, 0], points[:, 1], **options)
+        np.testing.assert_allclose(got.numpy(), held, rtol=1e-5)
+        np.testing.assert_allclose(a.numpy(), edges[0], rtol=1e-5)
+        np.testing.assert_allclose(b.numpy(), edges[1], rtol=1e-5)

@@ -11,7 +11,7 @@ import numpy as np
 from .. import _core, dt
 from .. import device as _device
 from .._core import Tensor
-from ..errors import ShapeError
+from ..errors import DTypeError, ShapeError
 from .common import TensorLike, as_tensor, as_tensor_like, cast, elementwise, fill, iota, to_float
 from .differences import convolve
 from .indexing import take
@@ -95,6 +95,8 @@ def polyder(p: TensorLike, m: int = 1) -> Tensor:
     [2, 2]
     """
     p = ravel(p)
+    if p.dtype.is_bool:
+        raise DTypeError("polyder: coefficients are numbers, got bool; convert with .astype('int64')")
     for _ in range(m):
         if p.size < 2:
             return part(p, 0, 0, 0)

@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from .. import dt
 from .._core import Tensor
 from ..errors import ArgumentError, InvalidValueError
-from .common import TensorLike, cast, elementwise, fill, float_unary, to_float
+from .common import TensorLike, cast, elementwise, fill, float_unary, iota, to_float
 from .elementwise import abs as _abs
 from .elementwise import maximum, minimum
 from .logic import where
 from .maths import copysign, erfinv, exp, exp2, log, log1p, sigmoid, sin, sqrt, tan
+from .reduce import sum as _sum
+from .shape import expand_dims
 
 # ---- normal probabilities
 
@@ -194,10 +196,8 @@ def multigammaln(a: TensorLike, d: int) -> Tensor:
         raise InvalidValueError(f"multigammaln: is a sum of {size} terms, more than 1000")
 
     def total(a: Tensor) -> Tensor:
-        made = lgamma(a) + 0.25 * size * (size - 1) * math.log(math.pi)
-        for j in range(1, size):
-            made = made + lgamma(a - 0.5 * j)
-        return made
+        steps = 0.5 * cast(iota((size,), 0, dt.int64, a.device.pair), a.dtype)
+        return _sum(lgamma(expand_dims(a, -1) - steps), -1) + 0.25 * size * (size - 1) * math.log(math.pi)
 
     return _in_float64(total, a)
 
