@@ -20,7 +20,8 @@ UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 INTS = SIGNED + UNSIGNED
 REAL = FLOATS + INTS
 ALL = (*REAL, "bool")
-COMPLEX = ("complex64", "complex128") if hasattr(pg, "complex64") else ()
+COMPLEX = ("complex64", "complex128")
+EVERY = (*ALL, *COMPLEX)
 MODES = ("eager", "jit", "vmap", "grad", "jvp", "grad of grad", "jit of grad", "vmap of grad")
 
 
@@ -137,4 +138,4 @@ FAR = (0.5, 2.5)  # away from zero
 # Functions into the floats take every dtype: integers and bools count as float32.
 TO_FLOAT: dict[str, Any] = {"out": "float", "dtypes": ALL}
 # What moves elements and computes nothing takes every dtype.
-MOVE: dict[str, Any] = {"dtypes": ALL}
+MOVE: dict[str, Any] = {"dtypes": EVERY}

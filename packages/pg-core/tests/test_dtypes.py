@@ -67,19 +67,23 @@ def test_promotion_is_jax_s(a: str, b: str) -> None:
 def test_weak_numbers(name: str) -> None:
     x = pg.ones(2, dtype=name)
     kind = pg.dt.as_dtype(name).kind
-    assert pg.maximum(x, 1).dtype == (name if kind != "b" else "int64")
-    assert pg.maximum(x, 1.5).dtype == (name if kind == "f" else "float32")
-    assert pg.jit(lambda x, s: pg.maximum(x, s))(x, 1.5).dtype == (name if kind == "f" else "float32")
+    assert pg.add(x, 1).dtype == (name if kind != "b" else "int64")
+    assert pg.add(x, 1.5).dtype == (name if kind in "fc" else "float32")
+    assert pg.jit(lambda x, s: pg.add(x, s))(x, 1.5).dtype == (name if kind in "fc" else "float32")
 
 
 @pytest.mark.parametrize("target", NAMES)
 @pytest.mark.parametrize("source", NAMES)
 def test_casts(source: str, target: str) -> None:
     values = np.array([0, 1, 5, 100] if source != "bool" else [0, 1, 1, 0])
+    if "complex" in source and "complex" not in target and target != "bool":
+        with pytest.raises(pg.DTypeError, match="would lose the imaginary part"):
+            pg.Tensor(values).astype(source).astype(target)
+        return
     x = pg.Tensor(values).astype(source).astype(target)
     assert x.dtype == target
     want = values != 0 if target == "bool" else values
-    np.testing.assert_array_equal(x.astype("float64").numpy(), np.asarray(want, float))
+    np.testing.assert_array_equal(pg.real(x).astype("float64").numpy(), np.asarray(want, float))
 
 
 @pytest.mark.parametrize("target", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"])

@@ -81,6 +81,18 @@ from ._ops.arranging import (
     vsplit,
 )
 from ._ops.attention import scaled_dot_product_attention
+from ._ops.complex import (
+    angle,
+    complex,
+    conj,
+    conjugate,
+    imag,
+    iscomplex,
+    iscomplexobj,
+    isreal,
+    isrealobj,
+    real,
+)
 from ._ops.convolution import (
     conv1d,
     conv2d,
@@ -458,6 +470,8 @@ from .dt import (
     DType,
     bfloat16,
     bool_,
+    complex64,
+    complex128,
     float16,
     float32,
     float64,

@@ -182,7 +182,7 @@ class Tensor(RawTensor):
         v = as_tensor_like(value, self)
         if v.shape != self.shape:
             v = indexing.fitting(v, self.shape, self)
-        if v.dtype is not self.dtype and v.dtype.kind == "f" and self.dtype.kind != "f":
+        if v.dtype.is_inexact > self.dtype.is_inexact or v.dtype.is_complex > self.dtype.is_complex:
             raise DTypeError(
                 f"assign: cannot put {v.dtype} values into a {self.dtype} tensor; convert them with "
                 f".astype('{self.dtype}')"

@@ -55,7 +55,7 @@ def _positions(wrt: Wrt, count: int, what: str) -> list[int]:
     return out
 
 
-def _inputs(args: Sequence[Any], wrt: Wrt, what: str, allow_int: bool) -> _Inputs:
+def _inputs(args: Sequence[Any], wrt: Wrt, what: str, allow_int: bool, holomorphic: bool = False) -> _Inputs:
     positions = _positions(wrt, len(args), what)
     trees, groups = [], []
     for i in positions:
@@ -70,12 +70,17 @@ def _inputs(args: Sequence[Any], wrt: Wrt, what: str, allow_int: bool) -> _Input
                     "differentiate by tensors and numbers"
                 )
             x = as_tensor(x)
-            if x.dtype.kind != "f" and not allow_int:
+            if not x.dtype.is_inexact and not allow_int:
                 path = pytree.paths(args[i])[n]
                 raise DifferentiationError(
                     f"{what}: argument {i}{path} is {x.dtype}, which has no derivative; convert it with "
                     ".astype('float32'), "
                     "leave it out, or pass allow_int=True for zeros"
+                )
+            if holomorphic and not x.dtype.is_complex:
+                path = pytree.paths(args[i])[n]
+                raise DifferentiationError(
+                    f"{what}: holomorphic=True needs complex arguments, argument {i}{path} is {x.dtype}"
                 )
             group.append(x)
         trees.append(tree)
@@ -143,16 +148,23 @@ def _ones_like(x: Tensor) -> Tensor:
     return _core.full(1, x.dtype.code, False, x.shape, x.device.pair)
 
 
-def _single_output(traced: _Traced, what: str) -> Tensor:
+def _single_output(traced: _Traced, what: str, holomorphic: bool) -> Tensor:
     if traced.tree.type is not None:
         raise DifferentiationError(
             f"{what}: the function must return one tensor, it returned {traced.tree}; return the loss "
             "alone, use has_aux=True, or pg.vjp"
         )
     out = traced.outs[0]
-    if out.dtype.kind != "f":
+    if not out.dtype.is_inexact:
         raise DifferentiationError(
             f"{what}: the function returned {out.dtype}, which has no derivative; return a floating tensor"
+        )
+    if out.dtype.is_complex != holomorphic:
+        raise DifferentiationError(
+            f"{what}: with holomorphic=True the function returns a complex tensor, it returned {out.dtype}"
+            if holomorphic
+            else f"{what}: the function returned {out.dtype}; a gradient needs a real value: return "
+            "pg.real(y) or pg.abs(y), pass holomorphic=True for a holomorphic function, or use pg.vjp"
         )
     return out
 
@@ -167,12 +179,13 @@ def _gradients(
     has_aux: bool = False,
     allow_int: bool = False,
     scalar: bool = False,
+    holomorphic: bool = False,
 ) -> tuple[Any, Any, list[Any]]:
     """The value, the auxiliary output, and one gradient pytree per position."""
-    inputs = _inputs(args, wrt, what, allow_int)
+    inputs = _inputs(args, wrt, what, allow_int, holomorphic)
     with _core.Trace(False) as trace:
         traced = _call(trace, f, args, kwargs, inputs, has_aux, what)
-        out = _single_output(traced, what)
+        out = _single_output(traced, what, holomorphic)
         if scalar and out.size != 1:
             raise DifferentiationError(
                 f"{what}: the function must return a scalar, it returned shape {out.shape}; reduce it "
@@ -185,13 +198,19 @@ def _gradients(
 
 
 def fngrad(
-    f: Callable[..., Any], wrt: Wrt = (0,), return_outs: bool = False, *, allow_int: bool = False
+    f: Callable[..., Any],
+    wrt: Wrt = (0,),
+    return_outs: bool = False,
+    *,
+    allow_int: bool = False,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """The function that returns the gradients of f with respect to the arguments at positions ``wrt``.
 
     The result is a list parallel to ``wrt``, each entry with the pytree of its argument; with
     ``return_outs=True`` a pair
-    ``(outs, gradients)``. An output that is not a scalar takes a cotangent of ones.
+    ``(outs, gradients)``. An output that is not a scalar takes a cotangent of ones. Complex arguments and
+    ``holomorphic`` as in ``grad``.
 
     >>> f = pg.fngrad(lambda a, b: a * b, wrt=[0, 1], return_outs=True)
     >>> out, (da, db) = f(pg.Tensor(2.0), pg.Tensor(5.0))
@@ -201,26 +220,47 @@ def fngrad(
 
     @functools.wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        value, _, grads = _gradients(f, args, kwargs, wrt, "fngrad", allow_int=allow_int)
+        value, _, grads = _gradients(
+            f, args, kwargs, wrt, "fngrad", allow_int=allow_int, holomorphic=holomorphic
+        )
         return (value, grads) if return_outs else grads
 
     return gradient
 
 
 def grad(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, *, allow_int: bool = False
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    *,
+    allow_int: bool = False,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """The function that returns the gradient of a scalar function: for one position its pytree, for several
     a tuple.
 
+    By a complex argument ``x + iy`` the gradient of a real value is ``df/dx - i df/dy``, as JAX's; gradient
+    descent follows its conjugate. With ``holomorphic=True`` arguments and value are complex, and the result
+    is the complex derivative.
+
     >>> pg.grad(lambda x: (x * x).sum())(pg.Tensor([1.0, 2.0])).tolist()
     [2.0, 4.0]
+    >>> pg.grad(lambda z: (z * z).sum(), holomorphic=True)(pg.Tensor([1j])).tolist()
+    [2j]
     """
 
     @functools.wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
         _, aux, grads = _gradients(
-            f, args, kwargs, argnums, "grad", has_aux=has_aux, allow_int=allow_int, scalar=True
+            f,
+            args,
+            kwargs,
+            argnums,
+            "grad",
+            has_aux=has_aux,
+            allow_int=allow_int,
+            scalar=True,
+            holomorphic=holomorphic,
         )
         result = grads[0] if isinstance(argnums, int) else tuple(grads)
         return (result, aux) if has_aux else result
@@ -229,13 +269,19 @@ def grad(
 
 
 def value_and_grad(
-    f: Callable[..., Any], wrt: Wrt = (0,), has_aux: bool = False, *, allow_int: bool = False
+    f: Callable[..., Any],
+    wrt: Wrt = (0,),
+    has_aux: bool = False,
+    *,
+    allow_int: bool = False,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """The function that returns the value of a scalar function and its gradients.
 
     The gradients are a list parallel to ``wrt``; for ``wrt`` an int, the pytree of that argument. With
     ``has_aux=True`` f returns
-    ``(value, aux)`` and so does the first part of the result.
+    ``(value, aux)`` and so does the first part of the result. Complex arguments and ``holomorphic`` as in
+    ``grad``.
 
     >>> value, (g,) = pg.value_and_grad(lambda x: (x * x).sum())(pg.Tensor([1.0, 2.0]))
     >>> value.item(), g.tolist()
@@ -245,7 +291,15 @@ def value_and_grad(
     @functools.wraps(f)
     def both(*args: Any, **kwargs: Any) -> Any:
         value, aux, grads = _gradients(
-            f, args, kwargs, wrt, "value_and_grad", has_aux=has_aux, allow_int=allow_int, scalar=True
+            f,
+            args,
+            kwargs,
+            wrt,
+            "value_and_grad",
+            has_aux=has_aux,
+            allow_int=allow_int,
+            scalar=True,
+            holomorphic=holomorphic,
         )
         result = grads[0] if isinstance(wrt, int) else grads
         return ((value, aux) if has_aux else value), result
@@ -263,9 +317,9 @@ def _matching(given: Any, tree: pytree.PyTree, types: Sequence[Tensor], what: st
         x = as_tensor(leaf)
         if x.shape != like.shape:
             raise ShapeError(f"{what} has shape {x.shape}, it needs {like.shape}")
-        if like.dtype.kind != "f":
+        if not like.dtype.is_inexact:
             out.append(None)
-        elif x.dtype.kind == "f" or not isinstance(leaf, Tensor):
+        elif x.dtype.is_inexact or not isinstance(leaf, Tensor):
             if x.dtype is not like.dtype and not x.weak and isinstance(leaf, Tensor):
                 raise DTypeError(
                     f"{what} is {x.dtype}, it needs {like.dtype}; convert it with .astype('{like.dtype}')"

@@ -29,7 +29,7 @@ class DType:
     name: str
     code: int  # position in types/dtype.h
     itemsize: int
-    kind: str  # "b" bool, "i" signed, "u" unsigned, "f" float
+    kind: str  # "b" bool, "i" signed, "u" unsigned, "f" float, "c" complex
 
     def __init__(self, name: str, code: int, itemsize: int, kind: str) -> None:
         for key, value in (("name", name), ("code", code), ("itemsize", itemsize), ("kind", kind)):
@@ -81,6 +81,26 @@ class DType:
         """Whether this is a floating-point type."""
         return self.kind == "f"
 
+    @property
+    def is_complex(self) -> bool:
+        """Whether this is a complex type."""
+        return self.kind == "c"
+
+    @property
+    def is_inexact(self) -> bool:
+        """Whether this is a floating-point or complex type: one whose values have derivatives."""
+        return self.kind in "fc"
+
+    @property
+    def real(self) -> DType:
+        """The type of the parts of a complex number; other types are their own.
+
+        >>> import pequegrad as pg
+        >>> pg.complex128.real, pg.int8.real
+        (float64, int8)
+        """
+        return {"complex64": float32, "complex128": float64}.get(self.name, self)
+
     def to_numpy(self) -> np.dtype[Any]:
         """The NumPy dtype; bfloat16 needs the package ml_dtypes.
 
@@ -114,9 +134,12 @@ float16 = DType("float16", 9, 2, "f")
 bfloat16 = DType("bfloat16", 10, 2, "f")
 float32 = DType("float32", 11, 4, "f")
 float64 = DType("float64", 12, 8, "f")
+complex64 = DType("complex64", 13, 8, "c")
+complex128 = DType("complex128", 14, 16, "c")
 
 all_dtypes = (
     bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float16, bfloat16, float32, float64,
+    complex64, complex128,
 )  # fmt: skip
 
 _by_name: dict[str, DType] = {d.name: d for d in all_dtypes}
@@ -129,16 +152,19 @@ _by_name.update(
         "int": int64,
         "long": int64,
         "short": int16,
+        "complex": complex64,
+        "cfloat": complex64,
+        "cdouble": complex128,
     }
 )
 names = frozenset(_by_name)  # every spelling
-_names_of_types: dict[type, str] = {bool: "bool", int: "int64", float: "float32"}
+_names_of_types: dict[type, str] = {bool: "bool", int: "int64", float: "float32", complex: "complex64"}
 _names_of_types.update({np.dtype(d.name).type: d.name for d in all_dtypes if d.name != "bfloat16"})
 
 
 def as_dtype(spec: Any) -> DType:
-    """The dtype named by a DType, a string, a NumPy dtype or scalar type, ``bool``/``int``/``float``, or a
-    torch dtype.
+    """The dtype named by a DType, a string, a NumPy dtype or scalar type, ``bool``/``int``/``float``/
+    ``complex``, or a torch dtype.
 
     >>> import numpy as np, pequegrad as pg
     >>> pg.dt.as_dtype(np.dtype("uint8")), pg.dt.as_dtype(float), pg.dt.as_dtype("torch.float16")

@@ -83,10 +83,11 @@ py::tuple shape_tuple(const Shape& shape);
 /// A Python or NumPy number as an operand: weak, with its value as attribute bits of its kind.
 struct Number {
   WeakDType type;
-  double real = 0;
+  double real = 0, imag = 0;
   int64_t integer = 0;                  // bool and int: the low 64 bits
   bool negative = false, wide = false;  // wide: needs more than 64 bits
-  /// The value's bits in a dtype; raises when an integer does not fit an integer dtype.
+  /// The value's bits in a dtype, of a complex number those of the real part; raises when an integer does not
+  /// fit an integer dtype, or a complex number a real one.
   int64_t bits(DType dtype) const;
 };
 std::optional<Number> parse_number(PyObject* object);
@@ -100,6 +101,9 @@ struct Operand {
 };
 /// False (no error set) when the object is no operand: the slot then answers NotImplemented.
 bool parse_operand(PyObject* object, Operand& out);
+
+/// A number filled to a shape: a run-time number, or a literal inside abstract traces and with `literal`.
+NodeRef filled(const Number& number, const Aval& aval, bool literal = false);
 
 WeakDType promote_operands(std::span<const Operand> operands);
 /// Brings one operand to a dtype and shape: casts, broadcasts, fills numbers (literals inside abstract

@@ -16,7 +16,7 @@ struct DLDevice {
   int32_t index;
 };
 struct DLDataType {
-  uint8_t code;  // 0 int, 1 unsigned, 2 float, 4 bfloat, 6 bool
+  uint8_t code;  // 0 int, 1 unsigned, 2 float, 4 bfloat, 5 complex, 6 bool
   uint8_t bits;
   uint16_t lanes;
 };
@@ -49,6 +49,7 @@ DLDataType dl_dtype(DType d) {
   const auto bits = static_cast<uint8_t>(size_of(d) * 8);
   if (is_bool(d)) return {6, bits, 1};
   if (d == DType::bfloat16) return {4, bits, 1};
+  if (is_complex(d)) return {5, bits, 1};
   return {static_cast<uint8_t>(is_float(d) ? 2 : is_unsigned(d) ? 1 : 0), bits, 1};
 }
 

@@ -41,7 +41,7 @@ GraphTrace make_graph_trace(const py::sequence& params, const py::sequence& outs
 
 std::string shown_attrs(const Graph::Record& r) {
   if (r.op == &full_op)
-    return is_float(r.type.dtype) ? concat(bits_as_double(r.attrs[0])) : concat(r.attrs[0]);
+    return is_inexact(r.type.dtype) ? concat(bits_as_double(r.attrs[0])) : concat(r.attrs[0]);
   return r.op->show ? r.op->show(r.attrs) : "";
 }
 

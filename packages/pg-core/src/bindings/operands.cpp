@@ -12,7 +12,7 @@ namespace pg::bindings {
 namespace {
 
 double round_to(double value, DType dtype) {
-  switch (dtype) {
+  switch (real_type(dtype)) {
   case DType::float32: return static_cast<float>(value);
   case DType::float16: return half_to_float(float_to_half(static_cast<float>(value)));
   case DType::bfloat16: return bfloat16_to_float(float_to_bfloat16(static_cast<float>(value)));
@@ -84,6 +84,14 @@ Number from_double(double value) {
   return n;
 }
 
+Number from_complex(double re, double im) {
+  Number n;
+  n.type = {DType::complex64, true};
+  n.real = re;
+  n.imag = im;
+  return n;
+}
+
 Number from_bool(bool value) {
   Number n;
   n.type = {DType::bool_, true};
@@ -97,7 +105,11 @@ Number from_bool(bool value) {
 bool is_numpy_scalar(PyObject* object) { return PyType_IsSubtype(Py_TYPE(object), numpy_generic()); }
 
 int64_t Number::bits(DType dtype) const {
-  if (is_float(dtype)) return scalar_bits(round_to(real, dtype));
+  require(!is_complex(type.dtype) || is_complex(dtype), ErrorKind::dtype, [&] {
+    return concat("the complex number ", real, imag < 0 ? "-" : "+", std::abs(imag), "j has no value in ",
+                  name_of(dtype), "; take its real or imaginary part first");
+  });
+  if (is_inexact(dtype)) return scalar_bits(round_to(real, dtype));
   if (is_bool(dtype)) return is_float(type.dtype) ? real != 0 : integer != 0 || wide;
   if (is_float(type.dtype)) return saturate(real, dtype);
   require(fits(*this, dtype), ErrorKind::value, [&] {
@@ -112,6 +124,8 @@ std::optional<Number> parse_number(PyObject* object) {
   if (PyBool_Check(object)) return from_bool(object == Py_True);
   if (PyLong_Check(object)) return from_int(object);
   if (PyFloat_Check(object)) return from_double(PyFloat_AS_DOUBLE(object));
+  if (PyComplex_Check(object))
+    return from_complex(PyComplex_RealAsDouble(object), PyComplex_ImagAsDouble(object));
   if (!is_numpy_scalar(object)) return std::nullopt;
   const py::handle scalar(object);
   const std::string kind = py::cast<std::string>(scalar.attr("dtype").attr("kind"));
@@ -119,6 +133,8 @@ std::optional<Number> parse_number(PyObject* object) {
   if (kind == "i" || kind == "u") return from_int(py::int_(py::reinterpret_borrow<py::object>(scalar)).ptr());
   if (kind == "f" || py::cast<std::string>(scalar.attr("dtype").attr("name")) == "bfloat16")
     return from_double(py::cast<double>(py::float_(py::reinterpret_borrow<py::object>(scalar))));
+  if (kind == "c")
+    return from_complex(py::cast<double>(scalar.attr("real")), py::cast<double>(scalar.attr("imag")));
   return std::nullopt;
 }
 
@@ -157,11 +173,24 @@ WeakDType promote_operands(std::span<const Operand> operands) {
   return type;
 }
 
+NodeRef filled(const Number& number, const Aval& aval, bool literal) {
+  literal = literal || numbers_literal();
+  const int64_t bits = number.bits(aval.dtype);
+  const bool real = !is_complex(number.type.dtype) || scalar_bits(number.imag) == 0;
+  if (!is_complex(aval.dtype) || (literal && real && bits != scalar_bits(-0.0)))
+    return literal ? full_node(bits, aval) : number_node(bits, aval);
+  // Leaves are one real number each.
+  Aval part = aval;
+  part.dtype = real_type(aval.dtype);
+  const int64_t imag = scalar_bits(round_to(number.imag, part.dtype));
+  const bool only_real = literal || !is_complex(number.type.dtype);
+  return binary(complex_op, literal ? full_node(bits, part) : number_node(bits, part),
+                only_real ? full_node(imag, part) : number_node(imag, part));
+}
+
 NodeRef realize(const Operand& operand, WeakDType type, const Shape& shape, Device device) {
   if (!operand.node) {
-    const Aval aval{shape, type.dtype, type.weak, device};
-    const int64_t bits = operand.number.bits(type.dtype);
-    return numbers_literal() ? full_node(bits, aval) : number_node(bits, aval);
+    return filled(operand.number, {shape, type.dtype, type.weak, device});
   }
   NodeRef node = operand.node;
   if (node->dtype != type.dtype) node = astype(node, type.dtype);

@@ -77,7 +77,7 @@ PyObject* elementwise(PyObject*, PyObject* const* args, Py_ssize_t count) {
       });
     if (&op != &where_op) {
       std::optional<DType> dtype;
-      if (&op == &div_op && !is_float(promote_operands(operands).dtype)) dtype = DType::float32;
+      if (&op == &div_op && !is_inexact(promote_operands(operands).dtype)) dtype = DType::float32;
       return wrap(finished(make(op, unify(operands, op.name.c_str(), dtype))));
     }
     // The condition takes part in the shape but not in the promotion.
@@ -146,7 +146,7 @@ void bind_ops(py::module_& m) {
       "astype",
       [](const NodeRef& x, int dtype) {
         const DType wanted = dtype_of_code(dtype);
-        return finished(x->dtype == wanted && !x->weak ? x : make(astype_op, {x}, {dtype}));
+        return finished(x->dtype == wanted && !x->weak ? x : astype(x, wanted));
       },
       py::arg("x"), py::arg("dtype"), "The values in another dtype; the result is strong.");
   m.def(
@@ -158,17 +158,14 @@ void bind_ops(py::module_& m) {
   m.def(
       "number",
       [](py::handle value, int dtype, bool weak, py::handle shape, std::pair<int, int> device) {
-        const Aval aval = aval_of(dtype, weak, shape, device);
-        const int64_t bits = number_of(value).bits(aval.dtype);
-        return numbers_literal() ? full_node(bits, aval) : number_node(bits, aval);
+        return filled(number_of(value), aval_of(dtype, weak, shape, device));
       },
       py::arg("value"), py::arg("dtype"), py::arg("weak"), py::arg("shape"), py::arg("device"),
       "A filled tensor: a run-time number outside a jit trace, a literal inside.");
   m.def(
       "full",
       [](py::handle value, int dtype, bool weak, py::handle shape, std::pair<int, int> device) {
-        const Aval aval = aval_of(dtype, weak, shape, device);
-        return full_node(number_of(value).bits(aval.dtype), aval);
+        return filled(number_of(value), aval_of(dtype, weak, shape, device), true);
       },
       py::arg("value"), py::arg("dtype"), py::arg("weak"), py::arg("shape"), py::arg("device"),
       "A filled literal: its value is part of the program.");

@@ -125,7 +125,7 @@ PyObject* true_divide_slot(PyObject* a, PyObject* b) {
     Operand pair[2];
     if (!parse_pair(a, b, pair)) Py_RETURN_NOTIMPLEMENTED;
     const WeakDType type = promote_operands(pair);
-    const auto both = unify(pair, "div", is_float(type.dtype) ? type.dtype : DType::float32);
+    const auto both = unify(pair, "div", is_inexact(type.dtype) ? type.dtype : DType::float32);
     return finish(make(div_op, both));
   });
 }
@@ -156,7 +156,8 @@ PyObject* divmod_slot(PyObject* a, PyObject* b) {
 
 // Small literal exponents are exact and cheap as products, and keep derivatives free of logarithms.
 NodeRef power_by_number(const NodeRef& x, const Number& n) {
-  const bool whole = !is_float(n.type.dtype);
+  if (n.imag != 0) return nullptr;
+  const bool whole = !is_inexact(n.type.dtype);
   if (n.real == 1) return x;
   if (n.real == 2) return x * x;
   if (n.real == 3) return x * x * x;
@@ -164,9 +165,9 @@ NodeRef power_by_number(const NodeRef& x, const Number& n) {
     const NodeRef square = x * x;
     return square * square;
   }
-  if (is_float(x->dtype) && n.real == 0.5) return unary(sqrt_op, x);
-  if (is_float(x->dtype) && n.real == -1) return unary(recip_op, x);
-  require(is_float(x->dtype) || !whole || n.real >= 0, ErrorKind::value,
+  if (is_inexact(x->dtype) && n.real == 0.5) return unary(sqrt_op, x);
+  if (is_inexact(x->dtype) && n.real == -1) return unary(recip_op, x);
+  require(is_inexact(x->dtype) || !whole || n.real >= 0, ErrorKind::value,
           "integer tensors cannot be raised to negative integer powers; cast to a float dtype first");
   return nullptr;
 }
@@ -189,8 +190,11 @@ template <const Op* const* op> PyObject* unary_slot(PyObject* self) {
 }
 
 const Op* neg_slot_op = nullptr;
-const Op* abs_slot_op = nullptr;
 const Op* not_slot_op = nullptr;
+
+PyObject* absolute_slot(PyObject* self) {
+  return guarded([&]() -> PyObject* { return finish(absolute(node_of(as_tensor(self)))); });
+}
 
 PyObject* positive_slot(PyObject* self) {
   return guarded([&]() -> PyObject* { return wrap(node_of(as_tensor(self))); });
@@ -252,7 +256,9 @@ void rebind_in_place(TensorObject* self, TensorObject* result) {
     return concat("an in-place operation cannot change the shape of a tensor from ", to_string(old.shape),
                   " to ", to_string(node->shape));
   });
-  require(!is_float(node->dtype) || is_float(old.dtype), ErrorKind::dtype, [&] {
+  const bool wider = (is_inexact(node->dtype) && !is_inexact(old.dtype)) ||
+                     (is_complex(node->dtype) && !is_complex(old.dtype));
+  require(!wider, ErrorKind::dtype, [&] {
     return concat("an in-place operation cannot turn ", name_of(old.dtype), " into ", name_of(node->dtype),
                   "; write x = x + y, or cast first");
   });
@@ -272,7 +278,6 @@ void make_tensor_type(py::module_& m) {
   slot_ops[LSHIFT] = &shift_left_op;
   slot_ops[RSHIFT] = &shift_right_op;
   neg_slot_op = &neg_op;
-  abs_slot_op = &abs_op;
   not_slot_op = &not_op;
   static PyMemberDef members[] = {
       {"__weaklistoffset__", T_PYSSIZET, offsetof(TensorObject, weakrefs), READONLY, nullptr},
@@ -318,7 +323,7 @@ void make_tensor_type(py::module_& m) {
       {Py_nb_inplace_xor, reinterpret_cast<void*>(inplace_slot<XOR>)},
       {Py_nb_negative, reinterpret_cast<void*>(unary_slot<&neg_slot_op>)},
       {Py_nb_positive, reinterpret_cast<void*>(positive_slot)},
-      {Py_nb_absolute, reinterpret_cast<void*>(unary_slot<&abs_slot_op>)},
+      {Py_nb_absolute, reinterpret_cast<void*>(absolute_slot)},
       {Py_nb_invert, reinterpret_cast<void*>(unary_slot<&not_slot_op>)},
       {Py_bf_getbuffer, reinterpret_cast<void*>(getbuffer_slot)},
       {Py_bf_releasebuffer, reinterpret_cast<void*>(releasebuffer_slot)},

@@ -25,6 +25,16 @@ PyObject* item_method(PyObject* self, PyObject*) {
   return guarded([&] { return scalar_object(*evaluated(as_tensor(self), ".item()"), ".item()"); });
 }
 
+PyObject* complex_method(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    const py::object value = py::reinterpret_steal<py::object>(
+        scalar_object(*evaluated(as_tensor(self), "complex()"), "complex()"));
+    if (PyComplex_Check(value.ptr())) return Py_NewRef(value.ptr());
+    const double real = PyFloat_AsDouble(value.ptr());
+    return real == -1 && PyErr_Occurred() ? nullptr : PyComplex_FromDoubles(real, 0);
+  });
+}
+
 PyObject* detach_method(PyObject* self, PyObject*) {
   return guarded([&] { return wrap(make(stop_gradient_op, {node_of(as_tensor(self))})); });
 }
@@ -71,6 +81,8 @@ const char* format_code(DType d) {
   case DType::bfloat16: return nullptr;
   case DType::float32: return "f";
   case DType::float64: return "d";
+  case DType::complex64: return "Zf";
+  case DType::complex128: return "Zd";
   }
   return nullptr;
 }
@@ -102,6 +114,14 @@ PyObject* scalar_object(const Node& node, const char* what) {
   case DType::bfloat16: return PyFloat_FromDouble(bfloat16_to_float(read(uint16_t{})));
   case DType::float32: return PyFloat_FromDouble(static_cast<double>(read(float{})));
   case DType::float64: return PyFloat_FromDouble(read(double{}));
+  case DType::complex64: {
+    const auto z = read(ir::Complex<float>{});
+    return PyComplex_FromDoubles(static_cast<double>(z.re), static_cast<double>(z.im));
+  }
+  case DType::complex128: {
+    const auto z = read(ir::Complex<double>{});
+    return PyComplex_FromDoubles(z.re, z.im);
+  }
   }
   fail(ErrorKind::internal, "unknown dtype");
 }
@@ -216,6 +236,8 @@ PyMethodDef* tensor_methods() {
       {"eval", eval_method, METH_NOARGS,
        "eval($self, /)\n--\n\nComputes the value now, if it is not known yet; returns the tensor itself."},
       {"item", item_method, METH_NOARGS, "item($self, /)\n--\n\nThe only element, as a Python number."},
+      {"__complex__", complex_method, METH_NOARGS,
+       "__complex__($self, /)\n--\n\nThe only element, as a Python complex number."},
       {"detach", detach_method, METH_NOARGS,
        "detach($self, /)\n--\n\nThe same values as a constant: no derivative flows through the result."},
       {nullptr, nullptr, 0, nullptr},

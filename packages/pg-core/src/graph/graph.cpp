@@ -136,7 +136,7 @@ std::string to_string(const Graph& graph) {
     std::vector<std::string> parts;
     for (const Id input : r.inputs) parts.push_back(concat("%", input));
     if (r.op == &full_op)
-      parts.push_back(is_float(r.type.dtype) ? concat(bits_as_double(r.attrs[0])) : concat(r.attrs[0]));
+      parts.push_back(is_inexact(r.type.dtype) ? concat(bits_as_double(r.attrs[0])) : concat(r.attrs[0]));
     else if (r.op->show) {
       if (std::string attrs = r.op->show(r.attrs); !attrs.empty()) parts.push_back(std::move(attrs));
     }

@@ -342,9 +342,9 @@ NodeRef full_node(int64_t bits, Aval aval) {
 }
 
 NodeRef full_node(double value, const Aval& aval) {
-  if (!is_float(aval.dtype)) return full_node(static_cast<int64_t>(value), aval);
+  if (!is_inexact(aval.dtype)) return full_node(static_cast<int64_t>(value), aval);
   double rounded = value;
-  if (aval.dtype == DType::float32) rounded = static_cast<float>(value);
+  if (real_type(aval.dtype) == DType::float32) rounded = static_cast<float>(value);
   if (aval.dtype == DType::float16) rounded = half_to_float(float_to_half(static_cast<float>(value)));
   if (aval.dtype == DType::bfloat16)
     rounded = bfloat16_to_float(float_to_bfloat16(static_cast<float>(value)));
@@ -352,7 +352,7 @@ NodeRef full_node(double value, const Aval& aval) {
 }
 
 NodeRef zeros_like(const Aval& aval) { return full_node(0.0, aval); }
-NodeRef negative_zeros_like(const Aval& aval) { return full_node(is_float(aval.dtype) ? -0.0 : 0.0, aval); }
+NodeRef negative_zeros_like(const Aval& aval) { return full_node(is_inexact(aval.dtype) ? -0.0 : 0.0, aval); }
 
 NodeRef param_node(Aval aval, int64_t position) {
   PG_INVARIANT(abstract_depth > 0, "a param outside an abstract trace");
@@ -365,7 +365,7 @@ NodeRef alias_node(const NodeRef& x) { return make(alias_op, {x}); }
 
 bool is_full_of(const NodeRef& x, double value) {
   if (x->op != &full_op) return false;
-  if (!is_float(x->dtype)) return !std::signbit(value) && static_cast<double>(x->attrs[0]) == value;
+  if (!is_inexact(x->dtype)) return !std::signbit(value) && static_cast<double>(x->attrs[0]) == value;
   return x->attrs[0] == scalar_bits(value);
 }
 

@@ -66,6 +66,7 @@ NodeRef buffer_node(Ref<Buffer> buffer, Aval aval);
 NodeRef number_node(int64_t bits, Aval aval);
 NodeRef full_node(int64_t bits, Aval aval);         // bits as scalar_bits / int64
 NodeRef full_node(double value, const Aval& aval);  // converts to the dtype first (exact for small constants)
+// A literal of a complex dtype is one real number: its imaginary part is +0, but -0.0 stands for -0 - 0i.
 NodeRef zeros_like(const Aval& aval);
 NodeRef negative_zeros_like(const Aval& aval);  // -0.0: the exact neutral element of add
 NodeRef param_node(Aval aval, int64_t position);

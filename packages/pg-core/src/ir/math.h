@@ -153,6 +153,28 @@ template <class X> PG_INLINE X minimum(X x, X y) {
       y);
 }
 
+/// The length of (x, y), without overflow. float32: through float64, where the squares are exact.
+template <class X> PG_INLINE X hypot(X x, X y) {
+  const auto length = by_width(
+      x,
+      [](auto a, auto b) {
+        const auto p = convert<double>(a), q = convert<double>(b);
+        return convert<float>(sqrt(p * p + q * q));
+      },
+      [](auto a, auto b) {
+        // Scaled by a power of two that brings the larger one near 1 (below the range: as far as it goes).
+        const auto larger = select(abs(a) < abs(b), abs(b), abs(a));
+        const auto exponent = bits(larger) & (int64_t{0x7ff} << 52);
+        const auto limit = int64_t{2045} << 52, least = int64_t{1} << 52;
+        const auto held = select(exponent > limit, limit, select(exponent < least, least, exponent));
+        const auto down = from_bits((int64_t{2046} << 52) - held), up = from_bits(held);
+        const auto p = a * down, q = b * down;
+        return sqrt(fma(p, p, q * q)) * up;
+      },
+      y);
+  return select((abs(x) == detail::inf) | (abs(y) == detail::inf), detail::inf, length);
+}
+
 /// 1 / sqrt(x).
 template <class X> PG_INLINE X rsqrt(X x) {
   const X root = sqrt(x), r = 1 / root;

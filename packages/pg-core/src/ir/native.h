@@ -20,7 +20,13 @@ template <class T> struct Val {
 template <class T> using unsigned_of = std::make_unsigned_t<T>;
 template <class T> inline constexpr bool is_integer = std::is_integral_v<T> && !std::is_same_v<T, bool>;
 
-template <class T, Number N> PG_INLINE Val<T> like(Val<T>, N value) { return {static_cast<T>(value)}; }
+template <class T, Number N> PG_INLINE Val<T> like(Val<T>, N value) {
+  if constexpr (is_complex_type<T>) return {{static_cast<decltype(T::re)>(value), 0}};
+  else return {static_cast<T>(value)};
+}
+template <class T> PG_INLINE Val<Complex<T>> pair(Val<T> re, Val<T> im) { return {{re.v, im.v}}; }
+template <class T> PG_INLINE Val<T> real_part(Val<Complex<T>> z) { return {z.v.re}; }
+template <class T> PG_INLINE Val<T> imag_part(Val<Complex<T>> z) { return {z.v.im}; }
 
 /// Integer arithmetic in unsigned int or wider, so that nothing overflows, then wrapped.
 template <class T> using Wide =
@@ -97,12 +103,8 @@ PG_COMPARISON(>=)
 #undef PG_COMPARISON
 
 #define PG_WITH_NUMBER(op)                                                                                   \
-  template <class T, Number N> PG_INLINE auto operator op(Val<T> a, N b) {                                   \
-    return a op Val<T>{static_cast<T>(b)};                                                                   \
-  }                                                                                                          \
-  template <class T, Number N> PG_INLINE auto operator op(N a, Val<T> b) {                                   \
-    return Val<T>{static_cast<T>(a)} op b;                                                                   \
-  }
+  template <class T, Number N> PG_INLINE auto operator op(Val<T> a, N b) { return a op like(a, b); }         \
+  template <class T, Number N> PG_INLINE auto operator op(N a, Val<T> b) { return like(b, a) op b; }
 PG_WITH_NUMBER(+)
 PG_WITH_NUMBER(-)
 PG_WITH_NUMBER(*)
@@ -227,7 +229,10 @@ template <class To, class T> PG_INLINE Val<To> saturate(Val<T> x) {  // float ->
 }
 
 template <class To, class T> PG_INLINE auto convert(Val<T> x) {
-  if constexpr (std::is_same_v<To, Half>) return round_to_half(to_float_sticky(x));
+  if constexpr (is_complex_type<To>) {
+    using R = decltype(To::re);
+    return Val<To>{{static_cast<R>(x.v.re), static_cast<R>(x.v.im)}};
+  } else if constexpr (std::is_same_v<To, Half>) return round_to_half(to_float_sticky(x));
   else if constexpr (std::is_same_v<To, BFloat>) return round_to_bfloat(to_float_sticky(x));
   else if constexpr (std::is_same_v<To, bool>) return Val<bool>{x.v != T{0}};
   else if constexpr (std::is_floating_point_v<T> && is_integer<To>) return saturate<To>(x);
@@ -281,6 +286,11 @@ template <class T, class OnFloat, class OnInt, class... Rest>
 PG_INLINE auto by_kind(Val<T> x, OnFloat on_float, OnInt on_int, Rest... rest) {
   if constexpr (std::is_floating_point_v<T>) return on_float(x, rest...);
   else return on_int(x, rest...);
+}
+template <class T, class OnReal, class OnComplex, class... Rest>
+PG_INLINE auto by_field(Val<T> x, OnReal on_real, OnComplex on_complex, Rest... rest) {
+  if constexpr (is_complex_type<T>) return on_complex(x, rest...);
+  else return on_real(x, rest...);
 }
 template <class T, class OnSigned, class OnUnsigned, class... Rest>
 PG_INLINE auto by_sign(Val<T> x, OnSigned on_signed, OnUnsigned on_unsigned, Rest... rest) {

@@ -3,6 +3,7 @@
 #include <bit>
 #include <sstream>
 
+#include "ir/complex.h"
 #include "support/error.h"
 #include "support/format.h"
 #include "support/hash.h"
@@ -11,10 +12,11 @@ namespace pg::ir {
 namespace {
 
 constexpr std::string_view names[] = {
-    "input", "literal",    "add",    "sub",         "mul",        "div",         "quotient", "rest",
-    "fma",   "neg",        "abs",    "floor",       "ceil",       "trunc",       "rint",     "sqrt",
-    "and",   "or",         "xor",    "not",         "shift_left", "shift_right", "equal",    "not_equal",
-    "less",  "less_equal", "select", "select_rare", "convert",    "bitcast",     "libm"};
+    "input",       "literal", "add",       "sub",  "mul",        "div",    "quotient",
+    "rest",        "fma",     "neg",       "abs",  "floor",      "ceil",   "trunc",
+    "rint",        "sqrt",    "and",       "or",   "xor",        "not",    "shift_left",
+    "shift_right", "equal",   "not_equal", "less", "less_equal", "select", "select_rare",
+    "convert",     "bitcast", "libm",      "pair", "real",       "imag"};
 
 uint64_t hash_of(const Value& v) {
   uint64_t h = hash_mix(static_cast<uint64_t>(v.op) << 16 | static_cast<uint64_t>(v.dtype) << 8 | v.arity,
@@ -103,31 +105,40 @@ std::string Builder::print() const {
 }
 
 Sym literal_like(Sym x, double value) {
-  if (!is_float(x.dtype)) return literal_like(x, static_cast<int64_t>(value));
+  if (is_complex(x.dtype)) return pair(literal_like(real_part(x), value), literal_like(real_part(x), 0.0));
+  if (!is_inexact(x.dtype)) return literal_like(x, static_cast<int64_t>(value));
   const double rounded = x.dtype == DType::float64 ? value : static_cast<double>(static_cast<float>(value));
   return x.builder->literal(x.dtype, std::bit_cast<int64_t>(rounded));
 }
 
 Sym literal_like(Sym x, int64_t value) {
-  if (is_float(x.dtype)) return literal_like(x, static_cast<double>(value));
+  if (is_inexact(x.dtype)) return literal_like(x, static_cast<double>(value));
   return x.builder->literal(x.dtype, wrapped(x.dtype, value));
 }
 
-Sym operator+(Sym a, Sym b) { return same(ScalarOp::add, a, b); }
-Sym operator-(Sym a, Sym b) { return same(ScalarOp::sub, a, b); }
-Sym operator*(Sym a, Sym b) { return same(ScalarOp::mul, a, b); }
-Sym operator/(Sym a, Sym b) { return same(ScalarOp::div, a, b); }
+Sym operator+(Sym a, Sym b) { return is_complex(a.dtype) ? parts::add(a, b) : same(ScalarOp::add, a, b); }
+Sym operator-(Sym a, Sym b) {
+  return is_complex(a.dtype) ? parts::subtract(a, b) : same(ScalarOp::sub, a, b);
+}
+Sym operator*(Sym a, Sym b) {
+  return is_complex(a.dtype) ? parts::multiply(a, b) : same(ScalarOp::mul, a, b);
+}
+Sym operator/(Sym a, Sym b) { return is_complex(a.dtype) ? parts::divide(a, b) : same(ScalarOp::div, a, b); }
 Sym quotient(Sym a, Sym b) { return same(ScalarOp::quotient, a, b); }
 Sym rest(Sym a, Sym b) { return same(ScalarOp::rest, a, b); }
-Sym operator-(Sym a) { return same(ScalarOp::neg, a); }
+Sym operator-(Sym a) { return is_complex(a.dtype) ? parts::negate(a) : same(ScalarOp::neg, a); }
 Sym operator&(Sym a, Sym b) { return same(ScalarOp::bit_and, a, b); }
 Sym operator|(Sym a, Sym b) { return same(ScalarOp::bit_or, a, b); }
 Sym operator^(Sym a, Sym b) { return same(ScalarOp::bit_xor, a, b); }
 Sym operator~(Sym a) { return same(ScalarOp::bit_not, a); }
 Sym operator<<(Sym a, Sym b) { return same(ScalarOp::shift_left, a, b); }
 Sym operator>>(Sym a, Sym b) { return same(ScalarOp::shift_right, a, b); }
-Sym operator==(Sym a, Sym b) { return compare(ScalarOp::equal, a, b); }
-Sym operator!=(Sym a, Sym b) { return compare(ScalarOp::not_equal, a, b); }
+Sym operator==(Sym a, Sym b) {
+  return is_complex(a.dtype) ? parts::equal(a, b) : compare(ScalarOp::equal, a, b);
+}
+Sym operator!=(Sym a, Sym b) {
+  return is_complex(a.dtype) ? parts::not_equal(a, b) : compare(ScalarOp::not_equal, a, b);
+}
 Sym operator<(Sym a, Sym b) { return compare(ScalarOp::less, a, b); }
 Sym operator<=(Sym a, Sym b) { return compare(ScalarOp::less_equal, a, b); }
 Sym fma(Sym a, Sym b, Sym c) { return a.builder->value(ScalarOp::fma, a.dtype, {a, b, c}); }
@@ -140,6 +151,8 @@ Sym sqrt(Sym x) { return same(ScalarOp::sqrt, x); }
 
 Sym select(Sym condition, Sym x, Sym y) {
   PG_INVARIANT(is_bool(condition.dtype) && x.dtype == y.dtype, "scalar IR: select takes (bool, x, y)");
+  if (is_complex(x.dtype))
+    return pair(select(condition, real_part(x), real_part(y)), select(condition, imag_part(x), imag_part(y)));
   return x.builder->value(ScalarOp::select, x.dtype, {condition, x, y});
 }
 
@@ -149,6 +162,8 @@ Sym select_rare(Sym condition, Sym x, Sym y) {
 }
 
 Sym convert(Sym x, DType dtype) {
+  if (is_complex(x.dtype) && x.dtype != dtype)
+    return pair(convert(real_part(x), real_type(dtype)), convert(imag_part(x), real_type(dtype)));
   return x.dtype == dtype ? x : x.builder->value(ScalarOp::convert, dtype, {x});
 }
 
@@ -161,6 +176,27 @@ Sym libm(Libm f, std::initializer_list<Sym> args) {
   const Sym x = *args.begin();
   return x.builder->value(ScalarOp::libm, x.dtype, args, static_cast<int64_t>(f));
 }
+
+Sym pair(Sym re, Sym im) {
+  PG_INVARIANT(re.dtype == im.dtype && is_float(re.dtype), "scalar IR: a pair takes two floats");
+  return re.builder->value(ScalarOp::pair, complex_type(re.dtype), {re, im});
+}
+
+namespace {
+
+// The part of a pair is what it was made of, so that values which never meet memory need no pairs.
+Sym part(ScalarOp op, Sym z) {
+  PG_INVARIANT(is_complex(z.dtype), "scalar IR: only complex values have parts");
+  const Value& made = z.builder->values()[static_cast<size_t>(z.id)];
+  const DType dtype = real_type(z.dtype);
+  if (made.op == ScalarOp::pair) return {z.builder, made.args[op == ScalarOp::real ? 0 : 1], dtype};
+  return z.builder->value(op, dtype, {z});
+}
+
+}  // namespace
+
+Sym real_part(Sym z) { return part(ScalarOp::real, z); }
+Sym imag_part(Sym z) { return part(ScalarOp::imag, z); }
 
 Sym bits(Sym x) { return bitcast(x, x.dtype == DType::float64 ? DType::int64 : DType::int32); }
 Sym from_bits(Sym x) { return bitcast(x, x.dtype == DType::int64 ? DType::float64 : DType::float32); }

@@ -66,7 +66,11 @@ enum class ScalarOp : uint8_t {
   convert,  // any to any: integers wrap; float to integer truncates, saturates, NaN gives 0; to bool: x != 0;
             // to float: one rounding
   bitcast,  // same width
-  libm      // bits: Libm
+  libm,     // bits: Libm
+  pair,     // a complex number of two floats; with real, imag, input and select all that complex values
+            // meet: their arithmetic is spelled out on the parts (complex.h)
+  real,
+  imag
 };
 std::string_view name_of(ScalarOp op);
 
@@ -141,6 +145,9 @@ Sym libm(Libm f, std::initializer_list<Sym> args);
 Sym bits(Sym x);         // float -> signed integer of its width
 Sym from_bits(Sym x);    // back
 Sym lowest_like(Sym x);  // the smallest value of a signed integer dtype: its sign bit
+Sym pair(Sym re, Sym im);
+Sym real_part(Sym z);
+Sym imag_part(Sym z);
 
 template <class To> Sym convert(Sym x) { return convert(x, dtype_of<To>); }
 template <class To> Sym bitcast(Sym x) { return bitcast(x, dtype_of<To>); }
@@ -176,6 +183,10 @@ template <Number N, Number M> Sym fma(Sym a, N b, M c) { return fma(a, like(a, b
 template <class OnFloat, class OnInt, class... Rest>
 Sym by_kind(Sym x, OnFloat on_float, OnInt on_int, Rest... rest) {
   return is_float(x.dtype) ? on_float(x, rest...) : on_int(x, rest...);
+}
+template <class OnReal, class OnComplex, class... Rest>
+Sym by_field(Sym x, OnReal on_real, OnComplex on_complex, Rest... rest) {
+  return is_complex(x.dtype) ? on_complex(x, rest...) : on_real(x, rest...);
 }
 template <class OnSigned, class OnUnsigned, class... Rest>
 Sym by_sign(Sym x, OnSigned on_signed, OnUnsigned on_unsigned, Rest... rest) {

@@ -15,6 +15,13 @@ namespace pg::ir {
 struct Half {};
 struct BFloat {};
 
+/// A complex number in memory and registers: real part first. Its arithmetic is complex.h's.
+template <class T> struct Complex {
+  T re, im;
+};
+template <class T> inline constexpr bool is_complex_type = false;
+template <class T> inline constexpr bool is_complex_type<Complex<T>> = true;
+
 template <class T> inline constexpr DType dtype_of = DType::bool_;
 template <> inline constexpr DType dtype_of<int8_t> = DType::int8;
 template <> inline constexpr DType dtype_of<int16_t> = DType::int16;
@@ -28,6 +35,8 @@ template <> inline constexpr DType dtype_of<Half> = DType::float16;
 template <> inline constexpr DType dtype_of<BFloat> = DType::bfloat16;
 template <> inline constexpr DType dtype_of<float> = DType::float32;
 template <> inline constexpr DType dtype_of<double> = DType::float64;
+template <> inline constexpr DType dtype_of<Complex<float>> = DType::complex64;
+template <> inline constexpr DType dtype_of<Complex<double>> = DType::complex128;
 
 template <class N>
 concept Number = std::is_arithmetic_v<N>;

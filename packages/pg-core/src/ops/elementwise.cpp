@@ -34,6 +34,9 @@ Aval infer_same(const char* name, uint32_t accepts, bool predicate, std::span<co
                     ", but the op takes one dtype; convert one of them with astype()");
     });
   require(accepts >> static_cast<int>(in[0].dtype) & 1u, ErrorKind::dtype, [&] {
+    if (is_complex(in[0].dtype))
+      return concat(name, ": not defined for ", name_of(in[0].dtype),
+                    "; take pg.real, pg.imag or pg.abs first");
     std::vector<std::string_view> names;
     for (int i = 0; i < dtype_count; ++i)
       if (accepts >> i & 1u) names.push_back(name_of(static_cast<DType>(i)));

@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "ir/complex_math.h"
 #include "ir/loops.h"
 #include "ir/math.h"
 #include "ir/scalar.h"
@@ -27,7 +28,10 @@ struct Extras {
 template <bool free, class... T> struct TypeSet {
   static constexpr bool sign_free = free;
 };
+using Complex64 = ir::Complex<float>;
+using Complex128 = ir::Complex<double>;
 inline constexpr TypeSet<false, float, double> floats;
+inline constexpr TypeSet<false, float, double, Complex64, Complex128> floats_and_complex;
 inline constexpr TypeSet<false, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t>
     ints;
 inline constexpr TypeSet<true, uint8_t, uint16_t, uint32_t, uint64_t> sign_free_ints;
@@ -35,11 +39,16 @@ inline constexpr TypeSet<true, bool, uint8_t, uint16_t, uint32_t, uint64_t> bits
 inline constexpr TypeSet<false, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
                          float, double>
     numbers;
-inline constexpr TypeSet<true, uint8_t, uint16_t, uint32_t, uint64_t, float, double> sign_free_numbers;
+inline constexpr TypeSet<false, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
+                         float, double, Complex64, Complex128>
+    numbers_and_complex;
+inline constexpr TypeSet<true, uint8_t, uint16_t, uint32_t, uint64_t, float, double, Complex64, Complex128>
+    sign_free_numbers_and_complex;
 inline constexpr TypeSet<false, bool, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t,
                          uint64_t, float, double>
     everything;
-inline constexpr TypeSet<true, bool, uint8_t, uint16_t, uint32_t, uint64_t, float, double>
+inline constexpr TypeSet<true, bool, uint8_t, uint16_t, uint32_t, uint64_t, float, double, Complex64,
+                         Complex128>
     sign_free_everything;
 
 namespace detail {

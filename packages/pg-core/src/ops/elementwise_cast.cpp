@@ -23,6 +23,10 @@ template <class From> ir::BlockFn to_float(DType to) {
   }
 }
 
+template <class From> ir::BlockFn to_complex(DType to) {
+  return to == DType::complex64 ? convert_loop<Complex64, From>() : convert_loop<Complex128, From>();
+}
+
 template <class From> ir::BlockFn from_float(DType to) {
   switch (to) {
   case DType::bool_: return convert_loop<bool, From>();
@@ -52,6 +56,8 @@ ir::BlockFn from_integer(DType to) {  // the low bits of the result do not depen
 
 ir::BlockFn block_astype(std::span<const DType> in, DType out, std::span<const int64_t>) {
   switch (compute_type(in[0])) {
+  case DType::complex64: return to_complex<Complex64>(out);
+  case DType::complex128: return to_complex<Complex128>(out);
   case DType::bool_:
   case DType::uint8: return from_integer<uint8_t>(out);
   case DType::int8: return from_integer<int8_t>(out);
@@ -74,6 +80,13 @@ ir::Sym emit_astype(std::span<const ir::Sym> in, std::span<const int64_t> attrs)
 
 Aval infer_astype(std::span<const Aval> in, const Attrs& attrs) {
   PG_INVARIANT(attrs.size() == 1 && attrs[0] >= 0 && attrs[0] < dtype_count, "astype takes a dtype");
+  const DType from = in[0].dtype, to = static_cast<DType>(attrs[0]);
+  require(is_complex(from) == is_complex(to), ErrorKind::dtype, [&] {
+    return is_complex(from) ? concat("astype: ", name_of(from), " as ", name_of(to),
+                                     " would lose the imaginary part; take pg.real(x), pg.imag(x) or "
+                                     "pg.abs(x) first")
+                            : concat("astype: ", name_of(from), " becomes ", name_of(to), " with complex");
+  });
   return {in[0].shape, static_cast<DType>(attrs[0]), false, in[0].device};
 }
 
@@ -86,7 +99,7 @@ const Op& define_astype() {
            "NaN gives 0.";
   op.infer = infer_astype;
   op.lower = Elementwise{emit_astype, block_astype};
-  op.facts = {linear()};  // between floats; integers and bools carry no tangents
+  op.facts = {linear()};  // between floats or complex dtypes; integers and bools carry no tangents
   op.transpose = [](const NodeRef& ct, const RuleArgs&, const Aval& type, int) {
     return astype(ct, type.dtype);
   };
@@ -127,6 +140,7 @@ ir::BlockFn block_bitcast(std::span<const DType> in, DType out, std::span<const 
   case 1: return copy_loop<uint8_t>();
   case 2: return copy_loop<uint16_t>();
   case 4: return copy_loop<uint32_t>();
+  case 16: return copy_loop<Complex128>();
   default: return copy_loop<uint64_t>();
   }
 }
@@ -138,6 +152,10 @@ ir::Sym emit_bitcast(std::span<const ir::Sym> in, std::span<const int64_t> attrs
 Aval infer_bitcast(std::span<const Aval> in, const Attrs& attrs) {
   PG_INVARIANT(attrs.size() == 1 && attrs[0] >= 0 && attrs[0] < dtype_count, "bitcast takes a dtype");
   const DType from = in[0].dtype, to = static_cast<DType>(attrs[0]);
+  require(from == to || !(is_complex(from) || is_complex(to)), ErrorKind::dtype, [&] {
+    return concat("bitcast: ", name_of(from), " to ", name_of(to),
+                  ": complex numbers are taken apart with pg.real and pg.imag, and made with pg.complex");
+  });
   require(size_of(from) == size_of(to) && is_bool(from) == is_bool(to), ErrorKind::dtype, [&] {
     return concat(
         "bitcast: ", name_of(from), " has ", size_of(from) * 8, " bits and ", name_of(to), " has ",

@@ -5,6 +5,9 @@
 
 namespace pg {
 
+using ir::complex_math::finite;
+using ir::complex_math::infinite;
+
 const Op& equal_op =
     elementwise<2>("equal", "x == y.", sign_free_everything, [](auto x, auto y) { return x == y; },
                    {no_derivative(), no_derivative()});
@@ -17,12 +20,24 @@ const Op& less_equal_op =
     elementwise<2>("less_equal", "x <= y.", everything, [](auto x, auto y) { return x <= y; },
                    {no_derivative(), no_derivative()});
 
-const Op& isnan_op =
-    elementwise<1>("isnan", "Is x NaN?", floats, [](auto x) { return x != x; }, {no_derivative()});
-const Op& isinf_op = elementwise<1>("isinf", "Is x an infinity?", floats,
-                                    [](auto x) { return abs(x) == ir::detail::inf; }, {no_derivative()});
-const Op& isfinite_op = elementwise<1>("isfinite", "Is x neither infinite nor NaN?", floats,
-                                       [](auto x) { return abs(x) < ir::detail::inf; }, {no_derivative()});
+const Op& isnan_op = elementwise<1>("isnan", "Is x NaN?", floats_and_complex, [](auto x) { return x != x; },
+                                    {no_derivative()});
+const Op& isinf_op =
+    elementwise<1>("isinf", "Is x, or a part of it, an infinity?", floats_and_complex,
+                   [](auto x) {
+                     return by_field(
+                         x, [](auto v) { return infinite(v); },
+                         [](auto z) { return infinite(real_part(z)) | infinite(imag_part(z)); });
+                   },
+                   {no_derivative()});
+const Op& isfinite_op =
+    elementwise<1>("isfinite", "Is x neither infinite nor NaN?", floats_and_complex,
+                   [](auto x) {
+                     return by_field(
+                         x, [](auto v) { return finite(v); },
+                         [](auto z) { return finite(real_part(z)) & finite(imag_part(z)); });
+                   },
+                   {no_derivative()});
 const Op& signbit_op = elementwise<1>("signbit", "Is the sign bit set (also of -0 and NaN)?", floats,
                                       [](auto x) { return signbit(x); }, {no_derivative()});
 
@@ -44,6 +59,7 @@ ir::BlockFn block_where(std::span<const DType> in, DType, std::span<const int64_
   case 1: return choose_loop<uint8_t>();
   case 2: return choose_loop<uint16_t>();
   case 4: return choose_loop<uint32_t>();
+  case 16: return choose_loop<Complex128>();
   default: return choose_loop<uint64_t>();
   }
 }

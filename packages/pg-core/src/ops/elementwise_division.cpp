@@ -11,10 +11,10 @@ NodeRef by_base(const RuleArgs& a) {
   return where(constant, 0.0, y * binary(pow_op, x, where(constant, 1.0, y - 1.0)));
 }
 
-/// z log x, with the argument of log guarded: 0 where x^y is 0 or has no real logarithm.
+/// z log x, with the argument of log guarded: 0 where x^y is 0 or has no (real) logarithm.
 NodeRef by_exponent(const RuleArgs& a) {
   const NodeRef& x = a.x[0];
-  const NodeRef positive = make(less_op, {fill_like(0.0, x), x});
+  const NodeRef positive = make(is_complex(x->dtype) ? not_equal_op : less_op, {fill_like(0.0, x), x});
   return a.z * unary(log_op, where(positive, x, 1.0));
 }
 
@@ -40,7 +40,10 @@ const Op& fmod_op = elementwise<2>(
 
 const Op& pow_op = elementwise<2>(
     "pow", "x to the power y. Integers wrap; a negative power of an integer is 0, except for 1 and -1.",
-    numbers, [](auto x, auto y) { return pow(x, y); }, {partial(by_base), partial(by_exponent)},
-    {.simplify = first_power});
+    numbers_and_complex,
+    [](auto x, auto y) {
+      return ir::continued<ir::complex_math::Pow>([](auto a, auto b) { return pow(a, b); }, x, y);
+    },
+    {partial(by_base), partial(by_exponent)}, {.simplify = first_power});
 
 }  // namespace pg

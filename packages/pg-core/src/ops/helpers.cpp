@@ -27,6 +27,16 @@ NodeRef where(const NodeRef& condition, double x, const NodeRef& y) {
 NodeRef where(const NodeRef& condition, const NodeRef& x, double y) {
   return where(condition, x, fill_like(y, x));
 }
-NodeRef astype(const NodeRef& x, DType dtype) { return make(astype_op, {x}, {static_cast<int64_t>(dtype)}); }
+NodeRef astype(const NodeRef& x, DType dtype) {
+  if (is_complex(dtype) && !is_complex(x->dtype)) {
+    const NodeRef re = astype(x, real_type(dtype));
+    return binary(complex_op, re, fill_like(0.0, re));
+  }
+  if (is_bool(dtype) && is_complex(x->dtype)) return make(not_equal_op, {x, fill_like(0.0, x)});
+  return make(astype_op, {x}, {static_cast<int64_t>(dtype)});
+}
+NodeRef absolute(const NodeRef& x) {
+  return is_complex(x->dtype) ? binary(hypot_op, unary(real_op, x), unary(imag_op, x)) : unary(abs_op, x);
+}
 
 }  // namespace pg

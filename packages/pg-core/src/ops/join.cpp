@@ -44,7 +44,9 @@ Aval infer_iota(std::span<const Aval>, const Attrs& attrs) {
   const DType dtype = static_cast<DType>(attrs[0]);
   const Device device{static_cast<DeviceKind>(attrs[1]), static_cast<uint8_t>(attrs[2])};
   const Shape shape = rest(attrs, 4);
-  require(!is_bool(dtype), ErrorKind::dtype, "iota: bool cannot count; use an integer or floating dtype");
+  require(!is_bool(dtype) && !is_complex(dtype), ErrorKind::dtype, [&] {
+    return concat("iota: ", name_of(dtype), " cannot count; use an integer or floating dtype");
+  });
   require(attrs[3] >= 0 && attrs[3] < static_cast<int64_t>(shape.size()), ErrorKind::index,
           [&] { return concat("iota: axis ", attrs[3], " is out of range for shape ", to_string(shape)); });
   count_of(shape);

@@ -16,12 +16,13 @@ extern const Op &sigmoid_op, &erf_op, &erfc_op, &isnan_op, &isinf_op, &isfinite_
 extern const Op &erfinv_op, &ndtr_op, &gelu_op, &gelu_tanh_op, &silu_op, &lgamma_op, &digamma_op,
     &zeta_op /* (s, q) */;
 extern const Op &add_op, &sub_op, &mul_op, &div_op, &floor_divide_op, &remainder_op, &fmod_op, &pow_op,
-    &maximum_op, &minimum_op, &atan2_op, &copysign_op;
+    &maximum_op, &minimum_op, &atan2_op, &copysign_op, &hypot_op;
 extern const Op &equal_op, &not_equal_op, &less_op, &less_equal_op;
 extern const Op &and_op, &or_op, &xor_op, &shift_left_op, &shift_right_op;
-extern const Op& where_op;    // (bool, x, y)
-extern const Op& astype_op;   // attrs: dtype
-extern const Op& bitcast_op;  // attrs: dtype of the same width
+extern const Op &complex_op /* (re, im) */, &real_op, &imag_op, &conj_op;  // of complex dtypes
+extern const Op& where_op;                                                 // (bool, x, y)
+extern const Op& astype_op;                                                // attrs: dtype
+extern const Op& bitcast_op;                                               // attrs: dtype of the same width
 extern const Op&
     threefry_op;  // (k0, k1, c0, c1: uint32) -> uint32; attrs: 0 first word, 1 second word, 2 their xor
 
@@ -70,7 +71,9 @@ NodeRef fill_like(double value, const NodeRef& x);  // literal of x's shape and 
 NodeRef where(const NodeRef& condition, const NodeRef& x, const NodeRef& y);
 NodeRef where(const NodeRef& condition, double x, const NodeRef& y);
 NodeRef where(const NodeRef& condition, const NodeRef& x, double y);
+/// Also from real to complex; a complex tensor becomes bool (not zero), but no other real dtype.
 NodeRef astype(const NodeRef& x, DType dtype);
+NodeRef absolute(const NodeRef& x);  // |x| of every dtype; real
 NodeRef reshape(const NodeRef& x, const Shape& shape);
 NodeRef permute(const NodeRef& x, const Ints& axes);
 NodeRef broadcast(const NodeRef& x, const Shape& shape,

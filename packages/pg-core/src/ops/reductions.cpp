@@ -21,6 +21,9 @@ Aval infer_reduction(const char* what, bool logical, bool ordered, std::span<con
     return logical ? concat(what, ": reduces bool, got ", name_of(in[0].dtype), "; compare with 0 first")
                    : concat(what, ": does not reduce bool; cast with .astype(pg.int64), or use any / all");
   });
+  require(!ordered || !is_complex(in[0].dtype), ErrorKind::dtype, [&] {
+    return concat(what, ": ", name_of(in[0].dtype), " has no order; reduce pg.abs(x) or pg.real(x)");
+  });
   Aval out{{}, in[0].dtype, in[0].weak, in[0].device};
   for (int64_t axis : other_axes(axes, shape.size())) out.shape.push_back(shape[axis]);
   if (ordered)

@@ -27,8 +27,8 @@ Linearized vjp_linearize(std::span<const NodeRef> outputs, std::span<const NodeR
   const OpenTrace trace(true);  // tangents are placeholders: nobody may read them, and only `pull` uses them
   Linearized out;
   for (size_t i = 0; i < inputs.size(); ++i)
-    out.params.push_back(is_float(inputs[i]->dtype) ? param_node(inputs[i]->aval(), static_cast<int64_t>(i))
-                                                    : NodeRef());
+    out.params.push_back(is_inexact(inputs[i]->dtype) ? param_node(inputs[i]->aval(), static_cast<int64_t>(i))
+                                                      : NodeRef());
   Derivative found = differentiate(outputs, stand_ins, inputs, out.params);
   out.primals = std::move(found.primals);
   out.tangents = std::move(found.tangents);
@@ -42,7 +42,7 @@ std::vector<NodeRef> pull(const Linearized& f, std::span<const NodeRef> cotangen
   });
   std::vector<NodeRef> outputs, given, roots;
   for (size_t i = 0; i < cotangents.size(); ++i) {
-    if (!cotangents[i] || !is_float(f.primals[i]->dtype)) continue;
+    if (!cotangents[i] || !is_inexact(f.primals[i]->dtype)) continue;
     check_type("vjp", "cotangent", "output", i, *cotangents[i], f.primals[i]->aval());
     if (!f.tangents[i]) continue;
     outputs.push_back(f.tangents[i]);
@@ -104,7 +104,7 @@ Derivative jvp(std::span<const NodeRef> outputs, std::span<const NodeRef> stand_
                   " inputs; pass one for each");
   });
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (tangents[i] && is_float(inputs[i]->dtype))
+    if (tangents[i] && is_inexact(inputs[i]->dtype))
       check_type("jvp", "tangent", "input", i, *tangents[i], inputs[i]->aval());
   return differentiate(outputs, stand_ins, inputs, tangents);
 }

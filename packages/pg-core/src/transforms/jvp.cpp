@@ -27,7 +27,7 @@ void accumulate(NodeRef& total, NodeRef term) {
 
 NodeRef derivative(const Op& op, std::span<const NodeRef> x, const NodeRef& z, const Attrs& attrs,
                    std::span<const NodeRef> t) {
-  if (!is_float(z->dtype)) return nullptr;
+  if (!is_inexact(z->dtype)) return nullptr;
   bool any = false, any_linear = false, any_jvp = false;
   for (size_t i = 0; i < x.size(); ++i) {
     if (!t[i]) continue;
@@ -78,7 +78,7 @@ Derivative differentiate(std::span<const NodeRef> outputs, std::span<const NodeR
   };
   std::unordered_map<const Node*, Pair> env;
   for (size_t i = 0; i < stand_ins.size(); ++i)
-    env.emplace(stand_ins[i].get(), Pair{inputs[i], is_float(inputs[i]->dtype) ? tangents[i] : NodeRef()});
+    env.emplace(stand_ins[i].get(), Pair{inputs[i], is_inexact(inputs[i]->dtype) ? tangents[i] : NodeRef()});
 
   std::vector<NodeRef> x, t;
   for (Node* node : dependents(outputs, stand_ins)) {

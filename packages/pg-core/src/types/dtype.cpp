@@ -9,14 +9,14 @@
 namespace pg {
 namespace {
 
-constexpr std::string_view names[] = {"bool",     "int8",    "int16",  "int32",  "int64",
-                                      "uint8",    "uint16",  "uint32", "uint64", "float16",
-                                      "bfloat16", "float32", "float64"};
-constexpr std::string_view short_names[] = {"bool", "i8",  "i16", "i32",  "i64", "u8", "u16",
-                                            "u32",  "u64", "f16", "bf16", "f32", "f64"};
+constexpr std::string_view names[] = {"bool",     "int8",    "int16",   "int32",     "int64",
+                                      "uint8",    "uint16",  "uint32",  "uint64",    "float16",
+                                      "bfloat16", "float32", "float64", "complex64", "complex128"};
+constexpr std::string_view short_names[] = {"bool", "i8",  "i16",  "i32", "i64", "u8",  "u16", "u32",
+                                            "u64",  "f16", "bf16", "f32", "f64", "c64", "c128"};
 
-// Kinds order the weak lattice: bool < integer < float.
-int kind(DType d) { return is_float(d) ? 2 : is_int(d) ? 1 : 0; }
+// Kinds order the weak lattice: bool < integer < float < complex.
+int kind(DType d) { return is_complex(d) ? 3 : is_float(d) ? 2 : is_int(d) ? 1 : 0; }
 
 DType promote_ints(DType a, DType b) {
   if (is_unsigned(a) == is_unsigned(b)) return size_of(a) >= size_of(b) ? a : b;
@@ -39,6 +39,10 @@ DType promote_floats(DType a, DType b) {
 
 DType promote_strong(DType a, DType b) {
   if (a == b) return a;
+  if (is_complex(a) || is_complex(b)) {
+    const bool wide = real_type(a) == DType::float64 || real_type(b) == DType::float64;
+    return wide ? DType::complex128 : DType::complex64;
+  }
   if (is_float(a) && is_float(b)) return promote_floats(a, b);
   if (is_float(a)) return a;
   if (is_float(b)) return b;
@@ -66,6 +70,7 @@ WeakDType promote(WeakDType a, WeakDType b) {
   // A weak value of a higher kind decides the type: int64 tensor * 0.5 is float32 (the default float), and
   // stays weak as in JAX only when the strong side was bool or integer; the result is strong here because one
   // operand was a real tensor.
+  if (is_complex(weak.dtype)) return {promote_strong(strong.dtype, DType::complex64), false};
   return {weak.dtype, false};
 }
 

@@ -16,10 +16,12 @@ using pg::ir::Libm;
 using pg::ir::ScalarOp;
 using Wide = __int128;
 
-/// A number of some dtype: floats (of every width) in `real`, integers and bool in `whole`.
+/// A number of some dtype: floats (of every width) in `real`, integers and bool in `whole`, complex numbers
+/// in `real` and `imag`.
 struct Number {
   double real = 0;
   Wide whole = 0;
+  double imag = 0;
 };
 
 // noinline: GCC 12 otherwise imagines dtypes beyond the last and warns about the table of sizes.
@@ -175,6 +177,9 @@ inline Number evaluate(const pg::ir::Builder& builder, int32_t result, const std
     case ScalarOp::select_rare: done[i] = a.whole ? b : c; break;
     case ScalarOp::convert: done[i] = convert(from, v.dtype, a); break;
     case ScalarOp::bitcast: done[i] = from_bits(v.dtype, bits_of(from, a)); break;
+    case ScalarOp::pair: done[i] = {a.real, 0, b.real}; break;
+    case ScalarOp::real: done[i] = {a.real, 0}; break;
+    case ScalarOp::imag: done[i] = {a.imag, 0}; break;
     case ScalarOp::libm: done[i] = rounded(call(static_cast<Libm>(v.bits), a.real, b.real)); break;
     }
   }

@@ -23,6 +23,18 @@ std::mt19937_64 random_bits(11);
 std::vector<Number> samples(DType d, int more) {
   std::vector<Number> out;
   if (is_bool(d)) return {{0, 0}, {0, 1}};
+  if (is_complex(d)) {
+    const double inf = std::numeric_limits<double>::infinity();
+    std::vector<double> part{0.0, -0.0, 1.0, -2.5, 1e-20, 3e30, inf, std::nan("")};
+    if (more > 3)
+      for (const double v : {-1.0, 0.5, 0.7, 25.0, -45.0, 95.0, 720.0, -1e-9, 1e200, 1e-300, -inf})
+        part.push_back(v);
+    const DType half = real_type(d);
+    for (const double re : part)
+      for (const double im : part)
+        out.push_back({scalar_interpreter::round_to(half, re), 0, scalar_interpreter::round_to(half, im)});
+    return out;
+  }
   if (is_float(d)) {
     const double inf = std::numeric_limits<double>::infinity();
     for (const double v : {0.0,
@@ -93,17 +105,29 @@ std::vector<Number> samples(DType d, int more) {
 // Registers: float16 and bfloat16 live in float32.
 void put(std::vector<uint8_t>& block, DType d, size_t i, const Number& v) {
   const DType held = compute_type(d);
+  if (is_complex(d)) {
+    const DType part = real_type(d);
+    put(block, part, 2 * i, {v.real, 0});
+    put(block, part, 2 * i + 1, {v.imag, 0});
+    return;
+  }
   const uint64_t raw = bits_of(held, v);
   std::memcpy(block.data() + i * size_of(held), &raw, size_of(held));
 }
 Number get(const std::vector<uint8_t>& block, DType d, size_t i) {
   const DType held = compute_type(d);
+  if (is_complex(d)) {
+    const DType part = real_type(d);
+    return {get(block, part, 2 * i).real, 0, get(block, part, 2 * i + 1).real};
+  }
   uint64_t raw = 0;
   std::memcpy(&raw, block.data() + i * size_of(held), size_of(held));
   return scalar_interpreter::from_bits(held, raw);
 }
 
 bool same(DType d, const Number& a, const Number& b) {
+  if (is_complex(d))
+    return same(DType::float64, {a.real, 0}, {b.real, 0}) && same(DType::float64, {a.imag, 0}, {b.imag, 0});
   if (!is_float(d)) return a.whole == b.whole;
   if (std::isnan(a.real) || std::isnan(b.real)) return std::isnan(a.real) && std::isnan(b.real);
   return std::bit_cast<uint64_t>(a.real) == std::bit_cast<uint64_t>(b.real);
@@ -144,7 +168,7 @@ void compare(const Op& op, const std::vector<DType>& types, const Attrs& attrs) 
   const bool pairs = types.size() > 1;
   const size_t first = types.size() == 3 ? 1 : 0;  // where: the condition is the rest
   const size_t n = pairs ? values[first].size() * values[first + 1].size() : values[0].size();
-  std::vector<std::vector<uint8_t>> blocks(types.size(), std::vector<uint8_t>(n * 8));
+  std::vector<std::vector<uint8_t>> blocks(types.size(), std::vector<uint8_t>(n * 16));
   std::vector<std::vector<Number>> rows(n, std::vector<Number>(types.size()));
   for (size_t i = 0; i < n; ++i)
     for (size_t k = 0; k < types.size(); ++k) {
@@ -156,7 +180,7 @@ void compare(const Op& op, const std::vector<DType>& types, const Attrs& attrs) 
       rows[i][k] = values[k][at];
       put(blocks[k], types[k], i, values[k][at]);
     }
-  std::vector<uint8_t> got(n * 8 + 64);
+  std::vector<uint8_t> got(n * 16 + 64);
   std::vector<const void*> in;
   for (const auto& b : blocks) in.push_back(b.data());
   block(got.data(), in.data(), static_cast<int64_t>(n));
@@ -173,17 +197,18 @@ void compare(const Op& op, const std::vector<DType>& types, const Attrs& attrs) 
     if (++shown > 3) continue;
     std::fprintf(stderr, "%s: %s ->", op.name.c_str(), std::string(name_of(out)).c_str());
     for (size_t k = 0; k < types.size(); ++k)
-      std::fprintf(stderr, " %s %.17g/%lld", std::string(name_of(types[k])).c_str(), rows[i][k].real,
-                   static_cast<long long>(rows[i][k].whole));
-    std::fprintf(stderr, ": IR %.17g/%lld, block %.17g/%lld\n", want.real, static_cast<long long>(want.whole),
-                 have.real, static_cast<long long>(have.whole));
+      std::fprintf(stderr, " %s %.17g/%lld/%.17g", std::string(name_of(types[k])).c_str(), rows[i][k].real,
+                   static_cast<long long>(rows[i][k].whole), rows[i][k].imag);
+    std::fprintf(stderr, ": IR %.17g/%lld/%.17g, block %.17g/%lld/%.17g\n", want.real,
+                 static_cast<long long>(want.whole), want.imag, have.real, static_cast<long long>(have.whole),
+                 have.imag);
   }
 }
 
 void compare_all() {
   std::vector<DType> dtypes;
   for (const char* name : {"bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-                           "float16", "bfloat16", "float32", "float64"})
+                           "float16", "bfloat16", "float32", "float64", "complex64", "complex128"})
     dtypes.push_back(dtype_from_name(name));
   int records = 0;
   for (const Op* op : all_ops()) {

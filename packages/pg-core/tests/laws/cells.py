@@ -19,7 +19,6 @@ from law_tools import TOLERANCE, Bound, assert_close, bind, bits, expected_dtype
 from op_samples import ROWS
 from rows import ALL, COMPLEX, MODES, Refusal, Row
 
-DTYPES = (*ALL, *COMPLEX)
 DERIVATIVES = {"grad", "grad of grad", "jit of grad", "vmap of grad"}
 BATCH = 3
 
@@ -53,10 +52,12 @@ def cells() -> list[Cell]:
 
 
 def dtypes_of(function: str) -> Sequence[str]:
-    """All dtypes; of a function that is given none (only indices, shapes or bools), its own."""
+    """All real dtypes, and the complex ones of functions that take them; of a function that is given none (only
+    indices, shapes or bools), its own.
+    """
     rows = functions()[function]
     if any(row.typed or bind(row, i, row.dtypes[0]).typed for row in rows for i in range(len(row.samples))):
-        return DTYPES
+        return (*ALL, *COMPLEX) if any(set(COMPLEX) & set(row.dtypes) for row in rows) else ALL
     return sorted({d for row in rows for d in row.dtypes})
 
 
@@ -177,15 +178,12 @@ def posed(row: Row, index: int, dtype: str, entry: int = 0) -> Problem:
 
 def in_dtype(arrays: list[np.ndarray], dtype: str) -> list[Any]:
     """Tensors of numbers on the grid, which every floating dtype holds."""
-    single = {"bfloat16": "float32"}.get(dtype, dtype)
+    real = {"complex64": "float32", "complex128": "float64", "bfloat16": "float32"}.get(dtype, dtype)
+    pair = {"float64": "complex128"}.get(real, "complex64")
     return [
-        to_tensor(x.astype(single if np.iscomplexobj(x) == ("complex" in dtype) else real_of(single)), dtype)
+        to_tensor(x.astype(pair), "complex") if np.iscomplexobj(x) else to_tensor(x.astype(real), dtype)
         for x in arrays
     ]
-
-
-def real_of(dtype: str) -> str:
-    return {"complex64": "float32", "complex128": "float64"}.get(dtype, dtype)
 
 
 def open_function(p: Problem, dtype: str) -> tuple[Callable[..., list[Any]], list[Any]]:

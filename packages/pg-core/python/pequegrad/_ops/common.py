@@ -17,7 +17,7 @@ from ..errors import ArgumentError, AxisError, DeviceError, OutOfMemoryError, Pe
 TensorLike = Any  # a Tensor, a number, an ndarray, or nested lists of numbers
 Axis = int | Sequence[int] | None
 
-_PLAIN = frozenset((Tensor, float, int, bool))
+_PLAIN = frozenset((Tensor, float, int, bool, complex))
 
 
 def from_python(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -30,7 +30,7 @@ def from_python(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         made = data if wanted is None or keeps else _core.astype(data, wanted.code)
         return made if device is None else to_device(made, device)
     place = _device.placement(device)
-    if type(data) in (bool, int, float) and wanted is None:
+    if type(data) in (bool, int, float, complex) and wanted is None:
         kind = dt.as_dtype(type(data))
         check_int(data)
         return _core.number(data, kind.code, False, (), place)
@@ -82,9 +82,11 @@ def _from_array(data: Any, exact: bool = False) -> Tensor:
             ) from None
         if array.dtype == np.float64 and not hasattr(data, "__array__") and not exact:
             array = array.astype(np.float32)  # Python floats are float32
+        elif array.dtype == np.complex128 and not hasattr(data, "__array__") and not exact:
+            array = array.astype(np.complex64)
         elif array.dtype.kind in "iu" and not hasattr(data, "__array__"):
             array = array.astype(np.int64 if array.dtype.kind == "i" else array.dtype)
-    if array.dtype.kind not in "biufV" or array.dtype.itemsize > 8:
+    if array.dtype.kind not in "biufcV" or array.dtype.itemsize > (16 if array.dtype.kind == "c" else 8):
         raise dt.DTypeError(
             f"cannot make a tensor of {type(data).__name__} with NumPy dtype {array.dtype}; "
             f"the dtypes are {', '.join(d.name for d in dt.all_dtypes)}"
@@ -135,7 +137,7 @@ def operand(x: Any) -> Any:
     """
     if type(x) in _PLAIN or isinstance(x, Tensor):
         return x
-    if isinstance(x, np.generic) and x.dtype.kind in "biuf":
+    if isinstance(x, np.generic) and x.dtype.kind in "biufc":
         return x.item()
     if isinstance(x, (np.ndarray, list, tuple)) or hasattr(x, "__dlpack__") or hasattr(x, "__array__"):
         return from_python(x)
@@ -159,11 +161,11 @@ def as_tensor_like(x: TensorLike, like: Tensor) -> Tensor:
     """A value that will be cast to the dtype of another tensor: Python numbers, also in lists, take
     a floating dtype at once, so that they are rounded once.
     """
-    if like.dtype.kind == "f" and not isinstance(x, Tensor):
+    if like.dtype.is_inexact and not isinstance(x, Tensor):
         if isinstance(x, (list, tuple)):
             return from_python(x, like.dtype)
         x = operand(x)
-        if type(x) in (int, float):
+        if type(x) in (int, float) or (type(x) is complex and like.dtype.is_complex):
             check_int(x)
             return _core.number(x, like.dtype.code, False, (), like.device.pair)
     return as_tensor(x)
@@ -183,15 +185,15 @@ def elementwise(op: str, *xs: TensorLike) -> Tensor:
 
 
 def to_float(x: TensorLike) -> Tensor:
-    """The operand as a floating tensor: integers and bools become float32."""
+    """The operand as a floating or complex tensor: integers and bools become float32."""
     if type(x) in (int, bool):
         x = float(x)
     x = as_tensor(x)
-    return x if x.dtype.kind == "f" else _core.astype(x, dt.float32.code)
+    return x if x.dtype.is_inexact else _core.astype(x, dt.float32.code)
 
 
 def float_unary(op: str, x: TensorLike) -> Tensor:
-    """A floating record of one operand."""
+    """A floating (and perhaps complex) record of one operand."""
     return _core.apply(op, (to_float(x),))
 
 

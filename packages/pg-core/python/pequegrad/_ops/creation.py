@@ -92,7 +92,7 @@ def from_dlpack(x: Any, *, device: Any = None, copy: bool | None = None) -> Tens
 def _filled(value: Any, shape: Any, dtype: Any, device: Any, what: str) -> Tensor:
     dims = positive_shape(shape, what)
     place = _device.placement(device)
-    if isinstance(value, Tensor) or not isinstance(value, (bool, int, float)):
+    if isinstance(value, Tensor) or not isinstance(value, (bool, int, float, complex)):
         x = as_tensor(operand(value))
         return broadcast_to(x if dtype is None else cast(x, dt.as_dtype(dtype)), dims)
     check_int(value)
@@ -274,7 +274,7 @@ def one_hot(num_classes: Any, x: TensorLike, dtype: Any = None) -> Tensor:
     if not numbered or not isinstance(x, (Tensor, np.ndarray, list, tuple, int)):
         raise ArgumentError("one_hot: takes the number of classes, then the indices: pg.one_hot(10, y)")
     x = as_tensor(x)
-    if x.dtype.kind == "f":
+    if x.dtype.is_inexact:
         raise dt.DTypeError(f"one_hot: indices are integers, got {x.dtype}; convert with .astype('int64')")
     x = cast(x, dt.int64)
     shape = (*x.shape, num_classes)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import operator
 
 from .. import _core, dt
 from .._core import Tensor
 from .common import TensorLike, as_tensor, cast, elementwise, fill, float_unary, to_float
+from .complex import by_parts, direction
 from .logic import where
-from .maths import copysign, exp, log1p, sqrt
+from .maths import copysign, exp, log1p
 
 
 def add(x: TensorLike, y: TensorLike) -> Tensor:
@@ -111,28 +113,30 @@ def positive(x: TensorLike) -> Tensor:
 
 
 def abs(x: TensorLike) -> Tensor:
-    """The magnitude of each element; its derivative at 0 is 0.
+    """The magnitude of each element, real also for complex numbers; its derivative at 0 is 0.
 
     >>> pg.abs(pg.Tensor([1, -2])).tolist()
     [1, 2]
     """
     x = as_tensor(x)
-    return x if x.dtype.kind in "bu" else _core.apply("abs", (x,))
+    return x if x.dtype.kind in "bu" else operator.abs(x)
 
 
 def sign(x: TensorLike) -> Tensor:
-    """-1, 0 or 1 by the sign of each element.
+    """-1, 0 or 1 by the sign of each element; of a complex number z the direction, z / abs(z).
 
     >>> pg.sign(pg.Tensor([-3.0, 0.0, 2.0])).tolist()
     [-1.0, 0.0, 1.0]
     """
     x = as_tensor(x)
+    if x.dtype.is_complex:
+        return direction(x)
     return x if x.dtype.is_bool else _core.apply("sign", (x,))
 
 
 def _rounding(op: str, x: TensorLike) -> Tensor:
     x = as_tensor(x)
-    return _core.apply(op, (x,)) if x.dtype.kind == "f" else x  # integers are round already
+    return _core.apply(op, (x,)) if x.dtype.is_inexact else x  # integers are round already
 
 
 def floor(x: TensorLike) -> Tensor:
@@ -163,14 +167,16 @@ def trunc(x: TensorLike) -> Tensor:
 
 
 def round(x: TensorLike, decimals: int = 0) -> Tensor:
-    """The nearest integer, halves to even; with ``decimals`` to that many places.
+    """The nearest integer, halves to even; with ``decimals`` to that many places. Complex numbers by parts.
 
     >>> pg.round(pg.Tensor([0.5, 1.5, 2.4])).tolist()
     [0.0, 2.0, 2.0]
     """
+    x = as_tensor(x)
+    if x.dtype.is_complex:
+        return by_parts(lambda part: round(part, decimals), x)
     if decimals == 0:
         return _rounding("round", x)
-    x = as_tensor(x)
     scale = 10.0 ** math.fabs(decimals)
     if x.dtype.kind != "f":
         if decimals > 0:
@@ -232,12 +238,7 @@ def hypot(x: TensorLike, y: TensorLike) -> Tensor:
     >>> pg.hypot(pg.Tensor([3.0]), 4.0).tolist()
     [5.0]
     """
-    x, y = abs(to_float(x)), abs(to_float(y))
-    endless = isinf(x) | isinf(y)  # also beside NaN
-    big, small = maximum(x, y), minimum(x, y)
-    plain = (big == 0) | endless
-    ratio = where(endless, 0.0, small) / where(plain, 1.0, big)
-    return where(endless, math.inf, where(plain, big, big * sqrt(1.0 + ratio * ratio)))
+    return _core.elementwise("hypot", to_float(x), to_float(y))
 
 
 def logaddexp(x: TensorLike, y: TensorLike) -> Tensor:
@@ -306,7 +307,7 @@ def isnan(x: TensorLike) -> Tensor:
     [False, True]
     """
     x = as_tensor(x)
-    return _core.apply("isnan", (x,)) if x.dtype.kind == "f" else fill(False, cast(x, dt.bool_))
+    return _core.apply("isnan", (x,)) if x.dtype.is_inexact else fill(False, cast(x, dt.bool_))
 
 
 def isinf(x: TensorLike) -> Tensor:
@@ -316,7 +317,7 @@ def isinf(x: TensorLike) -> Tensor:
     [False, True]
     """
     x = as_tensor(x)
-    return _core.apply("isinf", (x,)) if x.dtype.kind == "f" else fill(False, cast(x, dt.bool_))
+    return _core.apply("isinf", (x,)) if x.dtype.is_inexact else fill(False, cast(x, dt.bool_))
 
 
 def isfinite(x: TensorLike) -> Tensor:
@@ -326,7 +327,7 @@ def isfinite(x: TensorLike) -> Tensor:
     [True, False]
     """
     x = as_tensor(x)
-    return _core.apply("isfinite", (x,)) if x.dtype.kind == "f" else fill(True, cast(x, dt.bool_))
+    return _core.apply("isfinite", (x,)) if x.dtype.is_inexact else fill(True, cast(x, dt.bool_))
 
 
 def signbit(x: TensorLike) -> Tensor:
@@ -336,7 +337,7 @@ def signbit(x: TensorLike) -> Tensor:
     [False, True]
     """
     x = as_tensor(x)
-    return _core.apply("signbit", (x,)) if x.dtype.kind == "f" else x < 0
+    return _core.apply("signbit", (x,)) if x.dtype.is_inexact else x < 0
 
 
 def nan_to_num(
@@ -348,6 +349,8 @@ def nan_to_num(
     [0.0, 1.0]
     """
     x = as_tensor(x)
+    if x.dtype.is_complex:
+        return by_parts(lambda part: nan_to_num(part, nan, posinf, neginf), x)
     if x.dtype.kind != "f":
         return x
     largest = _LARGEST[x.dtype.name]

@@ -96,8 +96,7 @@ def update(x: Tensor, key: Any, value: TensorLike, how: str, mode: str = "raise"
     v = as_tensor_like(value, x)
     if (
         how == "set"
-        and v.dtype.kind == "f"
-        and x.dtype.kind != "f"
+        and (v.dtype.is_inexact > x.dtype.is_inexact or v.dtype.is_complex > x.dtype.is_complex)
         and isinstance(value, Tensor)
         and not v.weak
     ):

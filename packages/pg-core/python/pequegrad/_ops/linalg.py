@@ -12,6 +12,7 @@ from .. import _core, dt
 from .._core import Tensor
 from ..errors import AxisError, ShapeError
 from .common import TensorLike, as_tensor, axis_of, cast, reshape_to
+from .complex import conj
 from .diagonals import diagonal
 from .logic import logical_and
 from .reduce import sum as _sum
@@ -139,13 +140,13 @@ def dot(x: TensorLike, y: TensorLike) -> Tensor:
 
 
 def vdot(x: TensorLike, y: TensorLike) -> Tensor:
-    """The inner product of all elements.
+    """The inner product of all elements; of complex vectors the first is conjugated.
 
     >>> pg.vdot(pg.ones((2, 2)), pg.ones((2, 2))).item()
     4.0
     """
     x, y = as_tensor(x), as_tensor(y)
-    return matmul(reshape_to(x, (x.size,)), reshape_to(y, (y.size,)))
+    return matmul(reshape_to(conj(x), (x.size,)), reshape_to(y, (y.size,)))
 
 
 def inner(x: TensorLike, y: TensorLike) -> Tensor:

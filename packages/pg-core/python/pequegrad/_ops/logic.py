@@ -105,8 +105,8 @@ def logical_xor(x: TensorLike, y: TensorLike) -> Tensor:
 
 def _bits(op: str, *xs: TensorLike) -> Tensor:
     for x in xs:
-        if isinstance(x, float) or (isinstance(x, Tensor) and x.dtype.kind == "f"):
-            kind = x.dtype if isinstance(x, Tensor) else "float"
+        if isinstance(x, (float, complex)) or (isinstance(x, Tensor) and x.dtype.is_inexact):
+            kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
             raise DTypeError(
                 f"bitwise {op} needs integers or bools, got {kind}; convert with .astype('int32')"
             )
@@ -189,7 +189,7 @@ def isclose(
     [True, False]
     """
     x, y = as_tensor(x), as_tensor(y)
-    if x.dtype.kind != "f" and y.dtype.kind != "f":
+    if not x.dtype.is_inexact and not y.dtype.is_inexact:
         x, y = cast(x, dt.float64), cast(y, dt.float64)
     near = (abs(x - y) <= atol + rtol * abs(y)) & (abs(y) < float("inf"))
     near = near | (x == y)

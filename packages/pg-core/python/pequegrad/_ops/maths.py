@@ -242,7 +242,9 @@ def copysign(x: TensorLike, y: TensorLike) -> Tensor:
 
 def _float_binary(op: str, x: TensorLike, y: TensorLike) -> Tensor:
     """A floating record of two operands; integers and bools become float32."""
-    if not any(isinstance(v, float) or (isinstance(v, Tensor) and v.dtype.kind == "f") for v in (x, y)):
+    if not any(
+        isinstance(v, (float, complex)) or (isinstance(v, Tensor) and v.dtype.is_inexact) for v in (x, y)
+    ):
         x = to_float(x)
     return elementwise(op, x, y)
 

@@ -27,6 +27,7 @@ from .common import (
     spelled,
     to_float,
 )
+from .complex import abs_squared
 from .elementwise import isnan
 from .logic import where
 from .maths import exp, log, sqrt
@@ -137,9 +138,9 @@ def var(
     axes = axes_of(axis, x.ndim, "var")
     wide = cast(x, dt.float32) if x.dtype.itemsize == 2 else x
     centred = wide - mean(wide, axes, keepdims=True)
-    total = _reduce("reduce_sum", centred * centred, axes, keepdims)
+    total = _reduce("reduce_sum", abs_squared(centred), axes, keepdims)
     count = builtins.max(float(math.prod(x.shape[a] for a in axes) - correction), 0.0)
-    return cast(total / count, x.dtype)
+    return cast(total / count, x.dtype.real)
 
 
 def std(

@@ -6,8 +6,10 @@
 
 namespace pg::cpu {
 
-/// As matmul() of library.h, for every dtype and stride. With `accumulate` the product is added to c (not for
-/// halves and bool, whose sums would round twice).
+/// As matmul() of library.h, for every real dtype and any strides. With `accumulate` the product is added to
+/// c (not for halves and bool, whose sums would round twice).
 void gemm(const MatmulDesc& desc, const void* a, const void* b, void* c, bool accumulate = false);
+/// The same for complex64 and complex128.
+void complex_gemm(const MatmulDesc& desc, const void* a, const void* b, void* c);
 
 }  // namespace pg::cpu

@@ -60,7 +60,8 @@ bool conv_by_onednn(Convolution run, const ConvDesc& d, const void* a, int64_t a
 }  // namespace
 
 bool matmul(const MatmulDesc& d, const void* a, const void* b, void* c) {
-  return serve([&] { return onednn_matmul(d, a, b, c); }, [&] { gemm(d, a, b, c); });
+  return serve([&] { return onednn_matmul(d, a, b, c); },
+               [&] { is_complex(d.dtype) ? complex_gemm(d, a, b, c) : gemm(d, a, b, c); });
 }
 
 bool conv_forward(const ConvDesc& d, const void* x, const void* w, void* y) {

@@ -11,6 +11,10 @@
 namespace pg::cpu {
 namespace {
 
+[[noreturn]] void fail_unordered(DType dtype) {
+  fail(ErrorKind::dtype, concat(name_of(dtype), " has no order; compare pg.abs(x) or pg.real(x)"));
+}
+
 template <class W> W maximum(W a, W b) { return a > b || a != a ? a : b; }
 template <class W> W minimum(W a, W b) { return a < b || a != a ? a : b; }
 
@@ -108,7 +112,7 @@ void scatter_with(const ScatterDesc& d, const int64_t* rows, const T* updates, T
 
 void cumulative(Cumulative op, DType dtype, const void* in, void* out, int64_t outer, int64_t n,
                 int64_t inner, bool reverse) {
-  with_type(dtype, [&](auto zero) {
+  with_any_type(dtype, [&](auto zero) {
     using T = decltype(zero);
     // Running totals of a million float32 in float32 would lose their last four digits.
     using C = std::conditional_t<std::is_floating_point_v<Accumulator<T>>, double, Accumulator<T>>;
@@ -120,9 +124,10 @@ void cumulative(Cumulative op, DType dtype, const void* in, void* out, int64_t o
       return running<T, C>(x, y, outer, n, inner, reverse, [](C a, C b) { return C(a + b); });
     case Cumulative::prod:
       return running<T, C>(x, y, outer, n, inner, reverse, [](C a, C b) { return C(a * b); });
-    case Cumulative::max: return running<T, W>(x, y, outer, n, inner, reverse, maximum<W>);
-    case Cumulative::min: return running<T, W>(x, y, outer, n, inner, reverse, minimum<W>);
+    default: break;
     }
+    if constexpr (is_complex_type<T>) fail_unordered(dtype);
+    else running<T, W>(x, y, outer, n, inner, reverse, op == Cumulative::max ? maximum<W> : minimum<W>);
   });
 }
 
@@ -130,7 +135,7 @@ void scatter(const ScatterDesc& d, const void* base, const void* rows, const voi
   const BufferRef resolved = resolve_rows(d, rows);
   const int64_t* const targets = static_cast<const int64_t*>(resolved->data);
   if (base != out) std::memcpy(out, base, static_cast<size_t>(d.base_rows * d.row_size * size_of(d.dtype)));
-  with_type(d.dtype, [&](auto zero) {
+  with_any_type(d.dtype, [&](auto zero) {
     using T = decltype(zero);
     using C = Accumulator<T>;
     using W = Wide<T>;
@@ -140,9 +145,10 @@ void scatter(const ScatterDesc& d, const void* base, const void* rows, const voi
     case ScatterMode::set: return apply_updates<T, T>(d, targets, u, y, [](T, T b) { return b; });
     case ScatterMode::add: return scatter_with<T, C>(d, targets, u, y, [](C a, C b) { return C(a + b); });
     case ScatterMode::mul: return scatter_with<T, C>(d, targets, u, y, [](C a, C b) { return C(a * b); });
-    case ScatterMode::min: return scatter_with<T, W>(d, targets, u, y, minimum<W>);
-    case ScatterMode::max: return scatter_with<T, W>(d, targets, u, y, maximum<W>);
+    default: break;
     }
+    if constexpr (is_complex_type<T>) fail_unordered(d.dtype);
+    else scatter_with<T, W>(d, targets, u, y, d.mode == ScatterMode::max ? maximum<W> : minimum<W>);
   });
 }
 

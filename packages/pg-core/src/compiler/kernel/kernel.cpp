@@ -6,7 +6,7 @@ namespace pg {
 
 int64_t identity_bits(Combine combine, DType dtype) {
   const auto bits = [&](double real, int64_t integer) {
-    return is_float(dtype) ? scalar_bits(real) : integer;
+    return is_inexact(dtype) ? scalar_bits(real) : integer;
   };
   constexpr double infinity = std::numeric_limits<double>::infinity();
   const int width = static_cast<int>(size_of(dtype)) * 8;

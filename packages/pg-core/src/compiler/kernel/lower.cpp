@@ -333,8 +333,8 @@ class Scheduler {
       for (Id id : group_.reductions()) {
         const Graph::Record& r = group_[id];
         const Combine combine = r.op->as<Reduction>()->combine;
-        const bool wide = is_float(r.type.dtype) && (combine == Combine::sum || combine == Combine::prod);
-        sums.push_back(b.accumulate(loops[0], combine, wide ? DType::float64 : r.type.dtype,
+        const bool wide = is_inexact(r.type.dtype) && (combine == Combine::sum || combine == Combine::prod);
+        sums.push_back(b.accumulate(loops[0], combine, wide ? wide_type(r.type.dtype) : r.type.dtype,
                                     b.at(r.inputs[0], b.domain_index)));
       }
       for (size_t i = 0; i < loops.size(); ++i) b.close();

@@ -37,7 +37,7 @@ std::string_view name_of(Combine c) {
 }
 
 std::string constant_text(const Value& v) {
-  if (is_float(v.dtype)) return concat(bits_as_double(v.bits));
+  if (is_inexact(v.dtype)) return concat(bits_as_double(v.bits));
   return is_unsigned(v.dtype) ? concat(static_cast<uint64_t>(v.bits)) : concat(v.bits);
 }
 

@@ -1,5 +1,6 @@
 #include "compiler/passes/simplify.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "ops/ops.h"
@@ -76,15 +77,19 @@ template <class Rewrite> Graph rebuilt(const Graph& graph, Rewrite&& rewrite) {
 
 // One element of a dtype as block loops hold it, from and to the bits of a literal.
 struct Element {
-  alignas(8) unsigned char bytes[8] = {};
+  alignas(8) unsigned char bytes[16] = {};
 };
 
 Element element_of(int64_t bits, DType dtype) {
   Element e;
   const auto put = [&](auto value) { std::memcpy(e.bytes, &value, sizeof(value)); };
-  if (is_float(dtype)) {
-    if (dtype == DType::float64) put(bits_as_double(bits));
-    else put(static_cast<float>(bits_as_double(bits)));
+  if (is_inexact(dtype)) {
+    const double re = bits_as_double(bits), im = std::signbit(re) && re == 0 ? re : 0.0;
+    if (dtype == DType::complex128) put(ir::Complex<double>{re, im});
+    else if (dtype == DType::complex64)
+      put(ir::Complex<float>{static_cast<float>(re), static_cast<float>(im)});
+    else if (dtype == DType::float64) put(re);
+    else put(static_cast<float>(re));
   } else {
     std::memcpy(e.bytes, &bits, static_cast<size_t>(size_of(dtype)));  // little-endian, two's complement
   }
@@ -134,6 +139,7 @@ Graph fold_constants(const Graph& graph) {
       literal = literal && out[input].op == &full_op;
       types.push_back(out[input].type.dtype);
     }
+    literal = literal && !is_complex(record.type.dtype);  // a complex literal holds real numbers only
     const ir::BlockFn block =
         literal ? elementwise->block(types, record.type.dtype, {record.attrs.data(), record.attrs.size()})
                 : nullptr;

@@ -1,9 +1,11 @@
 #include "backends/cpu/interpreter/blocks.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <type_traits>
 
+#include "backends/cpu/element.h"
 #include "ir/loops.h"
 #include "support/error.h"
 
@@ -92,7 +94,7 @@ template <class Op, class T, class S, class R> Folder make_folder() {
   f.fold_block = ir::Clones<FoldBlock<Op, T, S>>::pick();
   f.finish_block = ir::Clones<FinishBlock<S, R>>::pick();
   const S identity = Op::template identity<S>();
-  std::memcpy(&f.identity, &identity, sizeof identity);
+  std::memcpy(&f.identity, &identity, std::min(sizeof identity, sizeof f.identity));  // the rest is zero
   return f;
 }
 
@@ -115,11 +117,20 @@ template <class T> Folder choose_integer(Combine combine) {
   return choose<T, T, T>(combine);
 }
 
+// Only sums and products: complex numbers have no order.
+template <class T, class R> Folder choose_complex(Combine combine) {
+  using In = cpu::Complex<T>;
+  using State = cpu::Complex<double>;
+  return combine == Combine::sum ? make_folder<Sum, In, State, cpu::Complex<R>>()
+                                 : make_folder<Prod, In, State, cpu::Complex<R>>();
+}
+
 template <class F> auto by_size(int32_t size, F&& f) {
   switch (size) {
   case 1: return f(uint8_t{});
   case 2: return f(uint16_t{});
   case 4: return f(uint32_t{});
+  case 16: return f(cpu::Complex<double>{});
   default: return f(uint64_t{});
   }
 }
@@ -143,17 +154,21 @@ template <class F> auto by_type(DType dtype, F&& f) {
 }  // namespace
 
 DType state_type(Combine combine, DType value) {
-  if (is_float(value) && (combine == Combine::sum || combine == Combine::prod)) return DType::float64;
+  if (is_inexact(value) && (combine == Combine::sum || combine == Combine::prod)) return wide_type(value);
   return compute_type(value);
 }
 
 Folder folder(Combine combine, DType value, DType result) {
-  const bool wide = compute_type(result) == DType::float64;
+  const bool wide = real_type(compute_type(result)) == DType::float64;
   switch (compute_type(value)) {
   case DType::float32:
     return wide ? choose<float, double, double>(combine) : choose<float, double, float>(combine);
   case DType::float64:
     return wide ? choose<double, double, double>(combine) : choose<double, double, float>(combine);
+  case DType::complex64:
+    return wide ? choose_complex<float, double>(combine) : choose_complex<float, float>(combine);
+  case DType::complex128:
+    return wide ? choose_complex<double, double>(combine) : choose_complex<double, float>(combine);
   case DType::bool_: return choose_integer<uint8_t>(combine);
   default: break;
   }

@@ -19,7 +19,7 @@ struct Folder {
   ir::BlockFn finish = nullptr;        // out = one element of the result type from in[0] = state
   ir::BlockFn fold_block = nullptr;    // out[i] = out[i] combined with in[0][i]
   ir::BlockFn finish_block = nullptr;  // result elements from state elements
-  int64_t identity = 0;                // bits of the state type's neutral element
+  int64_t identity = 0;  // bits of the state type's neutral element; complex128: of its real part
 };
 Folder folder(Combine combine, DType value, DType result);
 

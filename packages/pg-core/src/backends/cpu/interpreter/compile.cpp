@@ -79,7 +79,7 @@ class Compiler : Emitter {
     Info& info = info_[&v];
     const int32_t level = info.invariant ? 0 : static_cast<int32_t>(levels_.size()) - 1;
     if (v.varying) return lane_value(v, info);
-    info.cell = new_cell();
+    info.cell = new_cell(v.dtype);
     cell_value(v, info, level);
     if (!info.splat) return;
     if (info.invariant)
@@ -100,6 +100,10 @@ class Compiler : Emitter {
       Instruction& i = emit(Code::constant, level);
       i.dst = info.cell;
       i.imm = constant_bits(v);
+      if (v.dtype != DType::complex128) return;
+      Instruction& imag = emit(Code::constant, level);
+      imag.dst = info.cell + 1;
+      imag.imm = is_negative_zero(v) ? v.bits : 0;
       return;
     }
     case ValueOp::index: {
@@ -138,6 +142,7 @@ class Compiler : Emitter {
       i.a = cell_of(v.args[0]);
       i.b = cell_of(v.args[1]);
       i.c = cell_of(v.args[2]);
+      i.size = static_cast<uint8_t>(width_of(v.dtype));
       return;
     }
     case ValueOp::within: {
@@ -174,12 +179,15 @@ class Compiler : Emitter {
     i.fn = ir::round_block(dtype);
   }
 
+  static bool is_negative_zero(const Value& v) { return v.bits == scalar_bits(-0.0); }
+
+  /// The first word of a constant. Of complex ones the imaginary part is zero.
   static int64_t constant_bits(const Value& v) {
     int64_t out = 0;
-    if (v.dtype == DType::float64) return v.bits;
-    if (is_float(v.dtype)) {
-      const float f = static_cast<float>(bits_as_double(v.bits));
-      std::memcpy(&out, &f, sizeof f);
+    if (real_type(v.dtype) == DType::float64) return v.bits;
+    if (is_inexact(v.dtype)) {
+      const float f[2] = {static_cast<float>(bits_as_double(v.bits)), is_negative_zero(v) ? -0.0f : 0.0f};
+      std::memcpy(&out, f, is_complex(v.dtype) ? 2 * sizeof(float) : sizeof(float));
       return out;
     }
     return v.bits;  // little endian: the low bytes are the value
@@ -379,7 +387,7 @@ class Compiler : Emitter {
       if (is_half(a.dtype)) round(Code::round, a.dtype, info.location, level);
       return;
     }
-    info.cell = new_cell();
+    info.cell = new_cell(a.dtype);
     Instruction& i = emit(Code::finish);
     i.dst = info.cell;
     i.a = r.state;

@@ -43,6 +43,11 @@ class Emitter {
 
   // ---- cells, registers, locations
   int32_t new_cell() { return out_.cells++; }
+  int32_t new_cell(DType dtype) {
+    const int32_t first = out_.cells;
+    out_.cells += dtype == DType::complex128 ? 2 : 1;
+    return first;
+  }
   /// Pointer locations follow the registers, whose number is known only at the end: they are negative until
   /// then.
   int32_t new_pointer() { return -2 - out_.locations++; }

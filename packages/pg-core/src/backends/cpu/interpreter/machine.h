@@ -25,7 +25,7 @@ class Machine {
 
  private:
   char* register_at(int32_t i) const { return registers_ + i * phase_.register_bytes; }
-  char* state(int32_t i) const { return states_ + i * partial_lanes * 8; }
+  char* state(int32_t i) const { return states_ + i * partial_lanes * largest_element; }
   void* cell(int32_t i) const { return &cells_[i]; }
   int64_t* index_block(int depth) const { return indices_ + depth * phase_.block; }
 

@@ -190,8 +190,8 @@ void Machine::load(const Instruction& i) {
   if (a.tests.empty()) return copy(a, out, 0, n_);
   const Region r = region(a.tests);
   const int64_t size = i.size;
-  const int64_t zero = 0;
-  const void* otherwise = a.otherwise >= 0 ? cell(a.otherwise) : &zero;
+  const int64_t zero[2] = {0, 0};
+  const void* otherwise = a.otherwise >= 0 ? cell(a.otherwise) : zero;
   if (r.masked) {
     int64_t* at = index_block(1);
     indices(a.at, 0, n_, at, 2);
@@ -216,17 +216,17 @@ void Machine::load(const Instruction& i) {
 
 void Machine::load_cell(const Instruction& i) {
   const Access& a = program_.accesses[i.access];
-  int64_t& out = cells_[i.dst];
-  out = 0;
+  void* const out = cell(i.dst);
+  std::memset(out, 0, static_cast<size_t>(std::max<int>(i.size, 8)));
   for (const Test& t : a.tests) {
     const int64_t v = eval(t.e.linear);
     if (v >= t.low && v < t.high) continue;
-    if (a.otherwise >= 0) out = cells_[a.otherwise];
+    if (a.otherwise >= 0) std::memcpy(out, cell(a.otherwise), i.size);
     return;
   }
   const void* in = buffers_[a.buffer] + eval(a.at.linear) * a.size;
-  if (a.convert) a.convert(&out, &in, 1);
-  else std::memcpy(&out, in, static_cast<size_t>(a.size));
+  if (a.convert) a.convert(out, &in, 1);
+  else std::memcpy(out, in, static_cast<size_t>(a.size));
 }
 
 void Machine::store(const Instruction& i) {

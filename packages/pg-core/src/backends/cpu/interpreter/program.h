@@ -1,10 +1,10 @@
 #pragma once
 // A compiled kernel of the no-compile tier: instructions over blocks of lanes.
 //
-// Memory of a running phase, one copy per thread: `cells` (64-bit: uniform values, loop counters, index
-// parts), `registers` (one block of lanes each) and accumulator states. Block operands are locations: the
-// registers, followed by pointers that instructions set (a load of contiguous elements only points into the
-// buffer; a value that is only stored is computed where it belongs).
+// Memory of a running phase, one copy per thread: `cells` (64-bit, two for a complex128: uniform values, loop
+// counters, index parts), `registers` (one block of lanes each) and accumulator states. Block operands are
+// locations: the registers, followed by pointers that instructions set (a load of contiguous elements only
+// points into the buffer; a value that is only stored is computed where it belongs).
 
 #include <cstdint>
 #include <vector>
@@ -14,6 +14,7 @@
 
 namespace pg::interpreter {
 
+constexpr int largest_element = 16;  // bytes: a complex128
 constexpr int partial_lanes =
     64;  // a reduction over lanes keeps this many partial results, by index modulo 64
 

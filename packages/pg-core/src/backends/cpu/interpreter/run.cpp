@@ -38,6 +38,12 @@ class Scratch {
 thread_local Scratch scratch;   // of the grid points this thread runs
 thread_local Scratch partials;  // of the launches this thread starts
 
+/// n neutral elements of a reduction; those of complex numbers are real.
+void clear(void* out, const Instruction& i, int64_t n) {
+  const int64_t element[2] = {i.imm, 0};
+  fill(out, i.size, element, n);
+}
+
 constexpr size_t line(size_t bytes) { return (bytes + 63) & ~size_t{63}; }
 
 }  // namespace
@@ -48,7 +54,7 @@ Machine::Machine(const Program& program, const ProgramPhase& phase, void* const*
   const size_t cells = line(static_cast<size_t>(phase.cells) * 8),
                locations = line(static_cast<size_t>(phase.locations) * 8);
   const size_t registers = static_cast<size_t>(phase.registers) * static_cast<size_t>(phase.register_bytes);
-  const size_t states = static_cast<size_t>(phase.states) * partial_lanes * 8;
+  const size_t states = static_cast<size_t>(phase.states) * partial_lanes * largest_element;
   const size_t indices = static_cast<size_t>(program.tree_depth + 2) * static_cast<size_t>(phase.block) * 8;
   const size_t total = cells + locations + line(tables * 8) + registers + states + indices +
                        line(static_cast<size_t>(phase.block)) + static_cast<size_t>(program.row_bytes);
@@ -168,7 +174,7 @@ void Machine::execute(const Instruction* pc, const Instruction* stop) {
       select(locations_[i.dst], locations_[i.a], locations_[i.b], locations_[i.c], i.size, n_);
       break;
     case Code::select_cell:
-      cells_[i.dst] = *static_cast<const uint8_t*>(cell(i.a)) ? cells_[i.b] : cells_[i.c];
+      std::memcpy(cell(i.dst), cell(*static_cast<const uint8_t*>(cell(i.a)) ? i.b : i.c), i.size);
       break;
     case Code::within: within(program_.tests[i.access], reinterpret_cast<uint8_t*>(locations_[i.dst])); break;
     case Code::within_cell: {
@@ -201,7 +207,7 @@ void Machine::execute(const Instruction* pc, const Instruction* stop) {
       in_range(i, reinterpret_cast<uint8_t*>(locations_[i.dst]), locations_[i.a], n_);
       break;
     case Code::in_range_cell: in_range(i, static_cast<uint8_t*>(cell(i.dst)), cell(i.a), 1); break;
-    case Code::begin: fill(state(i.dst), i.size, &i.imm, partial_lanes); break;
+    case Code::begin: clear(state(i.dst), i, partial_lanes); break;
     case Code::fold: {
       const void* in = locations_[i.a];
       i.fn(state(i.dst), &in, n_);
@@ -212,7 +218,7 @@ void Machine::execute(const Instruction* pc, const Instruction* stop) {
       i.fn(cell(i.dst), &in, 1);
       break;
     }
-    case Code::begin_block: fill(locations_[i.dst], i.size, &i.imm, n_); break;
+    case Code::begin_block: clear(locations_[i.dst], i, n_); break;
     case Code::fold_block:
     case Code::finish_block: {
       const void* in = locations_[i.a];
