@@ -13,8 +13,9 @@ namespace {
 
 std::atomic<NanCheck> mode{NanCheck::off};
 
-double element(const void* data, DType dtype, size_t i) {
-  switch (dtype) {
+/// The i-th number in memory; a complex element is two.
+double number(const void* data, DType dtype, size_t i) {
+  switch (real_type(dtype)) {
   case DType::float16: return half_to_float(static_cast<const uint16_t*>(data)[i]);
   case DType::bfloat16: return bfloat16_to_float(static_cast<const uint16_t*>(data)[i]);
   case DType::float32: return static_cast<double>(static_cast<const float*>(data)[i]);
@@ -29,13 +30,17 @@ bool is_bad(double value, NanCheck check) {
 std::string shown(double value) {
   return std::isnan(value) ? "nan" : concat(value);  // whose sign nobody asked for
 }
+std::string shown(const void* data, DType dtype, size_t i) {
+  if (!is_complex(dtype)) return shown(number(data, dtype, i));
+  return concat("complex(", shown(number(data, dtype, 2 * i)), ", ", shown(number(data, dtype, 2 * i + 1)), ")");
+}
 
 /// Position of the first bad element, or the number of elements.
 size_t find_bad(const void* data, const Aval& type, NanCheck check) {
-  const size_t count = static_cast<size_t>(count_of(type.shape));
+  const size_t parts = is_complex(type.dtype) ? 2 : 1, count = static_cast<size_t>(count_of(type.shape)) * parts;
   size_t i = 0;
-  while (i < count && !is_bad(element(data, type.dtype, i), check)) ++i;
-  return i;
+  while (i < count && !is_bad(number(data, type.dtype, i), check)) ++i;
+  return i / parts;
 }
 
 /// Every floating value of the graph, by record; null where it is not floating.
@@ -46,7 +51,7 @@ class AllValues {
     Graph all = graph;
     all.outputs.clear();
     for (Id id = 0; id < graph.size(); ++id)
-      if (is_float(graph[id].type.dtype) && graph[id].op != &param_op) all.outputs.push_back(id);
+      if (is_inexact(graph[id].type.dtype) && graph[id].op != &param_op) all.outputs.push_back(id);
     const std::vector<Id> wanted = all.outputs;
     const ExecutableRef program = build(std::move(all), graph[graph.outputs[0]].type.device);
     if (run(*program, inputs, buffers_).happened) return;  // a bad index is reported by the program itself
@@ -77,8 +82,8 @@ std::string shown_call(const Graph& graph, Id id, const AllValues& values, size_
   std::vector<std::string> operands;
   for (const Id in : r.inputs) {
     const Aval& type = graph[in].type;
-    const bool known = r.op->elementwise() && is_float(type.dtype) && values[in];
-    operands.push_back(known ? shown(element(values[in], type.dtype, at)) : to_string(type));
+    const bool known = r.op->elementwise() && is_inexact(type.dtype) && values[in];
+    operands.push_back(known ? shown(values[in], type.dtype, at) : to_string(type));
   }
   return concat(r.op->name, "(", join(operands), ")");
 }
@@ -94,7 +99,7 @@ std::string explain(const Graph& graph, std::span<const Input> inputs, NanCheck 
   std::vector<size_t> bad(graph.size());  // position + 1 of the first bad element, 0 where there is none
   for (Id id = 0; id < graph.size(); ++id) {
     const Aval& type = graph[id].type;
-    if (!is_float(type.dtype) || !values[id]) continue;
+    if (!is_inexact(type.dtype) || !values[id]) continue;
     const size_t at = find_bad(values[id], type, check);
     if (at < static_cast<size_t>(count_of(type.shape))) bad[id] = at + 1;
   }
@@ -112,7 +117,7 @@ std::string explain(const Graph& graph, std::span<const Input> inputs, NanCheck 
       if (!blames(id, leaves)) continue;
       const Graph::Record& r = graph[id];
       const size_t at = bad[id] - 1;
-      const std::string value = concat(shown(element(values[id], r.type.dtype, at)), " at [",
+      const std::string value = concat(shown(values[id], r.type.dtype, at), " at [",
                                        position(at, r.type.shape), "] of ", to_string(r.type));
       if (r.op == &full_op) return concat("a literal", at_line(line_of(r)), " is ", value);
       if (!leaves) {
@@ -145,7 +150,7 @@ void check_results(const Graph& graph, std::span<const Input> inputs, std::span<
   const NanCheck check = nan_check();
   for (size_t i = 0; i < results.size(); ++i) {
     const Aval& type = graph[graph.outputs[i]].type;
-    if (!is_float(type.dtype) ||
+    if (!is_inexact(type.dtype) ||
         find_bad(results[i]->data, type, check) == static_cast<size_t>(count_of(type.shape)))
       continue;
     const std::string text = explain(graph, inputs, check, line_of);

@@ -119,7 +119,7 @@ class Taylor {
 
   Kind kind_of(const Node& node) const {
     if (node.op == &alias_op) return Kind::same;
-    if (!is_float(node.dtype)) return Kind::constant;
+    if (!is_inexact(node.dtype)) return Kind::constant;
     if (node.op->facts.empty() && !node.op->fact_of) return Kind::rule;  // the derivative raises
     int linear = 0, other = 0;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
@@ -148,7 +148,7 @@ class Taylor {
     std::vector<NodeRef> x, t;
     for (Node* input : node.inputs) {
       x.push_back(NodeRef::share(input));
-      t.push_back(moves(input) && is_float(input->dtype) ? rate_of(input) : NodeRef());
+      t.push_back(moves(input) && is_inexact(input->dtype) ? rate_of(input) : NodeRef());
     }
     const LocationScope line(node.where);
     NodeRef found = derivative(*node.op, x, NodeRef::share(&node), node.attrs, t);
