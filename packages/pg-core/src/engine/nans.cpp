@@ -32,12 +32,14 @@ std::string shown(double value) {
 }
 std::string shown(const void* data, DType dtype, size_t i) {
   if (!is_complex(dtype)) return shown(number(data, dtype, i));
-  return concat("complex(", shown(number(data, dtype, 2 * i)), ", ", shown(number(data, dtype, 2 * i + 1)), ")");
+  return concat("complex(", shown(number(data, dtype, 2 * i)), ", ", shown(number(data, dtype, 2 * i + 1)),
+                ")");
 }
 
 /// Position of the first bad element, or the number of elements.
 size_t find_bad(const void* data, const Aval& type, NanCheck check) {
-  const size_t parts = is_complex(type.dtype) ? 2 : 1, count = static_cast<size_t>(count_of(type.shape)) * parts;
+  const size_t parts = is_complex(type.dtype) ? 2 : 1,
+               count = static_cast<size_t>(count_of(type.shape)) * parts;
   size_t i = 0;
   while (i < count && !is_bad(number(data, type.dtype, i), check)) ++i;
   return i / parts;

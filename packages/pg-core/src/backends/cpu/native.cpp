@@ -115,7 +115,8 @@ void cumulative(Cumulative op, DType dtype, const void* in, void* out, int64_t o
   with_any_type(dtype, [&](auto zero) {
     using T = decltype(zero);
     // Running totals of a million float32 in float32 would lose their last four digits.
-    using C = std::conditional_t<std::is_floating_point_v<Accumulator<T>>, double, Accumulator<T>>;
+    using Total = std::conditional_t<is_complex_type<T>, Complex<double>, Accumulator<T>>;
+    using C = std::conditional_t<std::is_floating_point_v<Total>, double, Total>;
     using W = Wide<T>;
     const T* const x = static_cast<const T*>(in);
     T* const y = static_cast<T*>(out);
