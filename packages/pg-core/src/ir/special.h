@@ -138,7 +138,7 @@ template <class X> PG_INLINE X erfinv_single(X x) {
   p = step(p, -0.00417768164f, 0.00943887047f);
   p = step(p, 0.246640727f, 1.00167406f);
   p = step(p, 1.50140941f, 2.83297682f);
-  return select(abs(x) == 1.0f, x * inf, p * x);
+  return select(abs(x) < 1.0f, p * x, select(abs(x) == 1.0f, x * inf, like(x, nan)));
 }
 
 /// erfinv(x) / x is a smooth function of w = -log(1 - x^2): three polynomials, in w or its root.

@@ -47,8 +47,7 @@ def functions() -> dict[str, list[Row]]:
 
 @functools.lru_cache(None)
 def cells() -> list[Cell]:
-    modes = [m for m in MODES if "vmap" not in m or hasattr(pg, "vmap")]
-    return [Cell(name, dtype, mode) for name in functions() for dtype in dtypes_of(name) for mode in modes]
+    return [Cell(name, dtype, mode) for name in functions() for dtype in dtypes_of(name) for mode in MODES]
 
 
 def dtypes_of(function: str) -> Sequence[str]:
@@ -109,7 +108,8 @@ def can_be_refused(row: Row, index: int, cell: Cell, why: Refusal) -> bool:
     bound = bind(row, index, cell.dtype)
     if why is row.refusal:
         return bool(bound.typed) or row.typed
-    return bool(bound.values) or why is not row.unsupported.get(cell.mode)
+    hidden = bound.typed if cell.mode == "vmap of grad" else bound.values
+    return bool(hidden) or why is not row.unsupported.get(cell.mode)
 
 
 # ---- values
@@ -356,7 +356,7 @@ def attempt(transform: Callable[..., Any], by_floats: bool = False) -> Callable[
     def run(row: Row, index: int, dtype: str) -> None:
         bound = bind(row, index, dtype)
         xs, f = bound.tensors(), bound.ours
-        if not xs or (by_floats and not bound.wrt):
+        if not xs or (by_floats and not bound.typed):
             xs, f, given = [pg.Tensor(np.ones((), np.float32))], lambda u: bound.ours(*given), xs
         for y in pg.pytree.leaves(transform(f, tuple(bound.wrt) or (0,))(*xs)):
             y.eval()

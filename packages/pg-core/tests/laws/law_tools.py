@@ -67,7 +67,10 @@ def _reals(spec: Arr, rng: np.random.Generator, shape: tuple[int, ...], slot: in
         return rng.uniform(spec.low, spec.high, shape)
     unit = 2.0 ** (np.ceil(np.log2(max(abs(spec.low), abs(spec.high)))) - 8)  # bfloat16 has 8 bits
     points = np.arange(np.ceil(spec.low / unit), np.floor(spec.high / unit) + 1)
-    points = points[points % 4 == slot % 3 + 1] if count < points.size // 4 else points[points % 2 == 1]
+    if count < points.size // 4:
+        points = points[points % 4 == slot % 3 + 1]
+    elif count <= points.size // 2 or not spec.distinct:
+        points = points[points % 2 == 1]
     return unit * (
         rng.permutation(points)[:count] if count <= points.size else rng.choice(points, count)
     ).reshape(shape)

@@ -10,7 +10,7 @@ import pytest
 from cells import Cell, cells, check
 from slices import in_slice, takes_all
 
-SLICES = 12
+SLICES = 16
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
