@@ -14,6 +14,10 @@ from laws.law_tools import bind
 from op_samples import ELSEWHERE, ROWS
 
 HERE = Path(__file__).parent
+PUBLIC_MODULES = {
+    f"pequegrad.{name}"
+    for name in ("random", "pytree", "debug", "device", "dt", "image", "integrate", "linalg", "fft")
+}
 LEAVES = {"buffer", "number", "full", "param", "alias"}
 REPLACED = {"psum", "all_gather"}  # by other records, before their vmap ends: tested in test_vmap.py
 
@@ -50,6 +54,43 @@ def test_every_public_function_has_a_doc_with_an_example() -> None:
     internal = {"pequegrad.device.placement", "pequegrad.device.from_pair"}
     lacking = [n for n, f in functions if n not in internal and ">>>" not in (inspect.getdoc(f) or "")]
     assert not lacking, f"no example in the docstring of {lacking}"
+
+
+def test_public_functions_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """By objects: another name of a function counts for nothing."""
+    named = set(public_functions().values())
+    modules = [
+        m for m in vars(pg).values() if isinstance(m, types.ModuleType) and m.__name__ in PUBLIC_MODULES
+    ]
+    within = {
+        f
+        for module in modules
+        for n, f in vars(module).items()
+        if isinstance(f, types.FunctionType) and f.__module__.startswith(module.__name__) and n[0] != "_"
+    }
+    rows = {row.name for row in ROWS}
+    with capsys.disabled():
+        print(
+            f"\n{len(named)} public functions in the main namespace, {len(within - named)} more in its modules; "
+            f"{len(rows)} functions in the matrix, {len(pg._core.op_names())} records"
+        )
+    assert len(named) >= 250 and len(rows) >= 250
+
+
+def test_every_function_is_in_a_stub_or_typed() -> None:
+    """The package is typed itself (py.typed); the extension has a stub, which ci/check_stubs.py compares."""
+    assert (Path(pg.__file__).parent / "py.typed").exists()
+    untyped = [
+        name
+        for name, f in public_functions().items()
+        if any(
+            p.annotation is p.empty
+            for p in inspect.signature(f).parameters.values()
+            if p.kind is not p.VAR_KEYWORD
+        )
+        or inspect.signature(f).return_annotation is inspect.Signature.empty
+    ]
+    assert not untyped, f"no annotations: {untyped}"
 
 
 def test_every_record_is_documented_and_used_by_a_row() -> None:
