@@ -1,4 +1,5 @@
-"""Random programs against torch: values, gradients, second derivatives by both nestings, eager and jitted.
+"""Random programs against torch: values, gradients, second derivatives by both nestings, eager and jitted; and
+mapped over examples, alone and inside and outside the other transforms.
 
 A program is a list of steps on earlier values. What one op does has its own tests; here they meet each
 other in fused groups.
@@ -244,6 +245,81 @@ def check(program: Program, seed: int, tolerance: float) -> None:
                     atol=tolerance * size,
                     err_msg=f"{what} of {program}",
                 )
+
+
+BATCH = 3
+
+
+def check_mapped(program: Program, seed: int, tolerance: float) -> None:
+    """vmap against torch on each example; the second input is sometimes the same for all of them."""
+    rng = np.random.default_rng(seed)
+    shared = seed % 3 == 0
+    firsts = [rng.uniform(-1, 1, program.inputs[0]) for _ in range(BATCH)]
+    seconds = [rng.uniform(-1, 1, program.inputs[1])] * BATCH
+    if not shared:
+        seconds = [rng.uniform(-1, 1, program.inputs[1]) for _ in range(BATCH)]
+    ct, directions = rng.uniform(-1, 1, program.shape), [rng.uniform(-1, 1, s) for s in program.inputs]
+    found = [torch_derivatives(program, xs, ct, directions) for xs in zip(firsts, seconds)]
+    values = np.stack([value for value, _, _ in found])
+    first, second = ([np.stack(g) for g in zip(*[f[i] for f in found])] for i in (1, 2))
+    axis = seed % len(program.inputs[0]) if program.inputs[0] else 0
+    axes = (axis, None if shared else 0)
+    tensors = (
+        pg.Tensor(np.stack(firsts, axis)),
+        pg.Tensor(seconds[0] if shared else np.stack(seconds)),
+    )
+    along = [pg.Tensor(d) for d in directions]
+
+    def f(*args: Any) -> Any:
+        return program.run(pg, args)
+
+    def gradient(*args: Any) -> Any:
+        return pg.vjp(f, wrt=(0, 1))(*args, pg.Tensor(ct))
+
+    def mapped(g: Callable[..., Any]) -> Callable[..., Any]:
+        return pg.vmap(g, in_axes=axes)
+
+    def rate(*args: Any) -> Any:
+        return pg.jvp(gradient, wrt=(0, 1))(*args, *along)
+
+    def whole(*args: Any) -> Any:  # the examples do not meet, so the gradient of their sum is theirs
+        return (mapped(f)(*args) * pg.Tensor(ct)).sum()
+
+    def of_whole(*args: Any) -> Any:
+        a, b = pg.grad(whole, argnums=(0, 1))(*args)
+        return pg.moveaxis(a, axis, 0), b
+
+    by_sum = (first[0], first[1].sum(0) if shared else first[1])
+    for what, g, expected in (
+        ("vmap", lambda *args: [mapped(f)(*args)], [values]),
+        ("jit of vmap", pg.jit(lambda *args: [mapped(f)(*args)]), [values]),
+        ("vmap of jit", lambda *args: [mapped(pg.jit(f))(*args)], [values]),
+        ("vmap of gradient", mapped(gradient), first),
+        ("jit of vmap of forward over reverse", pg.jit(mapped(rate)), second),
+        ("gradient of vmap", of_whole, by_sum),
+    ):
+        for got, wanted in zip(g(*tensors), expected):
+            size = max(1.0, float(np.abs(wanted).max(initial=0.0)))
+            np.testing.assert_allclose(
+                got.numpy(),
+                wanted,
+                rtol=tolerance,
+                atol=tolerance * size,
+                err_msg=f"{what} over axes {axes} of {program}",
+            )
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_small_programs_mapped_over_examples(block: int) -> None:
+    for seed in range(15 * block, 15 * (block + 1)):
+        check_mapped(random_program(seed, (1, 2, 3, 4), limit=400), seed, 1e-8)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("block", range(40))
+def test_many_small_programs_mapped_over_examples(block: int) -> None:
+    for seed in range(1000 + 25 * block, 1000 + 25 * (block + 1)):
+        check_mapped(random_program(seed, (1, 2, 3, 4), limit=400), seed, 1e-8)
 
 
 @pytest.mark.parametrize("block", range(4))
