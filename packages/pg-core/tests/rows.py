@@ -138,5 +138,6 @@ FAR = (0.5, 2.5)  # away from zero
 
 # Functions into the floats take every dtype: integers and bools count as float32.
 TO_FLOAT: dict[str, Any] = {"out": "float", "dtypes": ALL}
+TO_FLOAT_OR_COMPLEX: dict[str, Any] = {"out": "float", "dtypes": EVERY}
 # What moves elements and computes nothing takes every dtype.
 MOVE: dict[str, Any] = {"dtypes": EVERY}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pequegrad as pg
 from rows import (
-    ALL,
+    EVERY,
     FLOATS,
     REAL,
     SIGNED,
@@ -18,16 +18,16 @@ from rows import (
     S,
 )
 
-_typed: dict[str, Any] = {"dtypes": ALL, "diff": (), "typed": True}
+_typed: dict[str, Any] = {"dtypes": EVERY, "diff": (), "typed": True}
 ROWS = [
     Row("zeros", [S((2, 3)), S(4), S(())], np.zeros, **_typed),
     Row("ones", [S((2, 3)), S(())], np.ones, **_typed),
     Row("empty", [S((2, 3))], np.zeros, **_typed),
     Row("full", [S((2, 3), 2.5), S((), 1.0)], np.full, **_typed),
-    Row("zeros_like", [S(A(2, 3))], np.zeros_like, dtypes=ALL, diff=()),
-    Row("ones_like", [S(A(2, 3))], np.ones_like, dtypes=ALL, diff=()),
-    Row("empty_like", [S(A(2, 3))], np.zeros_like, dtypes=ALL, diff=()),
-    Row("full_like", [S(A(2, 3), 1)], np.full_like, dtypes=ALL, diff=()),
+    Row("zeros_like", [S(A(2, 3))], np.zeros_like, dtypes=EVERY, diff=()),
+    Row("ones_like", [S(A(2, 3))], np.ones_like, dtypes=EVERY, diff=()),
+    Row("empty_like", [S(A(2, 3))], np.zeros_like, dtypes=EVERY, diff=()),
+    Row("full_like", [S(A(2, 3), 1)], np.full_like, dtypes=EVERY, diff=()),
     Row(
         "arange",
         [S(5), S(2, 9, 3), S(9, 2, -2), S(3, 3)],
@@ -70,7 +70,7 @@ ROWS = [
         "meshgrid",
         [S(A(2), A(3)), S(A(2), A(3), indexing="ij")],
         lambda *x, **k: list(np.meshgrid(*x, **k)),
-        dtypes=ALL,
+        dtypes=EVERY,
         diff=(0, 1),
     ),
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pequegrad as pg
-from rows import ALL, A, Arr, Row, S
+from rows import EVERY, A, Arr, Row, S
 
 _A, _B, _C = A(2, 3), A(3, 4), A(4, 2)
 EQUATIONS: list[tuple[str, tuple[Arr, ...]]] = [
@@ -75,7 +75,7 @@ ROWS = [
         [S("ij,jk,k->i", A(9, 9), A(9, 9), A(9))],
         lambda *a: [np.array([[1, 2], [0, 1]])],
         call=lambda *a: [pg.Tensor(np.array(pg.einsum_path(*a)))],
-        dtypes=ALL,
+        dtypes=EVERY,
         out="int64",
         diff=(),
     ),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from rows import (
     ALL,
+    EVERY,
     FAR,
     POSITIVE,
     REAL,
@@ -118,7 +119,7 @@ ARITHMETIC = [
         lambda x, lo=None, hi=None: np.clip(x, lo, hi),
         **TO_FLOAT,
     ),
-    unary("nan_to_num", np.nan_to_num, dtypes=ALL),
+    unary("nan_to_num", np.nan_to_num, dtypes=EVERY),
     binary("heaviside", np.heaviside, diff=(), **TO_FLOAT),
     unary("isnan", np.isnan, out="bool", dtypes=ALL, diff=()),
     unary("isinf", np.isinf, out="bool", dtypes=ALL, diff=()),

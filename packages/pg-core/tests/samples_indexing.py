@@ -9,6 +9,8 @@ import numpy as np
 import pequegrad as pg
 from rows import (
     ALL,
+    COMPLEX,
+    EVERY,
     MOVE,
     REAL,
     A,
@@ -58,7 +60,7 @@ ROWS = [
         "getitem",
         [S(A(4, 5, 3), *arrays)],
         getitem(key),
-        dtypes=ALL,
+        dtypes=EVERY,
         call=getitem(key),
         why=f"key {i}",
     )
@@ -115,7 +117,7 @@ ROWS += [
         f"at_{mode}",
         [S(A(4, 5, 3), A(*shape), *arrays)],
         _set(key, mode),
-        dtypes=REAL if mode in ("add", "multiply") else ALL,
+        dtypes=EVERY if mode == "set" else (*REAL, *COMPLEX) if mode in ("add", "multiply") else ALL,
         call=_set(key, mode),
         why=f"key {i}",
         # what is scattered by products has no derivative rule; the base has

@@ -9,6 +9,7 @@ from rows import (
     ALL,
     REAL,
     TO_FLOAT,
+    TO_FLOAT_OR_COMPLEX,
     A,
     Row,
     S,
@@ -88,7 +89,7 @@ ROWS = [
         lambda x, y: np.mean((x - y) ** 2),
         diff=(0, 1),
         tolerance=8,
-        **TO_FLOAT,
+        **TO_FLOAT_OR_COMPLEX,
     ),
     Row(
         "conv2d",

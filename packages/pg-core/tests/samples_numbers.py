@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pequegrad as pg
-from rows import ALL, FLOATS, INTS, MOVE, REAL, TO_FLOAT, A, Row, S, binary, unary
+from rows import ALL, FLOATS, INTS, MOVE, REAL, TO_FLOAT, TO_FLOAT_OR_COMPLEX, A, Row, S, binary, unary
 
 _MADE: dict[str, Any] = {"dtypes": ("float32",), "diff": ()}
 _CONSTANT: dict[str, Any] = {"dtypes": ALL, "out": "bool", "diff": ()}
@@ -27,7 +27,7 @@ def _partition(x: Any, k: int, axis: int = -1) -> Any:
 ROWS = [
     binary("fmax", np.fmax, dtypes=ALL),
     binary("fmin", np.fmin, dtypes=ALL),
-    binary("float_power", np.float_power, (0.2, 3.0), tolerance=2, **TO_FLOAT),
+    binary("float_power", np.float_power, (0.2, 3.0), tolerance=2, **TO_FLOAT_OR_COMPLEX),
     unary("modf", lambda x: list(np.modf(x)), **TO_FLOAT),
     unary("isposinf", lambda x: np.asarray(x) == np.inf, **_CONSTANT),
     unary("isneginf", lambda x: np.asarray(x) == -np.inf, **_CONSTANT),
@@ -49,7 +49,7 @@ ROWS = [
     Row("polymul", [S(A(3), A(2)), S(A(1), A(4))], np.convolve, dtypes=ALL, diff=(0, 1),
         tolerance=8),
     Row("polyder", [S(A(4)), S(A(4), 2), S(A(1))], _polyder, dtypes=(*FLOATS, *INTS), tolerance=2),
-    Row("polyint", [S(A(3)), S(A(3), 2, [1, 2])], np.polyint, tolerance=2, **TO_FLOAT),
+    Row("polyint", [S(A(3)), S(A(3), 2, [1, 2])], np.polyint, tolerance=2, **TO_FLOAT_OR_COMPLEX),
     *[Row(n, [S(7), S(1), S(0), S(4)], getattr(np, n), **_MADE) for n in ("hanning", "hamming", "blackman", "bartlett")],
 ]  # fmt: skip
 

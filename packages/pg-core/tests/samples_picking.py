@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pequegrad as pg
-from rows import ALL, FLOATS, INTS, MOVE, REAL, TO_FLOAT, A, Arr, B, I, Refusal, Row, S
+from rows import ALL, COMPLEX, EVERY, FLOATS, INTS, MOVE, REAL, TO_FLOAT, A, Arr, B, I, Refusal, Row, S
 
 # The shape of the result depends on values.
 _EAGER: dict[str, Any] = {
@@ -53,17 +53,17 @@ def _histogram(x: Any, *a: Any, **k: Any) -> Any:
 
 
 SEARCHING = [
-    Row("nonzero", [S(A(4, 3)), S(A(5))], np.nonzero, dtypes=ALL, **_INDEX, **_EAGER),
+    Row("nonzero", [S(A(4, 3)), S(A(5))], np.nonzero, dtypes=EVERY, **_INDEX, **_EAGER),
     Row(
         "nonzero",
         [S(A(5), size=7, fill_value=-1)],
         lambda x, size, fill_value: np.concatenate([np.nonzero(x)[0], [fill_value] * 9])[:size],
-        dtypes=ALL,
+        dtypes=EVERY,
         why="size",
         **_INDEX,
     ),
-    Row("flatnonzero", [S(A(4, 3))], np.flatnonzero, dtypes=ALL, **_INDEX, **_EAGER),
-    Row("argwhere", [S(A(4, 3)), S(A())], np.argwhere, dtypes=ALL, **_INDEX, **_EAGER),
+    Row("flatnonzero", [S(A(4, 3))], np.flatnonzero, dtypes=EVERY, **_INDEX, **_EAGER),
+    Row("argwhere", [S(A(4, 3)), S(A())], np.argwhere, dtypes=EVERY, **_INDEX, **_EAGER),
     Row(
         "unravel_index",
         [S(I(12, 5), (3, 4))],
@@ -97,7 +97,7 @@ SEARCHING = [
         "select",
         [S([B(4), B(4)], [A(4), A(4)], 3)],
         lambda c, v, d: np.select(c, v, np.asarray(d, v[0].dtype)),
-        dtypes=REAL,
+        dtypes=(*REAL, *COMPLEX),
         diff=(),
     ),
     Row("select", [S([B(4), B(4)], [A(4), A(4)], True)], np.select, dtypes=("bool",), diff=(), why="bools"),
@@ -235,7 +235,13 @@ ARRANGING = [
     Row("delete", [S(A(5), 2), S(A(3, 4), [0, 2], 1), S(A(2, 3), slice(1, 4))], np.delete, **MOVE),
     Row("diagflat", [S(A(2, 2)), S(A(3), -1)], np.diagflat, **MOVE),
     Row("fill_diagonal", [S(A(3, 4), A()), S(A(4, 3), [1, 2]), S(A(2, 2, 2), 1)], _filled_diagonal, **MOVE),
-    Row("kron", [S(A(2, 3), A(2, 2)), S(A(2), A(2, 2)), S(A(3), A(2))], np.kron, dtypes=REAL, diff=(0, 1)),
+    Row(
+        "kron",
+        [S(A(2, 3), A(2, 2)), S(A(2), A(2, 2)), S(A(3), A(2))],
+        np.kron,
+        dtypes=(*REAL, *COMPLEX),
+        diff=(0, 1),
+    ),
     Row(
         "packbits",
         [S(B(11)), S(B(3, 9), 1), S(B(9, 2), 0, "little")],
@@ -268,14 +274,14 @@ MADE = [
         "tril_indices_from",
         [S(A(3, 4)), S(A(3, 4), -1)],
         lambda *a: list(np.tril_indices_from(*a)),
-        dtypes=ALL,
+        dtypes=EVERY,
         **_INDEX,
     ),
     Row(
         "triu_indices_from",
         [S(A(3, 4)), S(A(3, 4), -1)],
         lambda *a: list(np.triu_indices_from(*a)),
-        dtypes=ALL,
+        dtypes=EVERY,
         **_INDEX,
     ),
     Row("diag_indices", [S(3), S(2, 3)], lambda *a: list(np.diag_indices(*a)), **_MADE_INDICES),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from rows import (
     ALL,
+    EVERY,
     REAL,
     TO_FLOAT,
     A,
@@ -102,7 +103,7 @@ ROWS = [
         "count_nonzero",
         _axes,
         _np_axis(np.count_nonzero),
-        dtypes=ALL,
+        dtypes=EVERY,
         out="int64",
         diff=(),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from rows import ALL, REAL, TO_FLOAT, A, I, Row, S
+from rows import ALL, COMPLEX, EVERY, REAL, TO_FLOAT_OR_COMPLEX, A, I, Row, S
 
 _UFUNC = {"set": None, "add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum}
 
@@ -114,7 +114,7 @@ ROWS = [
             S(A(5), 0, I(5, 3)),
         ],
         _gather,
-        dtypes=ALL,
+        dtypes=EVERY,
     ),
     Row(
         "scatter",
@@ -144,7 +144,7 @@ ROWS = [
         "scatter_add",
         [S(A(4, 3), 1, I(3, 4, 5), A(4, 5)), S(A(4, 3), 0, I(4, 2, 2), 1)],
         lambda *a: _scatter(*a, "add"),
-        dtypes=REAL,
+        dtypes=(*REAL, *COMPLEX),
         diff=(0, 3),
         tolerance=8,
     ),
@@ -169,7 +169,7 @@ ROWS = [
             S(A(4, 3), 0, I(4, 2), A(2, 3), 2),
         ],
         _index(_add),
-        dtypes=REAL,
+        dtypes=(*REAL, *COMPLEX),
         diff=(0, 3),
         tolerance=8,
     ),
@@ -177,22 +177,22 @@ ROWS = [
         "index_copy",
         [S(A(4, 3), 0, I(4, 5), A(5, 3)), S(A(4, 3), -1, I(3, 2), A(4, 2))],
         _index(_set),
-        dtypes=ALL,
+        dtypes=EVERY,
         diff=(0, 3),
     ),
-    Row("index_fill", [S(A(4, 3), 0, I(4, 2), 1), S(A(4, 3), 1, I(3, 2), A())], _index(_set), dtypes=ALL),
+    Row("index_fill", [S(A(4, 3), 0, I(4, 2), 1), S(A(4, 3), 1, I(3, 2), A())], _index(_set), dtypes=EVERY),
     Row(
         "segment_sum",
         [S(A(6), I(4, 6), 4), S(A(6, 2), I(5, 6), 3), S(A(2, 3, 2), I(4, 2, 3), 4), S(A(0, 2), I(3, 0), 3)],
         _segment(np.add, lambda k: 0),
-        dtypes=REAL,
+        dtypes=(*REAL, *COMPLEX),
         tolerance=8,
     ),
     Row(
         "segment_prod",
         [S(A(6), I(4, 6), 4), S(A(6, 2), I(5, 6), 3)],
         _segment(np.multiply, lambda k: 1),
-        dtypes=REAL,
+        dtypes=(*REAL, *COMPLEX),
         tolerance=8,
     ),
     Row(
@@ -211,7 +211,7 @@ ROWS = [
         "segment_mean",
         [S(A(6), I(4, 6), 4), S(A(6, 2), I(5, 6), 3)],
         _segment_mean,
-        **TO_FLOAT,
+        **TO_FLOAT_OR_COMPLEX,
         tolerance=8,
     ),
 ]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pequegrad as pg
 from rows import (
-    ALL,
+    EVERY,
     MOVE,
     A,
     Row,
@@ -92,7 +92,7 @@ ROWS = [
         lambda x, w, mode="constant", v=0: np.pad(
             x, w, mode, **({"constant_values": v} if mode == "constant" else {})
         ),
-        dtypes=ALL,
+        dtypes=EVERY,
     ),
     Row("tril", [S(A(3, 4)), S(A(2, 3, 3), 1), S(A(3, 3), -1)], np.tril, **MOVE),
     Row("triu", [S(A(3, 4)), S(A(2, 3, 3), 1), S(A(3, 3), -1)], np.triu, **MOVE),
