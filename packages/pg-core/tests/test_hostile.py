@@ -47,6 +47,9 @@ CASES: list[tuple[str, Any, type[Exception]]] = [
     ("a negative extent", lambda: pg.tri(-(2**31)), pg.ShapeError),
     ("indices of a huge matrix", lambda: pg.tril_indices(2**31 - 1), pg.OutOfMemoryError),
     ("a sum of many terms", lambda: pg.multigammaln(pg.ones(2), 2**64), pg.InvalidValueError),
+    ("a tensor of very many keys", lambda: pg.lexsort(pg.zeros(2**40)), pg.InvalidValueError),
+    ("powers of a huge polynomial", lambda: pg.polyder(pg.zeros(2**40)), pg.OutOfMemoryError),
+    ("very many integrations", lambda: pg.polyint(pg.ones(3), 2**32), pg.InvalidValueError),
     ("bools added", lambda: pg.ones(3, dtype="bool").at[np.array([0, 0])].add(True), pg.DTypeError),
 ]
 

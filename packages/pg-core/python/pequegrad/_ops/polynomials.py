@@ -11,8 +11,18 @@ import numpy as np
 from .. import _core, dt
 from .. import device as _device
 from .._core import Tensor
-from ..errors import DTypeError, ShapeError
-from .common import TensorLike, as_tensor, as_tensor_like, cast, elementwise, fill, iota, to_float
+from ..errors import DTypeError, InvalidValueError, ShapeError
+from .common import (
+    TensorLike,
+    as_tensor,
+    as_tensor_like,
+    cast,
+    check_table,
+    elementwise,
+    fill,
+    iota,
+    to_float,
+)
 from .differences import convolve
 from .indexing import take
 from .logic import where
@@ -100,6 +110,7 @@ def polyder(p: TensorLike, m: int = 1) -> Tensor:
     for _ in range(m):
         if p.size < 2:
             return part(p, 0, 0, 0)
+        check_table(p.size, "polyder")
         powers = cast(as_tensor(np.arange(p.size - 1, 0, -1)), p.dtype)
         p = part(p, 0, 0, p.size - 1) * powers
     return p
@@ -113,6 +124,9 @@ def polyint(p: TensorLike, m: int = 1, k: TensorLike | None = None) -> Tensor:
     """
     p = to_float(ravel(p))
     constants = fill(0, p)[:0] if k is None else cast(ravel(as_tensor_like(k, p)), p.dtype)
+    if m > 1000:
+        raise InvalidValueError(f"polyint: {m} integrations are more than 1000")
+    check_table(p.size + m, "polyint")
     constants = (
         pad(constants, (0, m - constants.size)) if k is None else take(tile(constants, m), np.arange(m))
     )

@@ -20,7 +20,7 @@ from .reduce import any as _any
 from .reduce import cumsum
 from .reduce import sum as _sum
 from .selecting import positions, searchsorted
-from .shape import concatenate, moveaxis, ravel
+from .shape import concatenate, moveaxis, ravel, unstack
 from .sorting import argsort
 
 
@@ -53,7 +53,7 @@ def lexsort(keys: Sequence[TensorLike] | Tensor, axis: int = -1) -> Tensor:
     >>> pg.lexsort((pg.Tensor([1, 0, 2]), pg.Tensor([1, 1, 0]))).tolist()
     [2, 1, 0]
     """
-    tensors = [as_tensor(k) for k in keys]
+    tensors = list(unstack(keys)) if isinstance(keys, Tensor) else [as_tensor(k) for k in keys]
     if not tensors:
         raise ArgumentError("lexsort: no keys given; pass at least one")
     at = axis_of(axis, tensors[0].ndim, "lexsort")
