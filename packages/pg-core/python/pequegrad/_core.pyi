@@ -125,10 +125,10 @@ def promote(*operands: Any) -> tuple[int, bool]:
 
 def astype(x: Tensor, dtype: int) -> Tensor: ...  # the result is strong
 def broadcast_to(x: Tensor, shape: Sequence[int]) -> Tensor: ...  # NumPy's rule
-def number(value: bool | int | float, dtype: int, weak: bool, shape: Sequence[int], device: tuple[int, int]) -> Tensor:
+def number(value: bool | int | float | complex, dtype: int, weak: bool, shape: Sequence[int], device: tuple[int, int]) -> Tensor:
     """A filled tensor: a run-time number outside a jit trace, a literal inside."""
 
-def full(value: bool | int | float, dtype: int, weak: bool, shape: Sequence[int], device: tuple[int, int]) -> Tensor:
+def full(value: bool | int | float | complex, dtype: int, weak: bool, shape: Sequence[int], device: tuple[int, int]) -> Tensor:
     """A filled literal: its value is part of the program."""
 
 def to_device(x: Tensor, device: tuple[int, int]) -> Tensor: ...
