@@ -129,6 +129,7 @@ void bind_ops(py::module_& m);
 void bind_interop(py::module_& m);
 void bind_dlpack(py::module_& m);
 void bind_traces(py::module_& m);
+void bind_control(py::module_& m);
 void bind_jit(py::module_& m);
 void bind_debug(py::module_& m);
 

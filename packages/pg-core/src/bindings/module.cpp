@@ -82,6 +82,7 @@ void bind_debug(py::module_& m) {
       "Sets what results are searched for: 0 nothing, 1 NaN, 2 also inf; answers what it was.");
   dump_text = print;
   m.def("live_nodes", live_nodes, "Nodes alive in the process.");
+  m.def("live_payloads", live_payloads, "Closed bodies and functions of the host alive in the process.");
   m.def("live_buffers", [] { return memory_stats().live_buffers; }, "Buffers alive in the process.");
   m.def(
       "launches", [] { return engine::counters().kernels + engine::counters().calls; },
@@ -142,6 +143,7 @@ PYBIND11_MODULE(_core, m) {
   bind_interop(m);
   bind_dlpack(m);
   bind_traces(m);
+  bind_control(m);
   bind_jit(m);
   bind_debug(m);
 }

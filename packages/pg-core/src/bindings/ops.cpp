@@ -17,7 +17,7 @@ const Op& op_named(PyObject* name) {
   require(text != nullptr, ErrorKind::type, "an op is named by a string");
   const Op* op = find_op(text);
   require(op != nullptr, ErrorKind::value, [&] { return concat("no op is called '", text, "'"); });
-  require(!op->as<Leaf>() && !op->as<Fill>(), ErrorKind::value,
+  require(!op->as<Leaf>() && !op->as<Fill>() && !op->as<Pick>() && !op->payloads, ErrorKind::value,
           [&] { return concat("'", text, "' is no op that takes operands"); });
   return *op;
 }

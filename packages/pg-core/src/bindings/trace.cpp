@@ -70,9 +70,17 @@ Trace::~Trace() {
   if (open()) exit();
 }
 
+std::unique_ptr<OpenTrace> Trace::open_trace() const {
+  return std::make_unique<OpenTrace>(abstract_, capturing_);
+}
+
+NodeRef Trace::read_outside(TensorObject* handle) {
+  return outer_ ? outer_->read(handle) : NodeRef::share(handle->node);
+}
+
 void Trace::enter() {
   require(!open() && id_ == 0, ErrorKind::trace, "a Trace is entered once");
-  trace_ = std::make_unique<OpenTrace>(abstract_, capturing_);
+  trace_ = open_trace();
   start_ = trace_->start();
   id_ = trace_->id();
   if (!abstract_) return;
@@ -131,7 +139,7 @@ NodeRef Trace::read(TensorObject* handle) {
   // A handle made inside names a node of the trace already; one made in an outer trace may name a placeholder
   // there.
   if (made(handle) || handle->node->abstract) return NodeRef::share(handle->node);
-  if (!capturing_) return outer_ ? outer_->read(handle) : NodeRef::share(handle->node);
+  if (!capturing_) return read_outside(handle);
   Capture& c = capture(handle);
   if (c.written) return NodeRef::share(handle->node);
   if (!c.param) {
@@ -158,6 +166,59 @@ void Trace::write(TensorObject* handle, NodeRef node) {
     }
   }
   NodeRef::adopt(std::exchange(handle->node, node.detach()));
+}
+
+Body::~Body() { exit(); }
+
+std::unique_ptr<OpenTrace> Body::open_trace() const { return std::make_unique<BodyTrace>(); }
+
+void Body::exit() {
+  if (!open()) return;
+  for (Entry& e : entries_) {
+    TensorObject* t = as_tensor(e.handle.ptr());
+    e.last = NodeRef::adopt(std::exchange(t->node, NodeRef(e.original).detach()));
+  }
+  Trace::exit();
+}
+
+NodeRef Body::read(TensorObject* handle) {
+  // What the body bound to a handle is no capture of a jit trace around it.
+  if (made(handle) || handle->node->abstract || known_.contains(handle)) return NodeRef::share(handle->node);
+  return read_outside(handle);
+}
+
+void Body::write(TensorObject* handle, NodeRef node) {
+  if (!made(handle)) entry(handle);
+  NodeRef::adopt(std::exchange(handle->node, node.detach()));
+}
+
+NodeRef Body::param(Aval type) {
+  require(open(), ErrorKind::trace, "a placeholder needs an open body");
+  static std::atomic<int64_t> position{0};
+  return param_node(std::move(type), position.fetch_add(1));
+}
+
+Body::Entry& Body::entry(TensorObject* handle) {
+  const auto [found, fresh] = known_.emplace(handle, entries_.size());
+  if (fresh)
+    entries_.push_back({py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(handle)),
+                        NodeRef::share(handle->node), nullptr, nullptr});
+  return entries_[found->second];
+}
+
+void Body::bind(TensorObject* handle, NodeRef node) {
+  require(open(), ErrorKind::trace, "a handle is bound in an open body");
+  entry(handle).bound = node;
+  NodeRef::adopt(std::exchange(handle->node, node.detach()));
+}
+
+py::list Body::written() const {
+  py::list out;
+  for (const Entry& e : entries_) {
+    const NodeRef last = e.last ? e.last : NodeRef::share(as_tensor(e.handle.ptr())->node);
+    if (last != (e.bound ? e.bound : e.original)) out.append(py::make_tuple(e.handle, wrap_object(last)));
+  }
+  return out;
 }
 
 NodeRef node_of(TensorObject* tensor) {

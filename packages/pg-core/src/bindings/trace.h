@@ -22,10 +22,10 @@ struct Capture {
 class Trace {
  public:
   Trace(bool abstract, bool captures);
-  ~Trace();
+  virtual ~Trace();
   void enter();
   /// Closes the trace; rebound handles name again what they named before.
-  void exit();
+  virtual void exit();
 
   bool open() const { return static_cast<bool>(trace_); }
   bool abstract() const { return abstract_; }
@@ -48,8 +48,13 @@ class Trace {
   /// Must the present value of the handle not be read, because a jit trace around has it as an input?
   bool hides(const TensorObject* handle) const;
 
-  NodeRef read(TensorObject* handle);
-  void write(TensorObject* handle, NodeRef node);
+  virtual NodeRef read(TensorObject* handle);
+  virtual void write(TensorObject* handle, NodeRef node);
+
+ protected:
+  virtual std::unique_ptr<OpenTrace> open_trace() const;
+  /// The handle as the traces around this one see it.
+  NodeRef read_outside(TensorObject* handle);
 
  private:
   Capture& capture(TensorObject* handle);
@@ -64,6 +69,33 @@ class Trace {
   std::vector<Capture> captures_;
   std::unordered_map<TensorObject*, size_t> known_;
   std::unordered_map<TensorObject*, NodeRef> params_;
+};
+
+/// The trace of a body: a closed graph is made of it afterwards. Handles from outside that it rebinds name
+/// again what they named, and their new values are results that somebody has to thread.
+class Body final : public Trace {
+ public:
+  Body() : Trace(true, false) {}
+  ~Body() override;
+  void exit() override;
+  NodeRef read(TensorObject* handle) override;
+  void write(TensorObject* handle, NodeRef node) override;
+  NodeRef param(Aval type);
+  /// While the body is open the handle names `node`.
+  void bind(TensorObject* handle, NodeRef node);
+  /// The handles that the body changed, and their values at its end.
+  py::list written() const;
+
+ private:
+  struct Entry {
+    py::object handle;
+    NodeRef original, bound, last;
+  };
+  Entry& entry(TensorObject* handle);
+  std::unique_ptr<OpenTrace> open_trace() const override;
+
+  std::vector<Entry> entries_;
+  std::unordered_map<TensorObject*, size_t> known_;
 };
 
 /// The innermost open abstract trace of this thread.

@@ -19,6 +19,9 @@ struct BadIndex {
   int64_t index = 0;
   int64_t extent = 0;
   std::string text = {};  // what a library call said; else the fields tell
+  // Inside the body of a record: the op and its place there; `record` is then the record that holds the body.
+  const Op* op = nullptr;
+  Location where = {};
 };
 
 /// A fused group, ready to run. `buffers`: inputs, then outputs, in the group's order. Thread-safe.

@@ -8,6 +8,7 @@
 #include "compiler/passes/runner.h"
 #include "compiler/passes/simplify.h"
 #include "compiler/program.h"
+#include "ops/control.h"
 #include "ops/ops.h"
 #include "support/env.h"
 #include "support/error.h"
@@ -31,8 +32,12 @@ class SlotPlan {
  public:
   SlotPlan(const Graph& graph, std::span<const Step> steps, Program& program)
       : graph_(graph), program_(program) {
-    for (const Step& step : steps)
-      if (step.kind == Step::Kind::alias) source_.emplace(step.record, step.source);
+    for (const Step& step : steps) {
+      if (step.kind != Step::Kind::alias) continue;
+      const Graph::Record& r = graph[step.record];
+      if (r.op->as<Pick>()) picks_[step.source].emplace_back(r.attrs[0], step.record);
+      else source_.emplace(step.record, step.source);
+    }
     for (const Id id : graph.inputs) add(id);
     program.inputs = static_cast<uint32_t>(program.slots.size());
     for (const Id id : graph.outputs) {
@@ -52,22 +57,36 @@ class SlotPlan {
     return found != slot_.end() ? found->second : add(root);
   }
   uint32_t first_temporary() const { return program_.inputs + program_.results; }
+  /// Where the results of a call lie; one that nobody reads still needs memory.
+  std::vector<uint32_t> slots_of_results(Id id, std::span<const Aval> types) {
+    if (!graph_[id].op->several()) return {slot_of(id)};
+    std::vector<uint32_t> out(types.size(), none);
+    for (const auto& [index, record] : picks_[id]) out[static_cast<size_t>(index)] = slot_of(record);
+    for (size_t i = 0; i < out.size(); ++i)
+      if (out[i] == none) out[i] = add_bytes(types[i]);
+    return out;
+  }
 
  private:
+  static constexpr uint32_t none = static_cast<uint32_t>(-1);
   Id root_of(Id id) const {
     for (auto found = source_.find(id); found != source_.end(); found = source_.find(id)) id = found->second;
     return id;
   }
   uint32_t add(Id id) {
-    const uint32_t slot = static_cast<uint32_t>(program_.slots.size());
-    program_.slots.push_back({static_cast<size_t>(bytes_of(graph_[id].type)), 0});
+    const uint32_t slot = add_bytes(graph_[id].type);
     slot_.emplace(id, slot);
     return slot;
+  }
+  uint32_t add_bytes(const Aval& type) {
+    program_.slots.push_back({static_cast<size_t>(bytes_of(type)), 0});
+    return static_cast<uint32_t>(program_.slots.size()) - 1;
   }
 
   const Graph& graph_;
   Program& program_;
   std::unordered_map<Id, Id> source_;
+  std::unordered_map<Id, std::vector<std::pair<int64_t, Id>>> picks_;
   std::unordered_map<Id, uint32_t> slot_;
 };
 
@@ -81,6 +100,37 @@ double flops_of(const Graph& graph, const Graph::Record& r) {
   if (r.op == &conv_op || r.op == &conv_input_grad_op || r.op == &conv_weight_grad_op)
     return 2 * std::sqrt(a * b) * 32;
   return out * 8;
+}
+
+// What a call runs: an implementation of the backend, a function of the host, or the programs of its bodies.
+void prepare_call(const Graph& graph, const Graph::Record& r, const Backend& backend, ProgramStep& step,
+                  Program& program) {
+  for (const Id id : r.inputs) step.in.push_back(graph[id].type);
+  step.out = output_types(graph, r);
+  if (!r.payloads) {
+    step.call = backend.call(*r.op);
+    require(step.call != nullptr, ErrorKind::not_implemented, [&] {
+      const std::string place = describe_location && r.where.code ? describe_location(r.where) : "";
+      return concat("the op ", r.op->name, " is not implemented on ", backend.name(),
+                    place.empty() ? "" : " (called at " + place + ")");
+    });
+    program.flops += flops_of(graph, r);
+    ++program.calls;
+    return;
+  }
+  for (const PayloadRef& payload : r.payloads->items) {
+    if (payload->host) {
+      step.host = payload->host.get();
+      program.yields = true;
+      ++program.calls;
+      continue;
+    }
+    step.bodies.push_back(compile(*payload->graph, backend));
+    const Program& body = step.bodies.back();
+    const double times = r.op == &scan_op ? static_cast<double>(Scan(r.attrs).length) : 1;
+    program.seconds += times * body.seconds;
+    program.yields = program.yields || body.yields || r.op == &while_op;
+  }
 }
 
 void schedule(const Graph& graph, std::span<const Step> steps, const Backend& backend, Program& program) {
@@ -97,34 +147,26 @@ void schedule(const Graph& graph, std::span<const Step> steps, const Backend& ba
   for (const Step& step : steps) {
     if (step.kind == Step::Kind::alias) continue;
     ProgramStep out;
-    std::vector<Id> reads, writes;
+    std::vector<Id> reads;
+    std::vector<uint32_t> writes;
     if (step.kind == Step::Kind::kernel) {
       const Kernel kernel = lower(graph, step.group, backend.target());
       if (env_flag("PG_VERIFY")) verify(kernel);
       out.kernel = backend.compile(kernel);
       out.group = step.group;
       reads = step.group.inputs;
-      writes = step.group.outputs;
+      for (const Id id : reads) out.slots.push_back(plan.slot_of(id));
+      for (const Id id : step.group.outputs) writes.push_back(plan.slot_of(id));
       ++program.kernels;
     } else {
       const Graph::Record& r = graph[step.record];
-      out.call = backend.call(*r.op);
-      require(out.call != nullptr, ErrorKind::not_implemented, [&] {
-        const std::string place = describe_location && r.where.code ? describe_location(r.where) : "";
-        return concat("the op ", r.op->name, " is not implemented on ", backend.name(),
-                      place.empty() ? "" : " (called at " + place + ")");
-      });
       out.record = step.record;
-      for (const Id id : r.inputs) {
-        reads.push_back(id);
-        out.in.push_back(graph[id].type);
-      }
-      writes = {step.record};
-      program.flops += flops_of(graph, r);
-      ++program.calls;
+      prepare_call(graph, r, backend, out, program);
+      reads.assign(r.inputs.begin(), r.inputs.end());
+      for (const Id id : reads) out.slots.push_back(plan.slot_of(id));
+      writes = plan.slots_of_results(step.record, out.out);
     }
-    for (const Id id : reads) out.slots.push_back(plan.slot_of(id));
-    for (const Id id : writes) out.slots.push_back(plan.slot_of(id));
+    for (const uint32_t slot : writes) out.slots.push_back(slot);
     for (size_t i = 0; i < out.slots.size(); ++i) {
       touch(out.slots[i], i >= reads.size());
       program.bytes_moved += static_cast<double>(program.slots[out.slots[i]].bytes);
@@ -152,7 +194,8 @@ void schedule(const Graph& graph, std::span<const Step> steps, const Backend& ba
 Program compile(Graph graph, const Backend& backend) {
   const auto start = std::chrono::steady_clock::now();
   PassRunner passes;
-  graph = passes.run("simplify", simplify, graph);  // also deduplicates: the builder is hash-consed
+  graph = passes.run("inline", inline_bodies, graph);  // first: what stands in its place is fused with the rest
+  graph = passes.run("simplify", simplify, graph);     // also deduplicates: the builder is hash-consed
   graph = passes.run("fold", fold_constants,
                      graph);  // after simplify, which turns views of literals into literals
   graph = passes.run("select_calls", select_calls, graph);  // after simplify: looks through composed permutes
@@ -163,6 +206,8 @@ Program compile(Graph graph, const Backend& backend) {
   Program program;
   schedule(graph, fuse(graph), backend, program);
   program.graph = std::move(graph);
+  program.seconds += program.bytes_moved / 8e9 + program.flops / 3e10 +
+                     0.2e-6 * static_cast<double>(program.steps.size());
   program.compile_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return program;
 }
@@ -176,8 +221,9 @@ std::string call_text(const Program& program, const ProgramStep& step) {
   std::vector<std::string> operands;
   for (const Aval& type : step.in) operands.push_back(to_string(type));
   const std::string attrs = r.op->show ? r.op->show(r.attrs) : "";
-  return concat(r.op->name, "(", join(operands), attrs.empty() ? "" : ", ", attrs, ") -> ",
-                to_string(r.type));
+  std::vector<std::string> results;
+  for (const Aval& type : step.out) results.push_back(to_string(type));
+  return concat(r.op->name, "(", join(operands), attrs.empty() ? "" : ", ", attrs, ") -> ", join(results));
 }
 
 }  // namespace pg

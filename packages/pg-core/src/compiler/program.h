@@ -15,13 +15,17 @@ struct Slot {
   size_t offset = 0;  // temporaries: in the arena
 };
 
+struct Program;
+
 struct ProgramStep {
   std::unique_ptr<CompiledKernel> kernel;  // or a library call:
   CallFn call = nullptr;
-  Id record = 0;                   // of the call
-  SmallVector<uint32_t, 6> slots;  // operands, then results
-  std::vector<Aval> in;            // of the call
-  Group group;                     // of the kernel
+  const HostFunction* host = nullptr;  // or a function of the host, which the record owns,
+  std::vector<Program> bodies;         // or control flow over these, in the order of the record's payloads
+  Id record = 0;                       // of the call
+  SmallVector<uint32_t, 6> slots;      // operands, then results
+  std::vector<Aval> in, out;           // of the call
+  Group group;                         // of the kernel
 };
 
 struct ProgramOutput {
@@ -38,8 +42,10 @@ struct Program {
   std::vector<ProgramOutput> outputs;  // per graph output
   size_t arena_bytes = 0;
   size_t temporary_bytes = 0;  // what temporaries would need without reuse
-  int64_t kernels = 0, calls = 0;
-  double bytes_moved = 0, flops = 0;  // estimates, for the decision to let other threads run meanwhile
+  int64_t kernels = 0, calls = 0;  // launched by one run, without those of bodies
+  bool yields = false;  // may take any time, or run Python code: other threads must be let run
+  double bytes_moved = 0, flops = 0;  // estimates, without bodies
+  double seconds = 0;  // of one run with its bodies, estimated: long programs let other threads run meanwhile
   double compile_seconds = 0;
 };
 

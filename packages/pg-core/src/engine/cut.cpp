@@ -110,6 +110,7 @@ bool cut(std::span<Node* const> roots, Cut& c) {
     while (!c.stack.empty()) {
       auto& [node, next] = c.stack.back();
       if (next == 0 && node->in_flight) {
+        c.busy = node;
         c.clear();
         return false;
       }
@@ -130,7 +131,7 @@ bool cut(std::span<Node* const> roots, Cut& c) {
   // them.
   for (uint32_t i = 0; i < c.order.size(); ++i) {
     Node* node = c.order[i];
-    if (node->evaluated()) continue;
+    if (node->evaluated() || node->op->several()) continue;
     if (node->op == &number_op) {
       bool root = false;
       for (Node* r : roots) root = root || r == node;
@@ -185,9 +186,10 @@ Graph decode(std::span<const uint64_t> key) {
     case source: {
       Aval type = read_type(word);
       const uint64_t op = key[at++];
-      Attrs attrs = read_attrs(op & 0xffffffff);
-      ids.push_back(
-          builder.add(Graph::Record{all_ops()[op >> 32], {}, std::move(attrs), std::move(type), where}));
+      Graph::Record record{all_ops()[op >> 32], {}, read_attrs(op & 0xffffffff), std::move(type), where};
+      if (record.op->payloads)
+        record.payloads = hold({record.attrs.data(), record.op->payloads(record.attrs)});
+      ids.push_back(builder.add(std::move(record)));
       break;
     }
     case interior: {

@@ -1,5 +1,6 @@
 #include "engine/engine.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
@@ -14,6 +15,7 @@
 #include "support/format.h"
 #include "support/hash.h"
 #include "support/thread_local.h"
+#include "transforms/memo.h"
 
 namespace pg::engine {
 
@@ -35,6 +37,7 @@ struct ThreadState {
   ExecutableRef front[front_size];  // direct-mapped by hash; spares the lock of the global table
   uint64_t generation = 0;
   Cut* spare = nullptr;
+  std::vector<const Cut*> running;  // evaluations of this thread, outermost first
   ~ThreadState() { delete spare; }
 };
 
@@ -88,6 +91,7 @@ ExecutableRef new_program(ThreadState& state, const Cut& cut, uint64_t hash, Dev
 // A program is shared by all places with the same key: the number of a record's node in this cut leads to its
 // line.
 Location line_of(const Cut& c, const Graph::Record& record) {
+  if (record.where.code) return record.where;  // it was in a body
   const int at = record.where.offset;
   return at >= 0 && static_cast<size_t>(at) < c.order.size() ? c.order[static_cast<size_t>(at)]->where
                                                              : Location{};
@@ -102,9 +106,14 @@ void check(const Executable& executable, const Cut& c, const BadIndex& bad) {
 
 // Cuts, waiting for other threads that compute something on the way. Afterwards the outputs are marked as in
 // flight. Who waits must hold the roots from then on, because their handles may be rebound.
-void claim(std::span<Node* const> roots, Cut& c, std::vector<NodeRef>& held) {
+void claim(const ThreadState& state, std::span<Node* const> roots, Cut& c, std::vector<NodeRef>& held) {
   std::unique_lock lock(graph_mutex);
   while (!cut(roots, c)) {
+    for (const Cut* mine : state.running)
+      require(std::find(mine->results.begin(), mine->results.end(), c.busy) == mine->results.end(),
+              ErrorKind::trace,
+              "a host function asks for a tensor that the program which calls it is computing; pass what it "
+              "needs as an argument");
     const uint64_t seen = endings;
     lock.unlock();
     if (held.empty())
@@ -138,8 +147,13 @@ void compute(ThreadState& state, std::span<Node* const> roots) {
   Scratch scratch(state);
   Cut& c = *scratch.cut;
   std::vector<NodeRef> held;
-  claim(roots, c, held);
+  claim(state, roots, c, held);
   if (c.results.empty()) return;
+  state.running.push_back(&c);
+  struct Running {
+    ThreadState& state;
+    ~Running() { state.running.pop_back(); }
+  } const running{state};
 
   SmallVector<Buffer*, 4> results;
   try {
@@ -231,6 +245,9 @@ Counters counters() {
   return out;
 }
 
-void clear_programs() { drop_programs(); }
+void clear_programs() {
+  drop_programs();
+  forget_bodies();
+}
 
 }  // namespace pg::engine

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "backends/cpu/backend.h"
+#include "engine/control.h"
 #include "engine/engine.h"
 #include "support/env.h"
 #include "support/error.h"
@@ -27,28 +28,29 @@ struct Tally {
 };
 Tally short_runs, other_runs;
 
-void count_run(const Program& program, bool shared) {
+void count_run(const Launches& launches, bool shared) {
   if (shared || !host.release_gil) {
-    other_runs.kernels.fetch_add(program.kernels, std::memory_order_relaxed);
-    other_runs.calls.fetch_add(program.calls, std::memory_order_relaxed);
+    other_runs.kernels.fetch_add(launches.kernels, std::memory_order_relaxed);
+    other_runs.calls.fetch_add(launches.calls, std::memory_order_relaxed);
     other_runs.programs.fetch_add(1, std::memory_order_relaxed);
     return;
   }
   const auto add = [](std::atomic<int64_t>& to, int64_t amount) {
     to.store(to.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
   };
-  add(short_runs.kernels, program.kernels);
-  add(short_runs.calls, program.calls);
+  add(short_runs.kernels, launches.kernels);
+  add(short_runs.calls, launches.calls);
   add(short_runs.programs, 1);
 }
 
 BadIndex call(const Program& program, const ProgramStep& step, void* const* operands) {
   const Graph::Record& r = program.graph[step.record];
   try {
-    step.call(CallArgs{*r.op, r.attrs, step.in, r.type, operands, operands[step.in.size()]});
+    if (step.call) step.call(CallArgs{*r.op, r.attrs, step.in, r.type, operands, operands[step.in.size()]});
+    else step.host->call(step.in, operands, step.out, operands + step.in.size());
   } catch (const Error& e) {
     if (e.kind != ErrorKind::index) throw;
-    return {true, step.record, 0, 0, e.what()};
+    return {true, step.record, 0, 0, e.what(), nullptr, {}};
   }
   return {};
 }
@@ -59,6 +61,7 @@ void show_kernels(const Program& program, const Backend& backend) {
   static std::mutex mutex;
   static auto* shown = new std::unordered_set<std::string>;
   for (const ProgramStep& step : program.steps) {
+    for (const Program& body : step.bodies) show_kernels(body, backend);
     if (!step.kernel) continue;
     std::string text = kernel_text(program, step, backend);
     {
@@ -71,6 +74,33 @@ void show_kernels(const Program& program, const Backend& backend) {
 
 }  // namespace
 
+Watch::Watch() : next_(std::chrono::steady_clock::now() + period) {}
+
+void Watch::look() {
+  if (!host.check_signals || std::chrono::steady_clock::now() < next_) return;
+  host.check_signals();
+  next_ = std::chrono::steady_clock::now() + period;
+}
+
+BadIndex run_steps(const Program& program, void* const* memory, Launches& launches, Watch* watch) {
+  launches.kernels += program.kernels;
+  launches.calls += program.calls;
+  SmallVector<void*, 16> pointers;
+  for (const ProgramStep& step : program.steps) {
+    pointers.reserve(step.slots.size());
+    void** operands = pointers.data();
+    for (size_t i = 0; i < step.slots.size(); ++i) operands[i] = memory[step.slots[i]];
+    BadIndex bad;
+    if (step.kernel) bad = step.kernel->run(operands);
+    else if (step.bodies.empty()) bad = call(program, step, operands);
+    else bad = run_control(program, step, operands, launches);
+    if (bad.happened) [[unlikely]]
+      return bad;
+    if (watch) watch->look();
+  }
+  return {};
+}
+
 const Backend& backend_for(Device device) {
   require(device.kind == DeviceKind::cpu, ErrorKind::device, [&] {
     return concat("nothing can run on ", to_string(device),
@@ -82,7 +112,7 @@ const Backend& backend_for(Device device) {
 void destroy(Executable* executable) { delete executable; }
 
 bool is_long(const Executable& executable) {
-  return executable.seconds.load(std::memory_order_relaxed) >= long_run;
+  return executable.program.yields || executable.seconds.load(std::memory_order_relaxed) >= long_run;
 }
 
 ExecutableRef build(Graph graph, Device device) {
@@ -93,8 +123,7 @@ ExecutableRef build(Graph graph, Device device) {
     made->program = compile(std::move(graph), backend);
   }
   const Program& program = made->program;
-  made->seconds =
-      program.bytes_moved / 8e9 + program.flops / 3e10 + 0.2e-6 * static_cast<double>(program.steps.size());
+  made->seconds = program.seconds;
   build_count.fetch_add(1, std::memory_order_relaxed);
   show_kernels(program, backend);
   return made;
@@ -117,10 +146,9 @@ BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<
   SmallVector<Buffer*, 8> results;  // owned until they are handed over
   BufferRef arena;
   BadIndex bad;
-  const double expected = executable.seconds.load(std::memory_order_relaxed);
-  const bool timed = expected >= worth_timing;
+  Launches launches;
+  const bool timed = program.yields || executable.seconds.load(std::memory_order_relaxed) >= worth_timing;
   const auto start = timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
-  auto next_check = start + std::chrono::milliseconds(50);
   try {
     for (uint32_t i = 0; i < program.results; ++i) {
       const uint32_t slot = program.inputs + i;
@@ -132,18 +160,11 @@ BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<
       for (size_t slot = program.inputs + program.results; slot < program.slots.size(); ++slot)
         memory[slot] = static_cast<char*>(arena->data) + program.slots[slot].offset;
     }
-    SmallVector<void*, 16> pointers;
-    for (const ProgramStep& step : program.steps) {
-      pointers.reserve(step.slots.size());
-      void** operands = pointers.data();
-      for (size_t i = 0; i < step.slots.size(); ++i) operands[i] = memory[step.slots[i]];
-      if (step.kernel) bad = step.kernel->run(operands);
-      else bad = call(program, step, operands);
-      if (bad.happened) break;
-      if (timed && host.check_signals && std::chrono::steady_clock::now() >= next_check) {
-        host.check_signals();
-        next_check = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
-      }
+    if (timed) {
+      Watch watch;
+      bad = run_steps(program, memory, launches, &watch);
+    } else {
+      bad = run_steps(program, memory, launches, nullptr);
     }
     if (!bad.happened)
       for (const ProgramOutput& out : program.outputs) {
@@ -171,7 +192,7 @@ BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<
   if (timed)
     executable.seconds.store(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
                              std::memory_order_relaxed);
-  count_run(program, timed);
+  count_run(launches, timed);
   return bad;
 }
 
@@ -188,10 +209,11 @@ BadIndex run_yielding(Executable& executable, std::span<const Input> inputs,
 }
 
 void fail_index(const Graph& graph, const BadIndex& bad, Location where) {
+  if (bad.op) where = bad.where;
   const std::string place = describe_location && where.code ? describe_location(where) : "";
   const std::string called = place.empty() ? "" : " (called at " + place + ")";
   if (!bad.text.empty()) fail(ErrorKind::index, bad.text + called);
-  fail(ErrorKind::index, concat(graph[bad.record].op->name, called, ": index ", bad.index,
+  fail(ErrorKind::index, concat((bad.op ? bad.op : graph[bad.record].op)->name, called, ": index ", bad.index,
                                 " is out of range for an axis of ", bad.extent, " entries; allowed are 0 to ",
                                 bad.extent - 1, ", or choose mode 'clip' or 'drop'"));
 }

@@ -60,7 +60,9 @@ Id GraphBuilder::add(const Op& op, SmallVector<Id, 3> inputs, Attrs attrs, Locat
   types.reserve(inputs.size());
   for (const Id input : inputs) types.push_back(graph_.nodes[input].type);
   Aval type = op.infer(types, attrs);
-  return add(Graph::Record{&op, std::move(inputs), std::move(attrs), std::move(type), where});
+  Payloads payloads = op.payloads ? hold({attrs.data(), op.payloads(attrs)}) : Payloads();
+  return add(
+      Graph::Record{&op, std::move(inputs), std::move(attrs), std::move(type), where, std::move(payloads)});
 }
 
 Id GraphBuilder::param(Aval type) {
@@ -77,7 +79,7 @@ Graph GraphBuilder::finish(std::vector<Id> outputs) {
 }
 
 Graph flatten(std::span<const NodeRef> params, std::span<const NodeRef> outputs, uint64_t oldest,
-              std::vector<NodeRef>& captures) {
+              std::vector<NodeRef>& captures, bool nested) {
   GraphBuilder builder;
   std::unordered_map<const Node*, Id> ids;
   for (const NodeRef& p : params) ids.emplace(p.get(), builder.param(p->aval()));
@@ -93,14 +95,16 @@ Graph flatten(std::span<const NodeRef> params, std::span<const NodeRef> outputs,
     while (!stack.empty()) {
       auto& [node, next] = stack.back();
       if (next == 0) {
-        require(node->op != &param_op, ErrorKind::trace, [&] {
+        require(nested || node->op != &param_op, ErrorKind::trace, [&] {
           const std::string place = describe_location ? describe_location(node->where) : "";
           return concat(
               "a traced value ", to_string(node->aval()), place.empty() ? "" : " made at " + place,
               " belongs to another trace; pass it as an argument instead of keeping it from an earlier call");
         });
-        const bool leaf = node->op == &buffer_op || node->op == &number_op || node->evaluated();
-        if (node->op != &full_op && (leaf || node->serial < oldest)) {
+        const bool leaf = node->op->as<Leaf>() || node->evaluated() ||
+                          (node->op == &pick_op && node->inputs[0]->serial < oldest);
+        const bool literal = !leaf && node->inputs.empty() && !node->op->several();
+        if (!literal && (leaf || node->serial < oldest)) {
           capture(node);
           stack.pop_back();
           continue;
@@ -115,7 +119,7 @@ Graph flatten(std::span<const NodeRef> params, std::span<const NodeRef> outputs,
         SmallVector<Id, 3> inputs;
         for (Node* input : node->inputs) inputs.push_back(ids.at(input));
         ids.emplace(node, builder.add(Graph::Record{node->op, std::move(inputs), node->attrs, node->aval(),
-                                                    node->where}));
+                                                    node->where, node->payloads}));
       }
       stack.pop_back();
     }
@@ -124,6 +128,63 @@ Graph flatten(std::span<const NodeRef> params, std::span<const NodeRef> outputs,
   for (const NodeRef& output : outputs) roots.push_back(ids.at(output.get()));
   return builder.finish(std::move(roots));
 }
+
+Closed close(std::span<const NodeRef> params, std::span<const NodeRef> outputs, uint64_t oldest) {
+  Closed out;
+  out.body = intern(flatten(params, outputs, oldest, out.captures, true));
+  return out;
+}
+
+std::vector<NodeRef> instantiate(const Graph& graph, std::span<const NodeRef> inputs) {
+  PG_INVARIANT(graph.inputs.size() == inputs.size(), "a body has another number of inputs");
+  std::vector<NodeRef> nodes(graph.size());
+  for (size_t i = 0; i < inputs.size(); ++i) nodes[graph.inputs[i]] = inputs[i];
+  std::vector<NodeRef> operands;
+  for (Id id = 0; id < graph.size(); ++id) {
+    const Graph::Record& r = graph[id];
+    if (r.op == &param_op) {
+      const NodeRef& given = nodes[id];
+      PG_INVARIANT(given && given->shape == r.type.shape && given->dtype == r.type.dtype,
+                   "an input of a body has another type");
+      continue;
+    }
+    if (r.op == &full_op) {
+      nodes[id] = full_node(r.attrs[0], r.type);
+      continue;
+    }
+    if (r.op == &alias_op) {
+      nodes[id] = nodes[r.inputs[0]];
+      continue;
+    }
+    operands.clear();
+    for (const Id input : r.inputs) operands.push_back(nodes[input]);
+    nodes[id] = make(*r.op, operands, r.attrs);
+    if (nodes[id]->op == r.op && nodes[id]->refs.load() <= 2) nodes[id]->where = r.where;  // fresh
+  }
+  std::vector<NodeRef> out;
+  for (const Id id : graph.outputs) out.push_back(nodes[id]);
+  return out;
+}
+
+std::vector<Aval> output_types(const Graph& graph, const Graph::Record& record) {
+  if (!record.op->several()) return {record.type};
+  std::vector<Aval> in;
+  for (const Id input : record.inputs) in.push_back(graph[input].type);
+  return record.op->outputs(in, record.attrs);
+}
+
+namespace {
+
+std::string indented(const std::string& text) {
+  std::string out = "    ";
+  for (size_t i = 0; i + 1 < text.size(); ++i) {
+    out += text[i];
+    if (text[i] == '\n') out += "    ";
+  }
+  return out;
+}
+
+}  // namespace
 
 std::string to_string(const Graph& graph) {
   std::string out = "graph(";
@@ -140,7 +201,13 @@ std::string to_string(const Graph& graph) {
     else if (r.op->show) {
       if (std::string attrs = r.op->show(r.attrs); !attrs.empty()) parts.push_back(std::move(attrs));
     }
-    out += concat("  %", id, ": ", to_string(r.type), " = ", r.op->name, "(", join(parts), ")\n");
+    std::vector<std::string> types;
+    for (const Aval& type : output_types(graph, r)) types.push_back(to_string(type));
+    out += concat("  %", id, ": ", r.op->several() ? concat("(", join(types), ")") : join(types), " = ",
+                  r.op->name, "(", join(parts), ")\n");
+    if (!r.payloads) continue;
+    for (const PayloadRef& payload : r.payloads->items)
+      if (payload->graph) out += indented(to_string(*payload->graph)) + "\n";
   }
   std::vector<std::string> results;
   for (const Id id : graph.outputs) results.push_back(concat("%", id));
@@ -151,13 +218,30 @@ void verify(const Graph& graph) {
   for (Id id = 0; id < graph.size(); ++id) {
     const Graph::Record& r = graph[id];
     PG_INVARIANT(r.op != nullptr, "a record without an op");
-    PG_INVARIANT(r.op->arity < 0 ? !r.inputs.empty() : static_cast<size_t>(r.op->arity) == r.inputs.size(),
+    PG_INVARIANT(r.op->arity < 0 ? !r.inputs.empty() || r.op->several()
+                                 : static_cast<size_t>(r.op->arity) == r.inputs.size(),
                  r.op->name + ": arity");
+    if (r.op->payloads) {
+      const size_t count = r.op->payloads(r.attrs);
+      PG_INVARIANT(r.payloads && r.payloads->items.size() == count, r.op->name + ": payloads");
+      for (size_t i = 0; i < count; ++i) {
+        const Payload& payload = *r.payloads->items[i];
+        PG_INVARIANT(payload.id == r.attrs[i], r.op->name + ": another payload than its attributes name");
+        if (payload.graph) verify(*payload.graph);
+      }
+    }
     for (const Id input : r.inputs) PG_INVARIANT(input < id, r.op->name + ": an operand after its user");
     if (r.inputs.empty()) continue;
     std::vector<Aval> types;
     for (const Id input : r.inputs) types.push_back(graph[input].type);
     const Aval type = r.op->infer(types, r.attrs);
+    if (r.op == &pick_op) {
+      const std::vector<Aval> all = output_types(graph, graph[r.inputs[0]]);
+      const size_t index = static_cast<size_t>(r.attrs[0]);
+      PG_INVARIANT(graph[r.inputs[0]].op->several() && index < all.size() && all[index].shape == type.shape &&
+                       all[index].dtype == type.dtype,
+                   "pick: no such result");
+    }
     PG_INVARIANT(type.shape == r.type.shape && type.dtype == r.type.dtype,
                  concat(r.op->name, ": recorded type ", to_string(r.type), ", inferred ", to_string(type)));
   }

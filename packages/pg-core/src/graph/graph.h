@@ -17,6 +17,7 @@ struct Graph {
     Attrs attrs;
     Aval type;
     Location where;
+    Payloads payloads = {};  // what the first words of attrs name
   };
   std::vector<Record> nodes;  // topological order
   std::vector<Id> inputs;     // param records, in call order (rank-0 for run-time numbers)
@@ -47,8 +48,22 @@ class GraphBuilder {
 /// Flattens the nodes between `params` and `outputs`; params become the graph's inputs, in order. Nodes older
 /// than `oldest` (the start of the trace) and leaves with a value become further inputs, appended to
 /// `captures` in order of appearance; literals stay inside. A param of another trace raises TraceError.
+/// In a closed body (`nested`) placeholders of an outer trace are captured like any other older node.
 Graph flatten(std::span<const NodeRef> params, std::span<const NodeRef> outputs, uint64_t oldest,
-              std::vector<NodeRef>& captures);
+              std::vector<NodeRef>& captures, bool nested = false);
+
+/// A closed graph as a payload, and the nodes it took from outside: they are inputs behind the params.
+struct Closed {
+  PayloadRef body;
+  std::vector<NodeRef> captures;
+};
+/// Closes `outputs` over `params`. Nodes older than `oldest` (the start of the trace of the body) and values
+/// become captures; literals stay inside.
+Closed close(std::span<const NodeRef> params, std::span<const NodeRef> outputs, uint64_t oldest);
+/// The graph's records as nodes, on the given inputs; its outputs.
+std::vector<NodeRef> instantiate(const Graph& graph, std::span<const NodeRef> inputs);
+/// Types of all results of a record (one unless its op has several).
+std::vector<Aval> output_types(const Graph& graph, const Graph::Record& record);
 
 /// One line per record; names are %0, %1, ... in order.
 std::string to_string(const Graph& graph);

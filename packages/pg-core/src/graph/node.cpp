@@ -78,6 +78,9 @@ PG_THREAD_LOCAL int trace_depth = 0;
 PG_THREAD_LOCAL int abstract_depth = 0;
 PG_THREAD_LOCAL const Location* stated_location = nullptr;
 PG_THREAD_LOCAL int literal_depth = 0;
+// Nodes older than this are not found for new expressions: a body computes what its code says, whatever was
+// computed outside before.
+PG_THREAD_LOCAL uint64_t oldest_found = 0;
 
 TraceState& trace_state() {
   static thread_local TraceState state;
@@ -136,7 +139,7 @@ Node** find_slot(TraceState& trace, const Op& op, std::span<Node* const> inputs,
     if (!node) return &trace.table[at];
     if (node->op == &op && node->attrs == attrs && node->inputs.size() == inputs.size() &&
         std::equal(inputs.begin(), inputs.end(), node->inputs.begin()) &&
-        (!leaf || same_leaf_type(*node, *leaf)) && !node->evaluated())
+        (!leaf || same_leaf_type(*node, *leaf)) && node->serial >= oldest_found && !node->evaluated())
       return &trace.table[at];
   }
 }
@@ -177,6 +180,12 @@ void check_alive(const Node& node) {
 Aval infer_leaf(std::span<const Aval>, const Attrs&) { fail(ErrorKind::internal, "leaves are not inferred"); }
 Aval infer_same(std::span<const Aval> in, const Attrs&) { return in[0]; }
 NodeRef transpose_same(const NodeRef& ct, const RuleArgs&, const Aval&, int) { return ct; }
+
+Aval picked_type(std::span<const Aval> in, const Attrs& attrs) {
+  Aval out{{}, static_cast<DType>(attrs[1]), attrs[2] != 0, in[0].device};
+  out.shape.assign(attrs.begin() + 3, attrs.end());
+  return out;
+}
 
 }  // namespace
 
@@ -228,6 +237,12 @@ const Op& stop_gradient_op = define({.name = "stop_gradient",
                                      .facts = {no_derivative()},
                                      .batch = batch_same});
 
+const Op& pick_op = define({.name = "pick",
+                            .doc = "One of the results of an op that has several.",
+                            .infer = picked_type,
+                            .lower = Pick{},
+                            .show = [](const Attrs& a) { return concat("index=", a[0]); }});
+
 void destroy(Node* node) {
   // The dead are chained through `serial`, a field nobody reads any more, so that chains of any depth are
   // freed in a loop.
@@ -254,7 +269,8 @@ int64_t live_nodes() {
 }
 
 NodeRef make(const Op& op, std::span<const NodeRef> inputs, Attrs attrs) {
-  PG_INVARIANT(op.arity < 0 ? !inputs.empty() : static_cast<size_t>(op.arity) == inputs.size(), op.name);
+  PG_INVARIANT(op.arity < 0 ? !inputs.empty() || op.several() : static_cast<size_t>(op.arity) == inputs.size(),
+               op.name);
   if (op.simplify)
     if (NodeRef simpler = op.simplify(inputs, attrs)) return simpler;
 
@@ -309,6 +325,8 @@ NodeRef make(const Op& op, std::span<const NodeRef> inputs, Attrs attrs) {
   node->abstract = abstract;
   node->inputs.assign(raw, raw + inputs.size());
   for (Node* input : node->inputs) input->refs.retain();
+  if (op.payloads) [[unlikely]]
+    node->payloads = hold({node->attrs.data(), op.payloads(node->attrs)});
   if (trace_depth || locations_outside_traces.load(std::memory_order_relaxed)) {
     if (stated_location) node->where = *stated_location;
     else if (current_location) node->where = current_location();
@@ -363,6 +381,21 @@ NodeRef param_node(Aval aval, int64_t position) {
 
 NodeRef alias_node(const NodeRef& x) { return make(alias_op, {x}); }
 
+NodeRef pick(const NodeRef& x, size_t index, const Aval& type) {
+  Attrs attrs{static_cast<int64_t>(index), static_cast<int64_t>(type.dtype), type.weak};
+  for (const int64_t extent : type.shape) attrs.push_back(extent);
+  return make(pick_op, {x}, std::move(attrs));
+}
+
+std::vector<NodeRef> results_of(const NodeRef& x) {
+  if (!x->op->several()) return {x};
+  std::vector<Aval> in;
+  for (const Node* input : x->inputs) in.push_back(input->aval());
+  std::vector<NodeRef> out;
+  for (const Aval& type : x->op->outputs(in, x->attrs)) out.push_back(pick(x, out.size(), type));
+  return out;
+}
+
 bool is_full_of(const NodeRef& x, double value) {
   if (x->op != &full_op) return false;
   if (!is_inexact(x->dtype)) return !std::signbit(value) && static_cast<double>(x->attrs[0]) == value;
@@ -401,6 +434,9 @@ OpenTrace::~OpenTrace() {
   for (Node* node : table)
     if (node) Ref<Node>::adopt(node);
 }
+
+BodyTrace::BodyTrace() : OpenTrace(true, true), outer_(std::exchange(oldest_found, start())) {}
+BodyTrace::~BodyTrace() { oldest_found = outer_; }
 
 bool trace_open() { return trace_depth > 0; }
 bool numbers_literal() { return literal_depth > 0; }

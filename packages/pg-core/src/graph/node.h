@@ -37,6 +37,7 @@ struct Node {
   Attrs attrs;
   Shape shape;
   Location where;
+  Payloads payloads;  // what the first words of attrs name
 
   Aval aval() const { return {shape, dtype, weak, device}; }
   bool evaluated() const { return buffer.load(std::memory_order_acquire) != nullptr; }
@@ -61,6 +62,7 @@ extern const Op& full_op;   // literal filled to a shape: attrs[0] = bits, part 
 extern const Op& param_op;  // abstract placeholder: attrs[0] = trace id, attrs[1] = position
 extern const Op& alias_op;  // identity with its own identity: stands for a differentiated input
 extern const Op& stop_gradient_op;
+extern const Op& pick_op;  // attrs: number of the result, dtype, weak, shape...
 
 NodeRef buffer_node(Ref<Buffer> buffer, Aval aval);
 NodeRef number_node(int64_t bits, Aval aval);
@@ -71,6 +73,10 @@ NodeRef zeros_like(const Aval& aval);
 NodeRef negative_zeros_like(const Aval& aval);  // -0.0: the exact neutral element of add
 NodeRef param_node(Aval aval, int64_t position);
 NodeRef alias_node(const NodeRef& x);
+/// One of the results of a node that has several; `type` is that result's (the device is the node's).
+NodeRef pick(const NodeRef& x, size_t index, const Aval& type);
+/// All of them, in order; of any other node, the node.
+std::vector<NodeRef> results_of(const NodeRef& x);
 /// A filled constant's value as double, if the node is one (full only).
 bool is_full_of(const NodeRef& x, double value);  // compares bits for zero's sign
 
@@ -84,7 +90,7 @@ class OpenTrace {
   /// abstract: jit / vmap, whose placeholders have no value; literals: jit, where numbers are part of the
   /// program.
   explicit OpenTrace(bool abstract, bool literals = false);
-  ~OpenTrace();
+  virtual ~OpenTrace();
   OpenTrace(const OpenTrace&) = delete;
   uint64_t start() const { return start_; }  // serial at which this trace began
   int64_t id() const { return id_; }
@@ -93,6 +99,16 @@ class OpenTrace {
   uint64_t start_;
   int64_t id_;
   bool abstract_, literals_;
+};
+/// The trace of a body, closed over afterwards: nothing computed before it is found for its expressions, so
+/// that equal code gives equal bodies wherever it runs.
+class BodyTrace : public OpenTrace {
+ public:
+  BodyTrace();
+  ~BodyTrace() override;
+
+ private:
+  uint64_t outer_;
 };
 bool trace_open();       // any trace on this thread
 bool numbers_literal();  // Python numbers become literals: a jit trace is open on this thread

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "graph/payload.h"
 #include "ir/block.h"
 #include "ir/index.h"
 #include "ir/scalar.h"
@@ -117,12 +118,16 @@ struct Fill {};
 struct Gather {};
 /// Whole-buffer call supplied by a backend (matmul, convolution, sort, scatter, ...); never fused.
 struct Call {};
+/// Stands for the first of its bodies, which the compiler puts in its place.
+struct Inlined {};
+/// One of several results of a Call: attrs are its number and type (see pick). Never a step of its own.
+struct Pick {};
 /// Leaves that carry a value or stand for one (buffer, number, param).
 struct Leaf {};
 /// Same value, own identity; the compiler drops it (alias, stop_gradient).
 struct Identity {};
 
-using Lowering = std::variant<Elementwise, View, Concat, Reduction, Iota, Fill, Gather, Call, Leaf, Identity>;
+using Lowering = std::variant<Elementwise, View, Concat, Reduction, Iota, Fill, Gather, Call, Inlined, Pick, Leaf, Identity>;
 
 // ---- the record
 // --------------------------------------------------------------------------------------------------------
@@ -130,7 +135,7 @@ using Lowering = std::variant<Elementwise, View, Concat, Reduction, Iota, Fill, 
 struct Op {
   std::string name;
   std::string doc;  // one sentence, shown as docstring
-  int arity = 1;    // -1: one or more operands
+  int arity = 1;    // -1: one or more operands; with several results, any number
   /// Result type; raises ShapeError / DTypeError with both sides and a remedy. Weakness: true only if every
   /// operand is weak.
   Aval (*infer)(std::span<const Aval> in, const Attrs&) = nullptr;
@@ -150,6 +155,11 @@ struct Op {
   NodeRef (*simplify)(std::span<const NodeRef> x, const Attrs&) = nullptr;
   std::string (*show)(const Attrs&) = nullptr;  // "axes=(0, 1)", for prints
   bool unique = false;                          // two nodes of it are never merged (params, fresh aliases)
+  /// Ops with several results: their types. The op's own abstract value is then a stand-in that nobody reads
+  /// and no memory holds; `pick` nodes take the results.
+  std::vector<Aval> (*outputs)(std::span<const Aval> in, const Attrs&) = nullptr;
+  /// How many of the first attribute words are ids of payloads (payload.h).
+  size_t (*payloads)(const Attrs&) = nullptr;
   uint16_t id = 0;                              // position in the registry, fixed for the process
 
   Fact fact(size_t i, const Attrs& attrs) const {
@@ -158,6 +168,7 @@ struct Op {
   }
   template <class T> const T* as() const { return std::get_if<T>(&lower); }
   bool elementwise() const { return as<Elementwise>() != nullptr; }
+  bool several() const { return outputs != nullptr; }
 };
 
 /// Registers a record at static initialisation and returns it; names are unique.

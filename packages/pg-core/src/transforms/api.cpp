@@ -29,7 +29,7 @@ Linearized vjp_linearize(std::span<const NodeRef> outputs, std::span<const NodeR
   for (size_t i = 0; i < inputs.size(); ++i)
     out.params.push_back(is_inexact(inputs[i]->dtype) ? param_node(inputs[i]->aval(), static_cast<int64_t>(i))
                                                       : NodeRef());
-  Derivative found = differentiate(outputs, stand_ins, inputs, out.params);
+  Derivative found = differentiate(outputs, stand_ins, inputs, out.params, Form::split);
   out.primals = std::move(found.primals);
   out.tangents = std::move(found.tangents);
   return out;

@@ -1,5 +1,6 @@
 #include "transforms/jvp.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "graph/location.h"
@@ -71,7 +72,7 @@ NodeRef derivative(const Op& op, std::span<const NodeRef> x, const NodeRef& z, c
 }
 
 Derivative differentiate(std::span<const NodeRef> outputs, std::span<const NodeRef> stand_ins,
-                         std::span<const NodeRef> inputs, std::span<const NodeRef> tangents) {
+                         std::span<const NodeRef> inputs, std::span<const NodeRef> tangents, Form form) {
   PG_INVARIANT(stand_ins.size() == inputs.size() && stand_ins.size() == tangents.size());
   struct Pair {
     NodeRef value, tangent;
@@ -80,8 +81,16 @@ Derivative differentiate(std::span<const NodeRef> outputs, std::span<const NodeR
   for (size_t i = 0; i < stand_ins.size(); ++i)
     env.emplace(stand_ins[i].get(), Pair{inputs[i], is_inexact(inputs[i]->dtype) ? tangents[i] : NodeRef()});
 
+  std::unordered_map<const Node*, Derivative> several;  // of nodes whose results are picked one by one
   std::vector<NodeRef> x, t;
   for (Node* node : dependents(outputs, stand_ins)) {
+    if (node->op == &pick_op) {
+      const Derivative& results = several.at(node->inputs[0]);
+      const size_t index = static_cast<size_t>(node->attrs[0]);
+      share_value(*node, *results.primals[index]);
+      env.insert_or_assign(node, Pair{results.primals[index], results.tangents[index]});
+      continue;
+    }
     x.clear();
     t.clear();
     for (Node* input : node->inputs) {
@@ -90,6 +99,14 @@ Derivative differentiate(std::span<const NodeRef> outputs, std::span<const NodeR
       t.push_back(found == env.end() ? NodeRef() : found->second.tangent);
     }
     const LocationScope line(node->where);
+    if (node->op->several()) {
+      Derivative& results = several[node];
+      const bool moving = std::any_of(t.begin(), t.end(), [](const NodeRef& one) { return one != nullptr; });
+      if (moving) results = differentiate_results(*node, x, t, form);
+      else results.primals = results_of(rebuild(*node, x));
+      results.tangents.resize(results.primals.size());
+      continue;
+    }
     NodeRef z = rebuild(*node, x);
     NodeRef rate = node->op == &alias_op ? t[0] : derivative(*node->op, x, z, node->attrs, t);
     env.insert_or_assign(node, Pair{std::move(z), std::move(rate)});

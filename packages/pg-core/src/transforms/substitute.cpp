@@ -5,10 +5,8 @@
 #include "support/error.h"
 
 namespace pg {
-namespace {
-
-// What an `if` has read during the trace is not computed again. Only a node of the same op takes the value:
-// construction may have simplified to a literal or to an input, which keep their own identity.
+// Only a node of the same op takes the value: construction may have simplified to a literal or to an input,
+// which keep their own identity.
 void share_value(const Node& from, Node& to) {
   Buffer* buffer = from.buffer.load(std::memory_order_acquire);
   if (!buffer || to.op != from.op || to.evaluated() || to.in_flight) return;
@@ -16,8 +14,6 @@ void share_value(const Node& from, Node& to) {
   Buffer* none = nullptr;
   if (to.buffer.compare_exchange_strong(none, kept.get(), std::memory_order_acq_rel)) kept.detach();
 }
-
-}  // namespace
 
 NodeRef rebuild(const Node& original, std::span<const NodeRef> inputs) {
   if (original.op == &alias_op) return inputs[0];

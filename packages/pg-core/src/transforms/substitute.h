@@ -14,4 +14,8 @@ std::vector<NodeRef> substitute(std::span<const NodeRef> outputs, std::span<cons
 /// already, value. A stand-in of a finished trace is its operand.
 NodeRef rebuild(const Node& original, std::span<const NodeRef> inputs);
 
+/// What an `if` has read during the trace is not computed again: `to` takes the value of `from`, of which it
+/// is a copy.
+void share_value(const Node& from, Node& to);
+
 }  // namespace pg

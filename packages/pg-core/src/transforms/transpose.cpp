@@ -1,5 +1,6 @@
 #include "transforms/transpose.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "graph/location.h"
@@ -24,6 +25,8 @@ std::vector<NodeRef> transpose(std::span<const NodeRef> outputs, std::span<const
     found->second = found->second ? found->second + ct : std::move(ct);
   };
 
+  std::unordered_map<const Node*, std::vector<NodeRef>> several;  // of nodes whose results are picked one by one
+
   for (size_t i = 0; i < outputs.size(); ++i)
     if (outputs[i]) give(outputs[i].get(), cotangents[i]);
 
@@ -31,9 +34,28 @@ std::vector<NodeRef> transpose(std::span<const NodeRef> outputs, std::span<const
   std::vector<int> live;
   for (auto at = order.rbegin(); at != order.rend(); ++at) {
     const Node& node = **at;
+    if (const auto picked = several.find(&node); picked != several.end()) {
+      std::vector<bool> linear;
+      for (Node* input : node.inputs) linear.push_back(total.contains(input));
+      std::vector<NodeRef> parts = transpose_results(node, linear, picked->second);
+      several.erase(picked);
+      for (size_t i = 0; i < parts.size(); ++i) {
+        PG_INVARIANT(!parts[i] || (parts[i]->shape == node.inputs[i]->shape && parts[i]->dtype == node.inputs[i]->dtype),
+                     "the transpose of " + node.op->name);
+        if (linear[i]) give(node.inputs[i], std::move(parts[i]));
+      }
+      continue;
+    }
     const NodeRef ct = std::exchange(total[&node], NodeRef());
     if (!ct) continue;
     const Op& op = *node.op;
+    if (&op == &pick_op) {
+      std::vector<NodeRef>& parts = several[node.inputs[0]];
+      const size_t index = static_cast<size_t>(node.attrs[0]);
+      parts.resize(std::max(parts.size(), index + 1));
+      parts[index] = parts[index] ? parts[index] + ct : ct;
+      continue;
+    }
     x.clear();
     live.clear();
     bool linear = true;

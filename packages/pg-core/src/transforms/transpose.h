@@ -11,4 +11,9 @@ namespace pg {
 std::vector<NodeRef> transpose(std::span<const NodeRef> outputs, std::span<const NodeRef> cotangents,
                                std::span<const NodeRef> roots);
 
+/// The same for a node that has several results: `linear` says which operands are being transposed, `cts` has
+/// one cotangent per result (null: zero). One per operand comes back; null for the others, or zero.
+std::vector<NodeRef> transpose_results(const Node& node, const std::vector<bool>& linear,
+                                       std::span<const NodeRef> cts);
+
 }  // namespace pg

@@ -64,9 +64,10 @@ class Fuser {
 
   void visit(Id id) {
     const Op& op = clusters_.op(id);
-    if (op.as<Leaf>() || op.as<Call>()) {
+    if (op.as<Leaf>() || op.as<Call>() || op.as<Pick>()) {
       if (op.as<Call>())
         for (Id in : graph_[id].inputs) stored_[in] = true;
+      if (op.as<Pick>()) aliases_.push_back({id, graph_[id].inputs[0]});
       if (!bold_ || clusters_.uses[id].size() > 64) return;
       std::vector<Demand> readers = clusters_.demands(id);
       if (readers.size() > 1) join(id, readers);

@@ -18,7 +18,8 @@ struct Step {
   enum class Kind : uint8_t {
     kernel,  // run `group`
     call,    // run the Call record `record`: reads its inputs, writes its result
-    alias    // `record` has the elements of `source` in the same order: same memory, another shape
+    alias    // `record` has the elements of `source` in the same order: same memory, another shape; or it is
+             // the pick of a result of the call `source`
   };
   Kind kind = Kind::kernel;
   Group group = {};

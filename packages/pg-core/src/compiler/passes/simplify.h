@@ -12,6 +12,8 @@
 namespace pg {
 
 Graph simplify(const Graph& graph);
+/// Records that only stand for their body become its records.
+Graph inline_bodies(const Graph& graph);
 /// Computes elementwise records whose operands are all literals.
 Graph fold_constants(const Graph& graph);
 /// Library calls take what their attributes can say: a permuted operand of dot_general becomes other labels.

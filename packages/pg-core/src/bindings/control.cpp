@@ -1,0 +1,222 @@
+// Control flow and host functions, as Python makes them: bodies are traced, closed, and applied.
+
+#include "ops/control.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <cstring>
+
+#include "bindings/trace.h"
+#include "engine/engine.h"
+#include "support/error.h"
+#include "support/format.h"
+
+namespace pg::bindings {
+namespace {
+
+std::vector<NodeRef> nodes_of(const py::sequence& tensors) {
+  std::vector<NodeRef> out;
+  for (py::handle t : tensors) {
+    require(is_tensor(t.ptr()), ErrorKind::type,
+            [&] { return concat("expected a Tensor, got ", Py_TYPE(t.ptr())->tp_name); });
+    out.push_back(node_of(as_tensor(t.ptr())));
+  }
+  return out;
+}
+
+py::list tensors_of(std::span<const NodeRef> nodes) {
+  py::list out;
+  for (const NodeRef& node : nodes) out.append(wrap_object(node));
+  return out;
+}
+
+/// A closed body as Python holds it.
+struct ClosedBody {
+  PayloadRef payload;
+};
+
+/// Closes several bodies over one list of captures, which are the first inputs of each.
+py::tuple close_bodies(const py::sequence& bodies) {
+  struct Parts {
+    std::vector<NodeRef> params, outs;
+    uint64_t start;
+  };
+  std::vector<Parts> parts;
+  std::vector<NodeRef> captures;
+  for (py::handle item : bodies) {
+    const py::tuple t = py::cast<py::tuple>(item);
+    require(t.size() == 3, ErrorKind::type, "a body is closed as (body, params, results)");
+    // The handles belong to the body: outside it nobody else may read them.
+    const auto inside = [](const py::sequence& tensors) {
+      std::vector<NodeRef> nodes;
+      for (py::handle x : tensors) {
+        require(is_tensor(x.ptr()), ErrorKind::type, "a body has tensors as parameters and results");
+        nodes.push_back(NodeRef::share(as_tensor(x.ptr())->node));
+      }
+      return nodes;
+    };
+    parts.push_back({inside(py::sequence(t[1])), inside(py::sequence(t[2])), py::cast<Body&>(t[0]).start()});
+    std::vector<NodeRef> met;
+    flatten(parts.back().params, parts.back().outs, parts.back().start, met, true);
+    for (NodeRef& node : met)
+      if (std::find(captures.begin(), captures.end(), node) == captures.end())
+        captures.push_back(std::move(node));
+  }
+  py::list closed;
+  for (const Parts& p : parts) {
+    std::vector<NodeRef> inputs = captures;
+    inputs.insert(inputs.end(), p.params.begin(), p.params.end());
+    closed.append(ClosedBody{close(inputs, p.outs, p.start).body});
+  }
+  return py::make_tuple(closed, tensors_of(captures));
+}
+
+/// All results of a node. Outside of traces they are computed at once, so that nothing runs twice.
+py::list results(const NodeRef& node) {
+  const std::vector<NodeRef> out = results_of(node);
+  if (!trace_open() && !node->abstract) {
+    std::vector<Node*> roots;
+    for (const NodeRef& result : out) roots.push_back(result.get());
+    drain_decrefs();
+    engine::evaluate(roots);
+  }
+  return tensors_of(out);
+}
+
+py::list control(const std::string& name, const std::vector<ClosedBody>& bodies, const py::sequence& operands,
+                 const std::vector<int64_t>& words) {
+  const Op* op = find_op(name);
+  require(op && op->payloads && op != &host_op, ErrorKind::value,
+          [&] { return concat("no control flow is called '", name, "'"); });
+  Attrs attrs;
+  for (const ClosedBody& body : bodies) attrs.push_back(body.payload->id);
+  for (const int64_t word : words) attrs.push_back(word);
+  const size_t wanted = op == &scan_op ? 5 : op == &while_op ? 3 : op == &call_op ? 1 : bodies.size();
+  require(!bodies.empty() && attrs.size() == wanted && op->payloads(attrs) == bodies.size(), ErrorKind::value,
+          [&] { return concat(name, ": wrong number of bodies or attributes"); });
+  return results(make(*op, nodes_of(operands), std::move(attrs)));
+}
+
+// ---- functions of the host
+
+py::dtype numpy_dtype(DType dtype) {
+  return py::dtype(dtype == DType::bfloat16 ? "uint16" : std::string(name_of(dtype)));
+}
+
+class PythonFunction final : public HostFunction {
+ public:
+  explicit PythonFunction(py::object f) : f_(f.release().ptr()) {}
+  ~PythonFunction() override { queue_decref(f_); }
+  const void* identity() const override { return f_; }
+
+  std::string name() const override {
+    const py::gil_scoped_acquire gil;
+    const py::object name = py::getattr(f_, "__name__", py::str(Py_TYPE(f_)->tp_name));
+    return py::cast<std::string>(py::str(name));
+  }
+
+  void call(std::span<const Aval> in, void* const* inputs, std::span<const Aval> out,
+            void* const* outputs) const override {
+    const py::gil_scoped_acquire gil;
+    py::tuple args(in.size());
+    for (size_t i = 0; i < in.size(); ++i) {
+      // A copy: the function may keep it, the memory is the program's.
+      py::array x(numpy_dtype(in[i].dtype), std::vector<py::ssize_t>(in[i].shape.begin(), in[i].shape.end()));
+      std::memcpy(x.mutable_data(), inputs[i], static_cast<size_t>(x.nbytes()));
+      args[i] = std::move(x);
+    }
+    const py::object made = py::reinterpret_borrow<py::object>(f_)(*args);
+    const bool several = py::isinstance<py::tuple>(made) || py::isinstance<py::list>(made);
+    const py::tuple given = several ? py::tuple(made) : py::make_tuple(made);
+    require(given.size() == out.size(), ErrorKind::value, [&] {
+      return concat("host_call: ", name(), " returned ", given.size(), " results, ", out.size(),
+                    " were announced");
+    });
+    for (size_t i = 0; i < out.size(); ++i) store(given[i], i, out[i], outputs[i]);
+  }
+
+ private:
+  void store(const py::object& value, size_t position, const Aval& type, void* to) const {
+    const py::module_ numpy = py::module_::import("numpy");
+    py::array x = numpy.attr("asarray")(value).cast<py::array>();
+    const Shape shape(x.shape(), x.shape() + x.ndim());
+    require(shape == type.shape, ErrorKind::shape, [&] {
+      return concat("host_call: ", name(), " returned shape ", to_string(shape), " as result ", position, ", ",
+                    to_string(type.shape), " was announced");
+    });
+    const py::dtype wanted = numpy_dtype(type.dtype);
+    require(numpy.attr("can_cast")(x.dtype(), wanted, "same_kind").cast<bool>(), ErrorKind::dtype, [&] {
+      return concat("host_call: ", name(), " returned ", py::cast<std::string>(py::str(x.dtype())),
+                    " as result ", position, ", ", name_of(type.dtype), " was announced");
+    });
+    x = numpy.attr("ascontiguousarray")(x, py::arg("dtype") = wanted).cast<py::array>();
+    std::memcpy(to, x.data(), static_cast<size_t>(x.nbytes()));
+  }
+
+  PyObject* f_;
+};
+
+py::list host_call(py::object f, const py::sequence& operands,
+                   const std::vector<std::tuple<py::object, int>>& types, bool vectorized) {
+  require(PyCallable_Check(f.ptr()), ErrorKind::type, "host_call: the first argument must be callable");
+  const PayloadRef function = intern(std::make_unique<const PythonFunction>(std::move(f)));
+  HostCall host{function->id, vectorized, {}};
+  for (const auto& [shape, dtype] : types) {
+    Aval type{parse_ints(shape, "shape"), dtype_of_code(dtype)};
+    for (const int64_t extent : type.shape)
+      require(extent >= 0, ErrorKind::shape, "host_call: a shape has no negative extents");
+    count_of(type.shape);
+    host.results.push_back(std::move(type));
+  }
+  return results(make(host_op, nodes_of(operands), host.attrs()));
+}
+
+}  // namespace
+
+void bind_control(py::module_& m) {
+  py::class_<Body>(m, "Body", "with Body() as b: the trace of a body, to be closed afterwards.")
+      .def(py::init<>())
+      .def(
+          "__enter__",
+          [](Body& b) -> Body& {
+            b.enter();
+            return b;
+          },
+          py::return_value_policy::reference)
+      .def("__exit__", [](Body& b, const py::args&) { b.exit(); })
+      .def(
+          "param",
+          [](Body& b, py::handle shape, int dtype, bool weak, std::pair<int, int> device) {
+            return wrap_object(
+                b.param(Aval{parse_ints(shape, "shape"), dtype_of_code(dtype), weak, device_of_pair(device)}));
+          },
+          py::arg("shape"), py::arg("dtype"), py::arg("weak"), py::arg("device"),
+          "A placeholder without a value.")
+      .def(
+          "bind",
+          [](Body& b, py::handle handle, py::handle value) {
+            require(is_tensor(handle.ptr()) && is_tensor(value.ptr()), ErrorKind::type, "bind takes Tensors");
+            b.bind(as_tensor(handle.ptr()), NodeRef::share(as_tensor(value.ptr())->node));
+          },
+          py::arg("handle"), py::arg("value"), "Lets a handle from outside name another value in the body.")
+      .def_property_readonly("written", &Body::written,
+                             "Handles from outside that the body rebound, with their last values.");
+  py::class_<ClosedBody>(m, "ClosedBody", "A closed graph; equal ones are one.")
+      .def_property_readonly(
+          "id", [](const ClosedBody& b) { return b.payload->id; }, "The same for equal bodies.")
+      .def_property_readonly(
+          "num_nodes", [](const ClosedBody& b) { return b.payload->graph->size(); }, "How many records it has.")
+      .def("__str__", [](const ClosedBody& b) { return to_string(*b.payload->graph); });
+  m.def("close_bodies", close_bodies, py::arg("bodies"),
+        "Closes (body, params, results) of each; answers the closed bodies and what they took from outside, "
+        "which are the first inputs of each.");
+  m.def("control", control, py::arg("op"), py::arg("bodies"), py::arg("operands"), py::arg("attrs"),
+        "All results of a record that holds bodies; outside of traces they are computed at once.");
+  m.def("host_call", host_call, py::arg("f"), py::arg("operands"), py::arg("types"), py::arg("vectorized"),
+        "All results of a Python function on NumPy copies of its operands; types are pairs (shape, dtype). "
+        "Any number of results. Vectorized: the function takes further leading axes, the same on all operands "
+        "and results.");
+}
+
+}  // namespace pg::bindings

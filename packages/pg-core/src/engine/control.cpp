@@ -1,0 +1,183 @@
+#include "engine/control.h"
+
+#include <cstring>
+#include <utility>
+
+#include "ops/control.h"
+#include "runtime/pool.h"
+#include "support/error.h"
+
+namespace pg::engine {
+namespace {
+
+// A body on memory that its caller chooses; its temporaries live as long as this does.
+class Body {
+ public:
+  explicit Body(const Program& program) : program_(program), memory_(program.slots.size()) {
+    if (!program.arena_bytes) return;
+    arena_ = allocate(program.arena_bytes);
+    for (size_t slot = program.inputs + program.results; slot < memory_.size(); ++slot)
+      memory_[slot] = static_cast<char*>(arena_->data) + program.slots[slot].offset;
+  }
+
+  /// Inputs may be outputs only where the body hands them on unchanged.
+  BadIndex run(std::span<void* const> inputs, std::span<void* const> outputs, Launches& launches) {
+    std::copy(inputs.begin(), inputs.end(), memory_.begin());
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const ProgramOutput& out = program_.outputs[i];
+      if (!out.is_input && !out.repeated) memory_[program_.inputs + out.index] = outputs[i];
+    }
+    BadIndex bad = run_steps(program_, memory_.data(), launches, nullptr);
+    if (bad.happened) {
+      const Graph::Record& r = program_.graph[bad.record];
+      if (!bad.op) {
+        bad.op = r.op;
+        bad.where = r.where;
+      }
+      return bad;
+    }
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const ProgramOutput& out = program_.outputs[i];
+      if (!out.is_input && !out.repeated) continue;
+      const size_t slot = out.is_input ? out.index : program_.inputs + out.index;
+      if (memory_[slot] != outputs[i]) std::memcpy(outputs[i], memory_[slot], program_.slots[slot].bytes);
+    }
+    return bad;
+  }
+
+  /// Does output i only hand input k on?
+  bool hands_on(size_t i, size_t k) const {
+    return program_.outputs[i].is_input && program_.outputs[i].index == k;
+  }
+
+ private:
+  const Program& program_;
+  std::vector<void*> memory_;
+  BufferRef arena_;
+};
+
+size_t bytes_of(const Aval& type) {
+  return static_cast<size_t>(count_of(type.shape)) * static_cast<size_t>(size_of(type.dtype));
+}
+
+// The values that a loop hands from one step to the next: they are read from one place and written to
+// another, by turns the result and a spare.
+class Carry {
+ public:
+  Carry(const Body& body, std::span<const Aval> types, std::span<void* const> initial,
+        std::span<void* const> results, size_t first_input)
+      : types_(types), results_(results), now_(initial.begin(), initial.end()),
+        next_(initial.begin(), initial.end()), spare_(types.size(), nullptr) {
+    size_t bytes = 0;
+    std::vector<size_t> offsets;
+    for (size_t i = 0; i < types.size(); ++i) {
+      fixed_.push_back(body.hands_on(i, first_input + i));
+      offsets.push_back(bytes);
+      if (!fixed_[i]) bytes += (bytes_of(types[i]) + 63) / 64 * 64;
+    }
+    if (bytes) buffer_ = allocate(bytes);
+    for (size_t i = 0; i < types.size() && bytes; ++i)
+      spare_[i] = static_cast<char*>(buffer_->data) + offsets[i];
+  }
+
+  std::span<void* const> now() const { return now_; }
+  /// Where the coming step writes.
+  std::span<void* const> next() {
+    for (size_t i = 0; i < now_.size(); ++i)
+      if (!fixed_[i]) next_[i] = now_[i] == results_[i] ? spare_[i] : results_[i];
+    return next_;
+  }
+  void advance() { now_ = next_; }
+  void finish() const {
+    for (size_t i = 0; i < now_.size(); ++i)
+      if (now_[i] != results_[i]) std::memcpy(results_[i], now_[i], bytes_of(types_[i]));
+  }
+
+ private:
+  std::span<const Aval> types_;
+  std::span<void* const> results_;
+  std::vector<void*> now_, next_, spare_;
+  std::vector<bool> fixed_;
+  BufferRef buffer_;
+};
+
+using Pointers = std::span<void* const>;
+
+void append(std::vector<void*>& to, Pointers from) { to.insert(to.end(), from.begin(), from.end()); }
+
+BadIndex run_scan(const Scan& scan, const ProgramStep& step, Pointers in, Pointers out, Launches& launches) {
+  Body body(step.bodies[0]);
+  const size_t c = scan.constants, k = scan.carries;
+  Carry carry(body, std::span(step.out).first(k), in.subspan(c, k), out.first(k), c);
+  const auto bytes_of_slice = [&](const Aval& type) {
+    return scan.length ? bytes_of(type) / static_cast<size_t>(scan.length) : 0;
+  };
+  std::vector<size_t> x_bytes, y_bytes;
+  for (size_t i = c + k; i < in.size(); ++i) x_bytes.push_back(bytes_of_slice(step.in[i]));
+  for (size_t i = k; i < out.size(); ++i) y_bytes.push_back(bytes_of_slice(step.out[i]));
+  Watch watch;
+  std::vector<void*> inputs, outputs;
+  for (int64_t i = 0; i < scan.length; ++i) {
+    const size_t at = static_cast<size_t>(scan.reverse ? scan.length - 1 - i : i);
+    inputs.assign(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(c));
+    append(inputs, carry.now());
+    for (size_t x = 0; x < x_bytes.size(); ++x)
+      inputs.push_back(static_cast<char*>(in[c + k + x]) + at * x_bytes[x]);
+    outputs.clear();
+    append(outputs, carry.next());
+    for (size_t y = 0; y < y_bytes.size(); ++y)
+      outputs.push_back(static_cast<char*>(out[k + y]) + at * y_bytes[y]);
+    if (BadIndex bad = body.run(inputs, outputs, launches); bad.happened) return bad;
+    carry.advance();
+    watch.look();
+  }
+  carry.finish();
+  return {};
+}
+
+BadIndex run_while(size_t constants, const ProgramStep& step, Pointers in, Pointers out, Launches& launches) {
+  Body test(step.bodies[0]), body(step.bodies[1]);
+  Carry carry(body, step.out, in.subspan(constants), out, constants);
+  Watch watch;
+  std::vector<void*> inputs;
+  for (;;) {
+    inputs.assign(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(constants));
+    append(inputs, carry.now());
+    uint8_t more = 0;
+    void* answer = &more;
+    if (BadIndex bad = test.run(inputs, {&answer, 1}, launches); bad.happened) return bad;
+    if (!more) break;
+    if (BadIndex bad = body.run(inputs, carry.next(), launches); bad.happened) return bad;
+    carry.advance();
+    watch.look();
+  }
+  carry.finish();
+  return {};
+}
+
+}  // namespace
+
+BadIndex run_control(const Program& program, const ProgramStep& step, void* const* operands,
+                     Launches& launches) {
+  const Graph::Record& r = program.graph[step.record];
+  const Pointers in{operands, step.in.size()}, out{operands + step.in.size(), step.out.size()};
+  BadIndex bad;
+  if (r.op == &scan_op) {
+    bad = run_scan(Scan(r.attrs), step, in, out, launches);
+  } else if (r.op == &while_op) {
+    bad = run_while(static_cast<size_t>(r.attrs[2]), step, in, out, launches);
+  } else if (r.op == &cond_op) {
+    int32_t which;
+    std::memcpy(&which, in[0], sizeof(which));
+    const int32_t last = static_cast<int32_t>(step.bodies.size()) - 1;
+    Body branch(step.bodies[static_cast<size_t>(std::clamp(which, 0, last))]);
+    bad = branch.run(in.subspan(1), out, launches);
+  } else {
+    PG_INVARIANT(r.op == &call_op, r.op->name);
+    bad = Body(step.bodies[0]).run(in, out, launches);
+  }
+  if (bad.happened) bad.record = step.record;
+  return bad;
+}
+
+}  // namespace pg::engine
