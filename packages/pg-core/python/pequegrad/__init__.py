@@ -465,6 +465,25 @@ from ._ops.statistics import (
 from ._ops.vectors import cross, nextafter, vecdot
 from .autodiff import fngrad, grad, jvp, stop_gradient, value_and_grad, vjp
 from .batching import vmap
+from .control import (
+    associative_scan,
+    cond,
+    fori_loop,
+    ifelse,
+    map,
+    scan,
+    switch,
+    while_loop,
+)
+from .custom import (
+    ShapeDtype,
+    checkpoint,
+    checkpoint_policies,
+    custom_jvp,
+    custom_prim,
+    custom_vjp,
+    host_call,
+)
 from .device import Device, set_default_device, sync_cuda_device
 from .dt import (
     DType,

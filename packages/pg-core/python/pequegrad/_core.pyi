@@ -195,6 +195,59 @@ def jet(
 ) -> list[list[Tensor | None]]:
     """Taylor coefficients 0 ... order of the outputs, given those of the inputs. None is zero."""
 
+# ---- control flow and functions of the host
+
+class Body:
+    """``with Body() as b``: the trace of a body, to be closed afterwards. Nodes made before are not found inside."""
+
+    def __init__(self) -> None: ...
+    def __enter__(self) -> Body: ...
+    def __exit__(self, *exc: object) -> None: ...
+    def param(self, shape: Sequence[int], dtype: int, weak: bool, device: tuple[int, int]) -> Tensor: ...
+    def bind(self, handle: Tensor, value: Tensor) -> None:
+        """A handle from outside names another value while the body is open."""
+
+    @property
+    def written(self) -> list[tuple[Tensor, Tensor]]:
+        """Handles from outside that the body rebound, with their last values; they name the old ones again."""
+
+@final
+class ClosedBody:
+    """A closed graph; equal ones have one id."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def num_nodes(self) -> int: ...
+
+_Parts = tuple[Body, Sequence[Tensor], Sequence[Tensor]]  # of a traced function: body, params, results
+
+def close_bodies(bodies: Sequence[_Parts]) -> tuple[list[ClosedBody], list[Tensor]]:
+    """Closed over one list of captures, which are the first inputs of each."""
+
+def close_custom_jvp(body: _Parts, rule: _Parts) -> tuple[list[ClosedBody], list[Tensor]]:
+    """The rule: (arguments, results, tangents of arguments) -> tangents of results."""
+
+def close_custom_vjp(body: _Parts, forward: _Parts, backward: _Parts) -> tuple[list[ClosedBody], list[Tensor]]:
+    """forward: arguments -> (results, residuals); backward: (residuals, cotangents) -> cotangents of arguments."""
+
+def control(op: str, bodies: Sequence[ClosedBody], operands: Sequence[Tensor], attrs: Sequence[int]) -> list[Tensor]:
+    """All results of a record that holds bodies (ops/control.h); outside of traces they are computed at once."""
+
+def host_call(
+    f: Callable[..., Any], operands: Sequence[Tensor], types: Sequence[tuple[Sequence[int], int]], vectorized: bool
+) -> list[Tensor]:
+    """All results of a Python function on NumPy copies of its operands, at once outside of traces, as an op inside.
+
+    ``f(*arrays)`` returns one array, or a list or tuple of them, of the announced types (shape, dtype code); other
+    dtypes of the same kind are converted. It must be pure. ``vectorized``: it takes further leading axes, the same on
+    all operands and results, so that vmap calls it once; else it is called for one example after the other. Programs
+    are found again for the same object ``f``, so pass functions of a module, not fresh closures. bfloat16 travels as
+    uint16. No derivative: wrap it in custom_vjp or custom_jvp."""
+
+def trace_open() -> bool: ...  # any trace on this thread
+def same_node(a: Tensor, b: Tensor) -> bool: ...
+
 # ---- jit
 
 _Guard = Callable[[], str | None] | tuple[str, Any, Any, Any, str]
@@ -300,7 +353,8 @@ class JitEntry:
 
     def explain(self) -> str: ...
     def details(self) -> dict[str, Any]:
-        """What explain() says: "kernels" (dicts of name, source, bytes, flops), "library_calls", "bytes", "flops",
+        """What explain() says: "kernels" (dicts of name, source, bytes, flops), "library_calls", "control_flow" (what
+        runs the kernels and calls of its bodies, each named once), "bytes", "flops",
         "arena_bytes", "temporary_bytes", "compile_seconds", "arguments", "hidden_inputs", "results", "hidden_outputs",
         "calls", "reason"."""
 
@@ -308,6 +362,7 @@ class JitEntry:
 
 def live_nodes() -> int: ...
 def live_buffers() -> int: ...
+def live_payloads() -> int: ...  # closed bodies and functions of the host
 def set_nan_check(check: int) -> int:
     """What results are searched for: 0 nothing, 1 NaN, 2 also inf; answers what it was."""
 

@@ -57,6 +57,7 @@ class Explanation:
             Kernel(k["name"], k["source"], int(k["bytes"]), int(k["flops"])) for k in details["kernels"]
         ]
         self.library_calls: list[str] = list(details["library_calls"])
+        self.control_flow: list[str] = list(details["control_flow"])  # their kernels and calls count once
         self.compile_time: float = details["compile_seconds"]
         self.cache = "miss" if retraced else "hit"
         self.graph = graph  # as it was traced

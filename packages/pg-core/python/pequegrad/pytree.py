@@ -240,6 +240,10 @@ class Registry:
         """The path of each leaf, as one writes it: ``['w'][0]``, ``.bias``."""
         return _paths(self.flatten(tree)[1])
 
+    def tree_paths(self, tree: PyTree) -> list[str]:
+        """The same, given the structure."""
+        return _paths(tree)
+
     def map(self, f: Callable[..., Any], tree: Any, *rest: Any) -> Any:
         """Apply ``f`` to corresponding leaves; all trees must have the structure of the first."""
         leaves, structure = self.flatten(tree)

@@ -36,18 +36,15 @@ struct ClosedBody {
   PayloadRef payload;
 };
 
-/// Closes several bodies over one list of captures, which are the first inputs of each.
-py::tuple close_bodies(const py::sequence& bodies) {
-  struct Parts {
-    std::vector<NodeRef> params, outs;
-    uint64_t start;
-  };
-  std::vector<Parts> parts;
-  std::vector<NodeRef> captures;
-  for (py::handle item : bodies) {
+/// A traced function: (body, params, results).
+struct Parts {
+  std::vector<NodeRef> params, outs;
+  uint64_t start;
+
+  explicit Parts(py::handle item) {
     const py::tuple t = py::cast<py::tuple>(item);
     require(t.size() == 3, ErrorKind::type, "a body is closed as (body, params, results)");
-    // The handles belong to the body: outside it nobody else may read them.
+    // The handles belong to the body: no trace has to know that they are read.
     const auto inside = [](const py::sequence& tensors) {
       std::vector<NodeRef> nodes;
       for (py::handle x : tensors) {
@@ -56,19 +53,69 @@ py::tuple close_bodies(const py::sequence& bodies) {
       }
       return nodes;
     };
-    parts.push_back({inside(py::sequence(t[1])), inside(py::sequence(t[2])), py::cast<Body&>(t[0]).start()});
-    std::vector<NodeRef> met;
-    flatten(parts.back().params, parts.back().outs, parts.back().start, met, true);
-    for (NodeRef& node : met)
-      if (std::find(captures.begin(), captures.end(), node) == captures.end())
-        captures.push_back(std::move(node));
+    params = inside(py::sequence(t[1]));
+    outs = inside(py::sequence(t[2]));
+    start = py::cast<Body&>(t[0]).start();
   }
-  py::list closed;
+
+  /// With the captures as first inputs.
+  ClosedBody closed(std::vector<NodeRef> captures) const {
+    captures.insert(captures.end(), params.begin(), params.end());
+    return {close(captures, outs, start).body};
+  }
+};
+
+std::vector<NodeRef> captures_of(std::span<const Parts> parts) {
+  std::vector<NodeRef> out;
   for (const Parts& p : parts) {
-    std::vector<NodeRef> inputs = captures;
-    inputs.insert(inputs.end(), p.params.begin(), p.params.end());
-    closed.append(ClosedBody{close(inputs, p.outs, p.start).body});
+    std::vector<NodeRef> met;
+    flatten(p.params, p.outs, p.start, met, true);
+    for (NodeRef& node : met)
+      if (std::find(out.begin(), out.end(), node) == out.end()) out.push_back(std::move(node));
   }
+  return out;
+}
+
+/// Closes several bodies over one list of captures, which are the first inputs of each.
+py::tuple close_bodies(const py::sequence& bodies) {
+  std::vector<Parts> parts;
+  for (py::handle item : bodies) parts.emplace_back(item);
+  const std::vector<NodeRef> captures = captures_of(parts);
+  py::list closed;
+  for (const Parts& p : parts) closed.append(p.closed(captures));
+  return py::make_tuple(closed, tensors_of(captures));
+}
+
+/// The rule takes arguments, results and tangents of the arguments; captures have tangents that it does not
+/// read.
+py::tuple close_custom_jvp(py::handle body, py::handle rule) {
+  std::vector<Parts> parts{Parts(body), Parts(rule)};
+  const std::vector<NodeRef> captures = captures_of(parts);
+  const size_t before = parts[0].params.size() + parts[0].outs.size();
+  require(parts[1].params.size() == before + parts[0].params.size(), ErrorKind::type, "custom_jvp: its rule");
+  const BodyTrace scope;
+  std::vector<NodeRef> unread;
+  for (const NodeRef& capture : captures) unread.push_back(param_node(capture->aval(), 0));
+  parts[1].params.insert(parts[1].params.begin() + static_cast<std::ptrdiff_t>(before), unread.begin(),
+                         unread.end());
+  py::list closed;
+  for (const Parts& p : parts) closed.append(p.closed(captures));
+  return py::make_tuple(closed, tensors_of(captures));
+}
+
+/// Captures are residuals of the forward rule, and have cotangents zero.
+py::tuple close_custom_vjp(py::handle body, py::handle forward, py::handle backward) {
+  std::vector<Parts> parts{Parts(body), Parts(forward), Parts(backward)};
+  const std::vector<NodeRef> captures = captures_of(parts);
+  const size_t results = parts[0].outs.size();
+  require(parts[1].outs.size() >= results, ErrorKind::type, "custom_vjp: its forward rule");
+  parts[1].outs.insert(parts[1].outs.begin() + static_cast<std::ptrdiff_t>(results), captures.begin(),
+                       captures.end());
+  std::vector<NodeRef> cts;
+  for (const NodeRef& capture : captures) cts.push_back(zeros_like(capture->aval()));
+  parts[2].outs.insert(parts[2].outs.begin(), cts.begin(), cts.end());
+  py::list closed;
+  for (const Parts& p : parts) closed.append(p.closed(captures));
   return py::make_tuple(closed, tensors_of(captures));
 }
 
@@ -92,7 +139,12 @@ py::list control(const std::string& name, const std::vector<ClosedBody>& bodies,
   Attrs attrs;
   for (const ClosedBody& body : bodies) attrs.push_back(body.payload->id);
   for (const int64_t word : words) attrs.push_back(word);
-  const size_t wanted = op == &scan_op ? 5 : op == &while_op ? 3 : op == &call_op ? 1 : bodies.size();
+  const size_t wanted = op == &scan_op                            ? 5
+                        : op == &cond_op                          ? bodies.size()
+                        : op == &call_op                          ? 2
+                        : op == &while_op || op == &custom_jvp_op ? 3
+                        : op == &custom_vjp_op                    ? 4
+                                                                  : 0;
   require(!bodies.empty() && attrs.size() == wanted && op->payloads(attrs) == bodies.size(), ErrorKind::value,
           [&] { return concat(name, ": wrong number of bodies or attributes"); });
   return results(make(*op, nodes_of(operands), std::move(attrs)));
@@ -142,8 +194,8 @@ class PythonFunction final : public HostFunction {
     py::array x = numpy.attr("asarray")(value).cast<py::array>();
     const Shape shape(x.shape(), x.shape() + x.ndim());
     require(shape == type.shape, ErrorKind::shape, [&] {
-      return concat("host_call: ", name(), " returned shape ", to_string(shape), " as result ", position, ", ",
-                    to_string(type.shape), " was announced");
+      return concat("host_call: ", name(), " returned shape ", to_string(shape), " as result ", position,
+                    ", ", to_string(type.shape), " was announced");
     });
     const py::dtype wanted = numpy_dtype(type.dtype);
     require(numpy.attr("can_cast")(x.dtype(), wanted, "same_kind").cast<bool>(), ErrorKind::dtype, [&] {
@@ -188,8 +240,8 @@ void bind_control(py::module_& m) {
       .def(
           "param",
           [](Body& b, py::handle shape, int dtype, bool weak, std::pair<int, int> device) {
-            return wrap_object(
-                b.param(Aval{parse_ints(shape, "shape"), dtype_of_code(dtype), weak, device_of_pair(device)}));
+            return wrap_object(b.param(
+                Aval{parse_ints(shape, "shape"), dtype_of_code(dtype), weak, device_of_pair(device)}));
           },
           py::arg("shape"), py::arg("dtype"), py::arg("weak"), py::arg("device"),
           "A placeholder without a value.")
@@ -206,17 +258,27 @@ void bind_control(py::module_& m) {
       .def_property_readonly(
           "id", [](const ClosedBody& b) { return b.payload->id; }, "The same for equal bodies.")
       .def_property_readonly(
-          "num_nodes", [](const ClosedBody& b) { return b.payload->graph->size(); }, "How many records it has.")
+          "num_nodes", [](const ClosedBody& b) { return b.payload->graph->size(); },
+          "How many records it has.")
       .def("__str__", [](const ClosedBody& b) { return to_string(*b.payload->graph); });
   m.def("close_bodies", close_bodies, py::arg("bodies"),
         "Closes (body, params, results) of each; answers the closed bodies and what they took from outside, "
         "which are the first inputs of each.");
+  m.def("close_custom_jvp", close_custom_jvp, py::arg("body"), py::arg("rule"),
+        "Closes a function and the rule (arguments, results, tangents of arguments) -> tangents of results.");
+  m.def("close_custom_vjp", close_custom_vjp, py::arg("body"), py::arg("forward"), py::arg("backward"),
+        "Closes a function, arguments -> (results, residuals), and (residuals, cotangents) -> cotangents.");
+  m.def("trace_open", trace_open, "Is any trace open on this thread?");
+  m.def(
+      "same_node", [](const NodeRef& a, const NodeRef& b) { return a == b; }, py::arg("a"), py::arg("b"),
+      "Do two handles name one node?");
   m.def("control", control, py::arg("op"), py::arg("bodies"), py::arg("operands"), py::arg("attrs"),
         "All results of a record that holds bodies; outside of traces they are computed at once.");
-  m.def("host_call", host_call, py::arg("f"), py::arg("operands"), py::arg("types"), py::arg("vectorized"),
-        "All results of a Python function on NumPy copies of its operands; types are pairs (shape, dtype). "
-        "Any number of results. Vectorized: the function takes further leading axes, the same on all operands "
-        "and results.");
+  m.def(
+      "host_call", host_call, py::arg("f"), py::arg("operands"), py::arg("types"), py::arg("vectorized"),
+      "All results of a Python function on NumPy copies of its operands; types are pairs (shape, dtype). "
+      "Any number of results. Vectorized: the function takes further leading axes, the same on all operands "
+      "and results.");
 }
 
 }  // namespace pg::bindings

@@ -99,29 +99,40 @@ double bytes_of(const Program& program, const ProgramStep& step) {
   return out;
 }
 
+// What the steps launch, in order; what the bodies of control flow launch stands behind the line of that.
+void describe_steps(const Program& program, const Backend& backend, py::list& kernels, py::list& calls,
+                    py::list& control) {
+  for (const ProgramStep& step : program.steps) {
+    if (!step.bodies.empty()) {
+      control.append(call_text(program, step));
+      for (const Program& body : step.bodies) describe_steps(body, backend, kernels, calls, control);
+      continue;
+    }
+    if (!step.kernel) {
+      calls.append(call_text(program, step));
+      continue;
+    }
+    py::dict kernel;
+    kernel["name"] = name_of(program.graph, step.group);
+    kernel["source"] = kernel_text(program, step, backend);
+    kernel["bytes"] = bytes_of(program, step);
+    kernel["flops"] = flops_of(program.graph, step.group);
+    kernels.append(kernel);
+  }
+}
+
 }  // namespace
 
 py::object graph_trace_of(const Graph& graph) { return py::cast(GraphTrace{graph}); }
 
 py::dict entry_details(const Entry& entry) {
   py::dict out;
-  py::list kernels, calls;
+  py::list kernels, calls, control;
   const engine::Executable* executable = entry.program.executable();
   if (executable) {
     const Program& program = executable->program;
     const Backend& backend = engine::backend_for(entry.program.results()[0].device);
-    for (const ProgramStep& step : program.steps) {
-      if (!step.kernel) {
-        calls.append(call_text(program, step));
-        continue;
-      }
-      py::dict kernel;
-      kernel["name"] = name_of(program.graph, step.group);
-      kernel["source"] = kernel_text(program, step, backend);
-      kernel["bytes"] = bytes_of(program, step);
-      kernel["flops"] = flops_of(program.graph, step.group);
-      kernels.append(kernel);
-    }
+    describe_steps(program, backend, kernels, calls, control);
     out["bytes"] = program.bytes_moved;
     out["arena_bytes"] = program.arena_bytes;
     out["temporary_bytes"] = program.temporary_bytes;
@@ -135,6 +146,7 @@ py::dict entry_details(const Entry& entry) {
     out["flops"] = py::cast<double>(out["flops"]) + py::cast<double>(kernel["flops"]);
   out["kernels"] = kernels;
   out["library_calls"] = calls;
+  out["control_flow"] = control;
   out["arguments"] = entry.leaf_count;
   out["hidden_inputs"] = entry.reads.size();
   out["hidden_outputs"] = entry.writes.size();
@@ -156,6 +168,8 @@ std::string explain_entry(const Entry& entry) {
   out += concat("compiled in ", number("compile_seconds") * 1e3, " ms from ", entry.program.traced().size(),
                 " records; ran ", number("calls"), " times\n");
   if (!entry.reason.empty()) out += concat("traced again because ", entry.reason, "\n");
+  for (py::handle flow : py::list(d["control_flow"]))
+    out += concat("control flow ", py::cast<std::string>(flow), "\n");
   for (py::handle call : calls) out += concat("call ", py::cast<std::string>(call), "\n");
   for (py::handle kernel : kernels)
     out += concat("kernel ", py::cast<std::string>(kernel["name"]), ": ", py::cast<double>(kernel["bytes"]),

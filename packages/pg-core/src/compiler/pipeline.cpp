@@ -194,8 +194,9 @@ void schedule(const Graph& graph, std::span<const Step> steps, const Backend& ba
 Program compile(Graph graph, const Backend& backend) {
   const auto start = std::chrono::steady_clock::now();
   PassRunner passes;
-  graph = passes.run("inline", inline_bodies, graph);  // first: what stands in its place is fused with the rest
-  graph = passes.run("simplify", simplify, graph);     // also deduplicates: the builder is hash-consed
+  graph =
+      passes.run("inline", inline_bodies, graph);   // first: what stands in its place is fused with the rest
+  graph = passes.run("simplify", simplify, graph);  // also deduplicates: the builder is hash-consed
   graph = passes.run("fold", fold_constants,
                      graph);  // after simplify, which turns views of literals into literals
   graph = passes.run("select_calls", select_calls, graph);  // after simplify: looks through composed permutes
@@ -206,8 +207,8 @@ Program compile(Graph graph, const Backend& backend) {
   Program program;
   schedule(graph, fuse(graph), backend, program);
   program.graph = std::move(graph);
-  program.seconds += program.bytes_moved / 8e9 + program.flops / 3e10 +
-                     0.2e-6 * static_cast<double>(program.steps.size());
+  program.seconds +=
+      program.bytes_moved / 8e9 + program.flops / 3e10 + 0.2e-6 * static_cast<double>(program.steps.size());
   program.compile_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return program;
 }

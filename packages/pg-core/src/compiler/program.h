@@ -41,9 +41,9 @@ struct Program {
   uint32_t inputs = 0, results = 0;    // slots of either kind
   std::vector<ProgramOutput> outputs;  // per graph output
   size_t arena_bytes = 0;
-  size_t temporary_bytes = 0;  // what temporaries would need without reuse
-  int64_t kernels = 0, calls = 0;  // launched by one run, without those of bodies
-  bool yields = false;  // may take any time, or run Python code: other threads must be let run
+  size_t temporary_bytes = 0;         // what temporaries would need without reuse
+  int64_t kernels = 0, calls = 0;     // launched by one run, without those of bodies
+  bool yields = false;                // may take any time, or run Python code: other threads must be let run
   double bytes_moved = 0, flops = 0;  // estimates, without bodies
   double seconds = 0;  // of one run with its bodies, estimated: long programs let other threads run meanwhile
   double compile_seconds = 0;

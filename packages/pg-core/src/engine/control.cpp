@@ -167,8 +167,8 @@ BadIndex run_control(const Program& program, const ProgramStep& step, void* cons
   } else if (r.op == &while_op) {
     bad = run_while(static_cast<size_t>(r.attrs[2]), step, in, out, launches);
   } else if (r.op == &cond_op) {
-    int32_t which;
-    std::memcpy(&which, in[0], sizeof(which));
+    int32_t which = *static_cast<const uint8_t*>(in[0]);
+    if (step.in[0].dtype == DType::int32) std::memcpy(&which, in[0], sizeof(which));
     const int32_t last = static_cast<int32_t>(step.bodies.size()) - 1;
     Body branch(step.bodies[static_cast<size_t>(std::clamp(which, 0, last))]);
     bad = branch.run(in.subspan(1), out, launches);

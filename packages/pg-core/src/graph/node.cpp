@@ -269,7 +269,8 @@ int64_t live_nodes() {
 }
 
 NodeRef make(const Op& op, std::span<const NodeRef> inputs, Attrs attrs) {
-  PG_INVARIANT(op.arity < 0 ? !inputs.empty() || op.several() : static_cast<size_t>(op.arity) == inputs.size(),
+  PG_INVARIANT(op.arity < 0 ? !inputs.empty() || op.several()
+                            : static_cast<size_t>(op.arity) == inputs.size(),
                op.name);
   if (op.simplify)
     if (NodeRef simpler = op.simplify(inputs, attrs)) return simpler;

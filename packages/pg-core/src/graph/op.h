@@ -127,7 +127,8 @@ struct Leaf {};
 /// Same value, own identity; the compiler drops it (alias, stop_gradient).
 struct Identity {};
 
-using Lowering = std::variant<Elementwise, View, Concat, Reduction, Iota, Fill, Gather, Call, Inlined, Pick, Leaf, Identity>;
+using Lowering = std::variant<Elementwise, View, Concat, Reduction, Iota, Fill, Gather, Call, Inlined, Pick,
+                              Leaf, Identity>;
 
 // ---- the record
 // --------------------------------------------------------------------------------------------------------
@@ -160,7 +161,7 @@ struct Op {
   std::vector<Aval> (*outputs)(std::span<const Aval> in, const Attrs&) = nullptr;
   /// How many of the first attribute words are ids of payloads (payload.h).
   size_t (*payloads)(const Attrs&) = nullptr;
-  uint16_t id = 0;                              // position in the registry, fixed for the process
+  uint16_t id = 0;  // position in the registry, fixed for the process
 
   Fact fact(size_t i, const Attrs& attrs) const {
     if (fact_of) return fact_of(attrs, i);

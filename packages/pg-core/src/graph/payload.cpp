@@ -47,7 +47,8 @@ bool same_graph(const Graph& a, const Graph& b) {
   if (a.nodes.size() != b.nodes.size() || a.inputs != b.inputs || a.outputs != b.outputs) return false;
   for (size_t i = 0; i < a.nodes.size(); ++i) {
     const Graph::Record &x = a.nodes[i], &y = b.nodes[i];
-    if (x.op != y.op || x.inputs != y.inputs || x.attrs != y.attrs || !same_type(x.type, y.type)) return false;
+    if (x.op != y.op || x.inputs != y.inputs || x.attrs != y.attrs || !same_type(x.type, y.type))
+      return false;
   }
   return true;
 }
@@ -68,7 +69,8 @@ PayloadRef enter(Registry& r, uint64_t hash, std::unique_ptr<const Graph> graph,
 
 bool PayloadCount::try_retain() {
   uint32_t seen = count.load(std::memory_order_relaxed);
-  while (seen && !count.compare_exchange_weak(seen, seen + 1, std::memory_order_relaxed)) {}
+  while (seen && !count.compare_exchange_weak(seen, seen + 1, std::memory_order_relaxed)) {
+  }
   return seen != 0;
 }
 

@@ -20,8 +20,9 @@ void check_inputs(const char* what, const Graph& body, std::span<const Aval> in)
                concat(what, ": the body takes ", body.inputs.size(), " inputs, got ", in.size()));
   for (size_t i = 0; i < in.size(); ++i) {
     const Aval& wanted = body[body.inputs[i]].type;
-    PG_INVARIANT(wanted.shape == in[i].shape && wanted.dtype == in[i].dtype,
-                 concat(what, ": input ", i, " is ", to_string(in[i]), ", the body takes ", to_string(wanted)));
+    PG_INVARIANT(
+        wanted.shape == in[i].shape && wanted.dtype == in[i].dtype,
+        concat(what, ": input ", i, " is ", to_string(in[i]), ", the body takes ", to_string(wanted)));
   }
 }
 
@@ -43,7 +44,9 @@ std::vector<Aval> outputs_of_call(std::span<const Aval>, const Attrs& attrs) {
 // ---- cond
 
 Aval infer_cond(std::span<const Aval> in, const Attrs& attrs) {
-  PG_INVARIANT(!in.empty() && in[0].shape.empty() && in[0].dtype == DType::int32 && !attrs.empty(), "cond");
+  PG_INVARIANT(!in.empty() && in[0].shape.empty() && !attrs.empty() &&
+                   (in[0].dtype == DType::int32 || (is_bool(in[0].dtype) && attrs.size() == 2)),
+               "cond");
   const std::vector<Aval> wanted = output_types(body_of(attrs[0]));
   for (const int64_t id : attrs) {
     check_inputs("cond", body_of(id), in.subspan(1));
@@ -62,7 +65,8 @@ Aval infer_scan(std::span<const Aval> in, const Attrs& attrs) {
   PG_INVARIANT(in.size() >= scan.constants + scan.carries && body.outputs.size() >= scan.carries, "scan");
   std::vector<Aval> steps(in.begin(), in.end());
   for (size_t i = scan.constants + scan.carries; i < steps.size(); ++i) {
-    PG_INVARIANT(!steps[i].shape.empty() && steps[i].shape[0] == scan.length, "scan: an xs of another length");
+    PG_INVARIANT(!steps[i].shape.empty() && steps[i].shape[0] == scan.length,
+                 "scan: an xs of another length");
     steps[i].shape.erase(0);
   }
   check_inputs("scan", body, steps);
@@ -100,7 +104,9 @@ std::vector<Aval> outputs_of_while(std::span<const Aval>, const Attrs& attrs) {
 Aval infer_custom_jvp(std::span<const Aval> in, const Attrs& attrs) {
   check_inputs("custom_jvp", body_of(attrs[0]), in);
   const Graph& rule = body_of(attrs[1]);
-  PG_INVARIANT(rule.outputs.size() == 2 * body_of(attrs[0]).outputs.size(), "custom_jvp: its rule");
+  const size_t results = body_of(attrs[0]).outputs.size();
+  PG_INVARIANT(rule.outputs.size() == results && rule.inputs.size() == 2 * in.size() + results,
+               "custom_jvp: its rule");
   return stand_in(in);
 }
 Aval infer_custom_vjp(std::span<const Aval> in, const Attrs& attrs) {
@@ -198,15 +204,14 @@ const Op& scan_op = define({.name = "scan",
                             .outputs = outputs_of_scan,
                             .payloads = payloads_of<1>});
 
-const Op& while_op =
-    define({.name = "while",
-            .doc = "A closed graph applied to a carry for as long as another one says so.",
-            .arity = -1,
-            .infer = infer_while,
-            .lower = Call{},
-            .show = [](const Attrs& a) { return concat("constants=", a[2]); },
-            .outputs = outputs_of_while,
-            .payloads = payloads_of<2>});
+const Op& while_op = define({.name = "while",
+                             .doc = "A closed graph applied to a carry for as long as another one says so.",
+                             .arity = -1,
+                             .infer = infer_while,
+                             .lower = Call{},
+                             .show = [](const Attrs& a) { return concat("constants=", a[2]); },
+                             .outputs = outputs_of_while,
+                             .payloads = payloads_of<2>});
 
 const Op& custom_jvp_op = define({.name = "custom_jvp",
                                   .doc = "The results of a closed graph whose forward derivative is stated.",

@@ -5,15 +5,21 @@
 
 namespace pg {
 
-extern const Op& call_op;   // operands -> results; attrs: body. Never inlined: checkpoints stand on it
-extern const Op& cond_op;   // (which: int32 rank 0, operands...); attrs: one body per branch
+extern const Op& call_op;   // operands -> results; attrs: body, Saved. Never inlined: checkpoints stand on it
+extern const Op& cond_op;   // (which: int32 or bool of rank 0, operands...); attrs: one body per branch
 extern const Op& scan_op;   // (constants..., carry..., stacked xs...) -> carry, stacked ys; attrs: see Scan
 extern const Op& while_op;  // (constants..., carry...) -> carry; attrs: test, body, number of constants
 extern const Op& host_op;   // operands -> results; attrs: see HostCall
 // Custom rules. Outside of derivatives each stands for its first body, which the compiler puts in its place.
-extern const Op& custom_jvp_op;  // attrs: body; rule: (x, tangents) -> (y, tangents)
-extern const Op& custom_vjp_op;  // attrs: body; forward: x -> (y, residuals); backward: (residuals, ct) -> ct x
-extern const Op& opaque_linear_op;  // (residuals, tangents of x) -> tangents of y; attrs: backward. Transposed, never run
+// The first operands are what functions and rules read from outside: their number is the last attribute.
+extern const Op& custom_jvp_op;  // attrs: body; rule: (x, y, tangents of x) -> tangents of y; captures
+extern const Op& custom_vjp_op;  // attrs: body; forward: x -> (y, residuals); backward: (residuals, ct of y)
+                                 // -> ct of x; captures
+extern const Op&
+    opaque_linear_op;  // (residuals, tangents of x) -> tangents of y; attrs: backward. Transposed, never run
+
+/// What the derivative of a call may keep besides its operands.
+enum class Saved : int64_t { nothing, dots, dots_without_batch };
 
 /// The attributes of a scan. The body takes constants, carry and one slice of each xs along the leading axis;
 /// it gives the next carry and one slice of each ys.

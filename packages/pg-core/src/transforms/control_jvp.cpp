@@ -9,6 +9,7 @@
 #include "transforms/bodies.h"
 #include "transforms/jvp.h"
 #include "transforms/lift.h"
+#include "transforms/substitute.h"
 
 namespace pg {
 namespace {
@@ -95,25 +96,54 @@ Derivative only_primals(const Node& node, std::span<const NodeRef> x) {
 
 bool any(const Flags& flags) { return std::find(flags.begin(), flags.end(), true) != flags.end(); }
 
-// The values are the call unchanged; the tangents are a call of their own, which computes the body again.
+bool saveable(const Node& node, Saved saved) {
+  if (node.op == &conv_op || node.op == &conv_input_grad_op || node.op == &conv_weight_grad_op) return true;
+  if (node.op != &dot_general_op) return false;
+  if (saved == Saved::dots) return true;
+  // attrs: |a|, |b|, |c|, labels of a, b, c; a batch label is in all three.
+  const auto begin = node.attrs.begin() + 3;
+  const auto a_end = begin + node.attrs[0], b_end = a_end + node.attrs[1];
+  return std::none_of(begin, a_end, [&](int64_t label) {
+    return std::find(a_end, b_end, label) != b_end &&
+           std::find(b_end, node.attrs.end(), label) != node.attrs.end();
+  });
+}
+
+// The values are the call unchanged, which also gives what the policy keeps; the tangents are a call of their
+// own, which computes the rest of the body again.
 Derivative split_call(const Node& node, std::span<const NodeRef> x, std::span<const NodeRef> t) {
-  JvpLift lift;
-  const LiftedBody both = lift_body(lift, body_at(node, 0), states_of(moving(t)));
-  Derivative out = only_primals(node, x);
-  Flags want, keep;
-  for (const State state : both.outputs) {
-    want.push_back(state != 0);
-    keep.push_back(false);
-    if (state) keep.push_back(true);
+  const Saved saved = static_cast<Saved>(node.attrs[1]);
+  const PayloadRef body = body_at(node, 0);
+  const Flags mask = moving(t), want = moved_outputs(body, mask);
+  if (!any(want)) return only_primals(node, x);
+  PayloadRef primal, tangent;
+  {
+    BodyBuilder builder;
+    const std::vector<NodeRef> params = builder.params(input_types(*body->graph));
+    std::vector<NodeRef> rates(params.size()), inputs = params;
+    for (size_t i = 0; i < params.size(); ++i)
+      if (t[i]) inputs.push_back(rates[i] = builder.param(params[i]->aval()));
+    const Derivative d = differentiate(instantiate(*body->graph, params), params, params, rates, Form::split);
+    std::vector<NodeRef> outs = d.primals, tangents, kept, stand_ins;
+    for (size_t i = 0; i < want.size(); ++i)
+      if (want[i]) tangents.push_back(d.tangents[i]);
+    if (saved != Saved::nothing)
+      for (Node* one : dependents(d.primals, params))
+        if (saveable(*one, saved)) {
+          kept.push_back(NodeRef::share(one));
+          stand_ins.push_back(builder.param(one->aval()));
+        }
+    append(outs, kept);
+    append(inputs, stand_ins);
+    primal = builder.close(params, outs);
+    tangent = builder.close(inputs, substitute(tangents, kept, stand_ins));
   }
-  if (!any(want)) return out;
-  std::vector<NodeRef> operands;
-  for (size_t i = 0; i < x.size(); ++i) {
-    operands.push_back(x[i]);
-    if (t[i]) operands.push_back(t[i]);
-  }
-  const PayloadRef tangents = only(both.body, keep);
-  return joined(std::move(out.primals), want, results_of(make(call_op, operands, {tangents->id})));
+  std::vector<NodeRef> found = results_of(make(call_op, x, {primal->id, node.attrs[1]}));
+  std::vector<NodeRef> operands(x.begin(), x.end());
+  append(operands, present(t));
+  append(operands, std::span(found).subspan(want.size()));
+  found.resize(want.size());
+  return joined(std::move(found), want, results_of(make(call_op, operands, {tangent->id, node.attrs[1]})));
 }
 
 // Every branch stores the residuals of all: zeros in place of those of the others.
@@ -222,8 +252,8 @@ Derivative split_scan(const Node& node, std::span<const NodeRef> x, std::span<co
     for (size_t r = 0; r < parts.residuals; ++r) {
       const Node* residual = outs[results + r].get();
       const auto is = [&](const auto& one) { return &*one == residual; };
-      invariant[r] = std::none_of(varying.begin(), varying.end(), is) &&
-                     std::none_of(steps.begin(), steps.end(), is);
+      invariant[r] =
+          std::none_of(varying.begin(), varying.end(), is) && std::none_of(steps.begin(), steps.end(), is);
     }
     std::vector<NodeRef> kept(outs.begin(), outs.begin() + static_cast<std::ptrdiff_t>(results));
     for (size_t r = 0; r < parts.residuals; ++r)
@@ -318,11 +348,23 @@ Derivative with_tangents(std::vector<NodeRef> primals, std::span<const NodeRef> 
   return out;
 }
 
+// A rule knows nothing about what it reads from outside its arguments.
+void check_captures(const Node& node, std::span<const NodeRef> t) {
+  for (size_t i = 0; i < static_cast<size_t>(node.attrs.back()); ++i)
+    require(!t[i], ErrorKind::type, [&] {
+      return concat(node.op->name, ": the function or its rule reads a tensor from outside (",
+                    to_string(node.inputs[i]->aval()),
+                    ") that is being differentiated; pass it as an argument");
+    });
+}
+
 Derivative custom_jvp(const Node& node, std::span<const NodeRef> x, std::span<const NodeRef> t) {
+  check_captures(node, t);
+  std::vector<NodeRef> results = results_of(make(*node.op, x, node.attrs));
   std::vector<NodeRef> operands(x.begin(), x.end());
+  append(operands, results);
   append(operands, instantiated(t, x));
-  const std::vector<NodeRef> out = instantiate(*body_at(node, 1)->graph, operands);
-  return with_tangents(results_of(make(*node.op, x, node.attrs)), std::span(out).subspan(out.size() / 2));
+  return with_tangents(std::move(results), instantiate(*body_at(node, 1)->graph, operands));
 }
 
 // The linear map whose transpose is `backward`, as nodes.
@@ -347,9 +389,10 @@ std::vector<NodeRef> transposed_rule(const PayloadRef& backward, std::span<const
     forward = transpose_body(backward, linear, given);
   } catch (const Error& e) {
     if (e.kind != ErrorKind::type) throw;
-    fail(ErrorKind::type, concat("forward mode through a custom_vjp whose backward rule is not linear in the "
-                                 "cotangent (", e.what(),
-                                 "): state the forward derivative with pg.custom_jvp, or use reverse mode"));
+    fail(ErrorKind::type,
+         concat("forward mode through a custom_vjp whose backward rule is not linear in the "
+                "cotangent (",
+                e.what(), "): state the forward derivative with pg.custom_jvp, or use reverse mode"));
   }
   const std::vector<NodeRef> found = instantiate(*forward->graph, operands);
   std::vector<NodeRef> out;
@@ -359,6 +402,7 @@ std::vector<NodeRef> transposed_rule(const PayloadRef& backward, std::span<const
 }
 
 Derivative custom_vjp(const Node& node, std::span<const NodeRef> x, std::span<const NodeRef> t, Form form) {
+  check_captures(node, t);
   const size_t results = body_at(node, 0)->graph->outputs.size();
   std::vector<NodeRef> both = instantiate(*body_at(node, 1)->graph, x);
   std::vector<NodeRef> residuals(both.begin() + static_cast<std::ptrdiff_t>(results), both.end());

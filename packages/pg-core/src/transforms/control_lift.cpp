@@ -84,7 +84,7 @@ NodeRef select(const NodeRef& p, const NodeRef& a, const NodeRef& b) {
 
 std::vector<Lifted> lift_call(Lift& lift, const Node& node, std::span<const Lifted> x) {
   const LiftedBody body = lift_body(lift, body_at(node, 0), states_of(x));
-  return apply(lift, call_op, nodes_of(x), {body.body->id}, body.outputs);
+  return apply(lift, call_op, nodes_of(x), {body.body->id, node.attrs[1]}, body.outputs);
 }
 
 // Examples disagree about the branch: all run, and each example takes its own.
@@ -102,7 +102,9 @@ std::vector<Lifted> select_branch(Lift& lift, const Node& node, const NodeRef& w
       out = std::move(found);
       continue;
     }
-    const NodeRef mine = binary(less_equal_op, fill_like(static_cast<double>(b), which), which);
+    const NodeRef mine = is_bool(which->dtype)
+                             ? which
+                             : binary(less_equal_op, fill_like(static_cast<double>(b), which), which);
     for (size_t i = 0; i < out.size(); ++i)
       out[i].nodes[0] = select(mine, found[i].nodes[0], out[i].nodes[0]);
   }
@@ -200,8 +202,8 @@ std::vector<Lifted> lift_while(Lift& lift, const Node& node, std::span<const Lif
     test_body = std::move(any);
     step_body = std::move(frozen);
   }
-  return apply(lift, while_op, operands,
-               {test_body->id, step_body->id, static_cast<int64_t>(constant_nodes)}, carry);
+  return apply(lift, while_op, operands, {test_body->id, step_body->id, static_cast<int64_t>(constant_nodes)},
+               carry);
 }
 
 // Only vmap has something to say about custom rules: they become rules of the batched function.
@@ -211,16 +213,16 @@ std::vector<Lifted> lift_custom(Lift& lift, const Node& node, std::span<const Li
   });
   std::vector<PayloadRef> held;
   Attrs attrs;
-  size_t results = 0;
   for (const PayloadRef& body : node.payloads->items) {
     const States in(body->graph->inputs.size(), 1), out(body->graph->outputs.size(), 1);
     held.push_back(lift_body(lift, body, in, out).body);
     attrs.push_back(held.back()->id);
   }
+  if (node.attrs.size() > attrs.size()) attrs.push_back(node.attrs.back());  // how many operands are captures
   const States every(x.size(), 1);
   const NodeRef made = make(*node.op, nodes_of(coerced(lift, x, every)), std::move(attrs));
-  results = results_of(made).size();
-  return bundles(lift, States(results, 1), results_of(made));
+  const std::vector<NodeRef> results = results_of(made);
+  return bundles(lift, States(results.size(), 1), results);
 }
 
 // A function of the host takes all examples at once if it says so, else one after the other.

@@ -46,7 +46,7 @@ std::vector<NodeRef> transpose_call(const Node& node, const Flags& linear, std::
   const PayloadRef body = transpose_body(body_at(node, 0), linear, given(cts));
   std::vector<NodeRef> operands = inputs_of(node, linear, false);
   append(operands, present(cts));
-  return placed(linear, results_of(make(call_op, operands, {body->id})));
+  return placed(linear, results_of(make(call_op, operands, {body->id, node.attrs[1]})));
 }
 
 [[noreturn]] void not_linear(const Node& node, const char* why) {
@@ -148,7 +148,9 @@ std::vector<NodeRef> transpose_opaque(const Node& node, std::span<const NodeRef>
 std::vector<NodeRef> transpose_results(const Node& node, const std::vector<bool>& linear,
                                        std::span<const NodeRef> cts) {
   std::vector<NodeRef> all(cts.begin(), cts.end());
-  all.resize(results_of(NodeRef::share(const_cast<Node*>(&node))).size());
+  std::vector<Aval> in;
+  for (const Node* input : node.inputs) in.push_back(input->aval());
+  all.resize(node.op->outputs(in, node.attrs).size());
   if (node.op == &call_op) return transpose_call(node, linear, all);
   if (node.op == &cond_op) return transpose_cond(node, linear, all);
   if (node.op == &scan_op) return transpose_scan(node, linear, all);

@@ -36,8 +36,8 @@ class Lift {
 /// The results of a node that has several, on these operands. At least one state is not 0.
 std::vector<Lifted> lift_results(Lift& lift, const Node& node, std::span<const Lifted> x);
 
-/// A body over bundles: its inputs and outputs are the bundles' nodes in order. `want` are the least states of
-/// its outputs.
+/// A body over bundles: its inputs and outputs are the bundles' nodes in order. `want` are the least states
+/// of its outputs.
 struct LiftedBody {
   PayloadRef body;
   std::vector<State> outputs;

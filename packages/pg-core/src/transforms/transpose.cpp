@@ -25,7 +25,8 @@ std::vector<NodeRef> transpose(std::span<const NodeRef> outputs, std::span<const
     found->second = found->second ? found->second + ct : std::move(ct);
   };
 
-  std::unordered_map<const Node*, std::vector<NodeRef>> several;  // of nodes whose results are picked one by one
+  std::unordered_map<const Node*, std::vector<NodeRef>>
+      several;  // of nodes whose results are picked one by one
 
   for (size_t i = 0; i < outputs.size(); ++i)
     if (outputs[i]) give(outputs[i].get(), cotangents[i]);
@@ -40,7 +41,8 @@ std::vector<NodeRef> transpose(std::span<const NodeRef> outputs, std::span<const
       std::vector<NodeRef> parts = transpose_results(node, linear, picked->second);
       several.erase(picked);
       for (size_t i = 0; i < parts.size(); ++i) {
-        PG_INVARIANT(!parts[i] || (parts[i]->shape == node.inputs[i]->shape && parts[i]->dtype == node.inputs[i]->dtype),
+        PG_INVARIANT(!parts[i] || (parts[i]->shape == node.inputs[i]->shape &&
+                                   parts[i]->dtype == node.inputs[i]->dtype),
                      "the transpose of " + node.op->name);
         if (linear[i]) give(node.inputs[i], std::move(parts[i]));
       }

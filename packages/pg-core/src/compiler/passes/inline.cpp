@@ -20,7 +20,8 @@ struct Inliner {
         return found->second[static_cast<size_t>(record.attrs[0])];
     for (Id& input : record.inputs) input = renamed[input];
     if (!record.op->as<Inlined>()) return out.add(std::move(record));
-    results[id] = add_all(*record.payloads->items[0]->graph, {record.inputs.data(), record.inputs.size()}, out);
+    results[id] =
+        add_all(*record.payloads->items[0]->graph, {record.inputs.data(), record.inputs.size()}, out);
     return 0;  // read through its picks only
   }
 };
