@@ -18,6 +18,8 @@ PUBLIC_MODULES = {
     f"pequegrad.{name}"
     for name in ("random", "pytree", "debug", "device", "dt", "image", "integrate", "linalg", "fft")
 }
+# Records that hold bodies or functions: test_control.py and test_control_derivatives.py.
+BODIES = {"call", "cond", "custom_jvp", "custom_vjp", "host_call", "opaque_linear", "pick", "scan", "while"}
 LEAVES = {"buffer", "number", "full", "param", "alias"}
 REPLACED = {"psum", "all_gather"}  # by other records, before their vmap ends: tested in test_vmap.py
 
@@ -124,9 +126,9 @@ def test_every_record_is_documented_and_used_by_a_row() -> None:
             trace(reverse, *xs)
     trace(lambda k: pg.random.normal(k, (3,)), pg.random.key(0))
     records = set(pg._core.op_names())
-    assert len(records) <= 120
+    assert len(records) <= 125  # about 120, those that hold bodies included
     assert all(pg._core.op_doc(name) for name in records)
-    unused = records - used - LEAVES - REPLACED - {"stop_gradient"}
+    unused = records - used - LEAVES - REPLACED - BODIES - {"stop_gradient"}
     assert not unused, f"no row of op_samples.py uses {sorted(unused)}"
 
 

@@ -163,6 +163,7 @@ def test_nested_scans_and_conds() -> None:
 def test_node_counts_do_not_depend_on_the_length() -> None:
     counts = []
     for n in (3, 3000):
+
         def f(x, n=n):
             return pg.scan(lambda c, _: (pg.sin(c) * c, None), x, None, length=n)[0].sum()
 
@@ -175,7 +176,7 @@ def test_scan_errors() -> None:
     x = pg.zeros(3)
     with pytest.raises(pg.ShapeError, match=r"carry.*float32\[\].*float32\[3\]"):
         pg.scan(lambda c, _: (x, None), arr(0.0, "float32"), None, length=2)
-    with pytest.raises(pg.DTypeError, match="int32.*float32"):
+    with pytest.raises(pg.DTypeError, match=r"int32.*float32"):
         pg.scan(lambda c, a: (c + a, None), arr(0, "int32"), x)
     with pytest.raises(pg.PytreeError, match="carry"):
         pg.scan(lambda c, a: ((c, c), None), 0.0, x)
@@ -384,3 +385,10 @@ def test_bodies_are_interned_and_freed() -> None:
     pg._core.clear_programs()
     run(4.0)
     assert pg._core.live_payloads() <= 2
+
+
+def test_map_goes_slice_by_slice() -> None:
+    xs = np.arange(6.0).reshape(3, 2)
+    np.testing.assert_array_equal(pg.map(lambda x: x[::-1] * 2.0, arr(xs)).numpy(), xs[:, ::-1] * 2.0)
+    with pytest.raises(pg.UnsupportedError):
+        pg.map(lambda x: x, arr(xs), batch_size=2)

@@ -31,7 +31,6 @@ from ._bodies import (
 )
 from ._core import Tensor
 from ._ops.common import cast, elementwise
-from ._ops.creation import arange
 from ._ops.logic import not_equal
 from ._ops.shape import concatenate, flip, moveaxis, reshape, stack
 from .errors import ArgumentError, InvalidValueError, PytreeError, ShapeError, TraceError, UnsupportedError
@@ -327,6 +326,8 @@ def while_loop(
 
     def test(value: Any) -> Any:
         going = _predicate(cond_fun(value), "while_loop")
+        if going is True:
+            raise InvalidValueError("while_loop: the test is the constant True, so the loop would never end")
         return tensors(going, "while_loop")[0][0] if isinstance(going, bool) else going
 
     def make(carry: list[Type], threaded: list[Tensor]) -> Traced:
@@ -369,9 +370,13 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
     _check_callable("fori_loop", body_fun)
     static = [isinstance(x, (int, np.integer)) and not isinstance(x, (bool, Tensor)) for x in (lower, upper)]
     if builtins.all(static):
-        first, last = int(lower), int(upper)
-        indices = arange(first, builtins.max(first, last))
-        return scan(lambda value, i: (body_fun(i, value), None), init_val, indices)[0]
+        first, steps = int(lower), builtins.max(int(upper) - int(lower), 0)
+
+        def counted(state: Any, _: None) -> tuple[Any, None]:
+            i, value = state
+            return (i + 1, body_fun(i, value)), None
+
+        return scan(counted, (first, init_val), None, steps)[0][1]
     bounds = []
     for name, bound in (("lower", lower), ("upper", upper)):
         if isinstance(bound, (str, bytes)) or bound is None:
@@ -405,6 +410,10 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
     leaves, tree = tensors(elems, "associative_scan: elems")
     if not leaves:
         raise ArgumentError("associative_scan: elems holds no tensor")
+    try:
+        axis = operator.index(axis)
+    except TypeError:
+        raise ArgumentError(f"associative_scan: axis must be an integer, got {axis!r}") from None
     for x in leaves:
         if not -x.ndim <= axis < x.ndim:
             raise ShapeError(f"associative_scan: axis {axis} is out of range for shape {x.shape}")

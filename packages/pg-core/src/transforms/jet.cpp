@@ -1,13 +1,16 @@
 #include "transforms/jet.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <unordered_map>
 
 #include "graph/location.h"
+#include "ops/control.h"
 #include "ops/ops.h"
 #include "support/error.h"
 #include "transforms/jvp.h"
+#include "transforms/lift.h"
 #include "transforms/substitute.h"
 
 namespace pg {
@@ -21,12 +24,18 @@ enum class Kind : uint8_t {
   linear,    // the op on coefficient j
   product,   // linear in two moving operands: sum of op(a_k, b_{j-k})
   rule,      // coefficient j - 1 of its derivative, over j
+  bundle,    // several results, by bodies over whole bundles of coefficients; it has none itself
+  pick,      // one result of a bundle
 };
+
+std::vector<std::vector<NodeRef>> bundle_results(const Node& node, std::span<const std::vector<NodeRef>> x,
+                                                 size_t order);
+bool has_rule(const Node& node) { return node.op->as<Inlined>() || node.op == &opaque_linear_op; }
 
 class Taylor {
  public:
   Taylor(std::span<const NodeRef> stand_ins, std::span<const std::vector<NodeRef>> coefficients, int order)
-      : oldest_(std::numeric_limits<uint64_t>::max()) {
+      : order_(static_cast<size_t>(order)), oldest_(std::numeric_limits<uint64_t>::max()) {
     for (size_t i = 0; i < stand_ins.size(); ++i) {
       Info& info = info_[stand_ins[i].get()];
       info.moves = true;
@@ -49,8 +58,12 @@ class Taylor {
       missing.clear();
       demand(n, j, missing);
       if (missing.empty()) {
-        NodeRef found = compute(*n, j);
-        info_.at(n).known.push_back(std::move(found));
+        if (info_.at(n).kind == Kind::bundle) {
+          compute_bundle(*n);
+        } else {
+          NodeRef found = compute(*n, j);
+          info_.at(n).known.push_back(std::move(found));
+        }
         stack.pop_back();
       }
       stack.insert(stack.end(), missing.begin(), missing.end());
@@ -87,12 +100,14 @@ class Taylor {
     std::vector<NodeRef> known;  // from 0 on; null is zero
     NodeRef derivative;          // of Kind::rule, once it is derived; null is zero
     NodeRef rate;                // the formal derivative of this node, once a rule asked for it
+    std::vector<std::vector<NodeRef>> results;  // of Kind::bundle: the coefficients of each
   };
   struct Demand {
     Node* node;
     size_t order;
   };
 
+  size_t order_;
   uint64_t oldest_;
   std::unordered_map<const Node*, Info> info_;
 
@@ -119,6 +134,9 @@ class Taylor {
 
   Kind kind_of(const Node& node) const {
     if (node.op == &alias_op) return Kind::same;
+    if (node.op->several()) return Kind::bundle;
+    if (node.op == &pick_op && !has_rule(*node.inputs[0])) return Kind::pick;
+    if (node.op == &pick_op) return is_inexact(node.dtype) ? Kind::rule : Kind::constant;
     if (!is_inexact(node.dtype)) return Kind::constant;
     if (node.op->facts.empty() && !node.op->fact_of) return Kind::rule;  // the derivative raises
     int linear = 0, other = 0;
@@ -146,12 +164,15 @@ class Taylor {
 
   void derive(Node& node) {
     std::vector<NodeRef> x, t;
-    for (Node* input : node.inputs) {
+    const Node& source = node.op == &pick_op ? *node.inputs[0] : node;
+    for (Node* input : source.inputs) {
       x.push_back(NodeRef::share(input));
       t.push_back(moves(input) && is_inexact(input->dtype) ? rate_of(input) : NodeRef());
     }
     const LocationScope line(node.where);
-    NodeRef found = derivative(*node.op, x, NodeRef::share(&node), node.attrs, t);
+    NodeRef found = node.op == &pick_op ? differentiate_results(source, x, t, Form::joint)
+                                              .tangents[static_cast<size_t>(node.attrs[0])]
+                                        : derivative(*node.op, x, NodeRef::share(&node), node.attrs, t);
     if (found) mark(found);
     Info& info = info_.at(&node);
     info.derivative = std::move(found);
@@ -164,12 +185,24 @@ class Taylor {
     const auto need = [&](Node* n, size_t k) {
       if (!known(n, k)) missing.push_back({n, k});
     };
+    require(j <= order_, ErrorKind::not_implemented,
+            "jet: control flow inside of a derivative stated by hand has no Taylor mode");
+    if (info.kind == Kind::bundle) {
+      for (Node* input : node->inputs)
+        for (size_t k = 0; k <= order_; ++k) need(input, k);
+      return;
+    }
+    if (info.kind == Kind::pick) return need(node->inputs[0], 0);
     if (info.known.size() < j) return need(node, j - 1);
     if (info.kind == Kind::rate) return need(node->inputs[0], j + 1);
     if (j > 0 && info.kind == Kind::constant) return;
     if (j > 0 && info.kind == Kind::rule) {
       if (!info.derived) derive(*node);
       if (const NodeRef& rule = info_.at(node).derivative) need(rule.get(), j - 1);
+      return;
+    }
+    if (node->op == &pick_op) {
+      for (Node* input : node->inputs[0]->inputs) need(input, 0);
       return;
     }
     for (size_t i = 0; i < node->inputs.size(); ++i)
@@ -181,6 +214,8 @@ class Taylor {
     const Info& info = info_.at(&node);
     switch (info.kind) {
     case Kind::same: return get(node.inputs[0], j);
+    case Kind::bundle: break;
+    case Kind::pick: return info_.at(node.inputs[0]).results[static_cast<size_t>(node.attrs[0])][j];
     case Kind::rate: {
       const NodeRef c = get(node.inputs[0], j + 1);
       return c && j > 0 ? c * static_cast<double>(j + 1) : c;
@@ -198,8 +233,25 @@ class Taylor {
     }
     }
     std::vector<NodeRef> x;
+    if (node.op == &pick_op) {
+      const Node& source = *node.inputs[0];
+      for (Node* input : source.inputs) x.push_back(value(input));
+      return results_of(rebuild(source, x))[static_cast<size_t>(node.attrs[0])];
+    }
     for (Node* input : node.inputs) x.push_back(value(input));
     return rebuild(node, x);
+  }
+
+  void compute_bundle(const Node& node) {
+    const LocationScope line(node.where);
+    std::vector<std::vector<NodeRef>> x;
+    for (Node* input : node.inputs) {
+      std::vector<NodeRef>& c = x.emplace_back();
+      for (size_t k = 0; k <= order_; ++k) c.push_back(k ? get(input, k) : value(input));
+    }
+    Info& info = info_.at(&node);
+    info.results = bundle_results(node, x, order_);
+    info.known.resize(order_ + 1);
   }
 
   NodeRef linear(const Node& node, size_t j) const {
@@ -240,6 +292,75 @@ class Taylor {
     return total;
   }
 };
+
+// What records that hold bodies see of this transform: bit k - 1 of a state is coefficient k.
+class JetLift final : public Lift {
+ public:
+  explicit JetLift(size_t order) : order_(order) {}
+  std::vector<int64_t> key() const override { return {3, static_cast<int64_t>(order_)}; }
+  std::vector<Aval> types(const Aval& type, State state) const override {
+    return std::vector<Aval>(1 + static_cast<size_t>(std::popcount(state)), type);
+  }
+  Lifted coerce(const Lifted& value, State state) const override {
+    std::vector<NodeRef> all = unpacked(value);
+    for (size_t k = 1; k <= order_; ++k)
+      if (state >> (k - 1) & 1 && !all[k]) all[k] = zeros_like(all[0]->aval());
+    return packed(all);
+  }
+  std::vector<Lifted> run(std::span<const NodeRef> outputs, std::span<const NodeRef> roots,
+                          std::span<const Lifted> values) override {
+    std::vector<std::vector<NodeRef>> coefficients;
+    for (const Lifted& v : values) coefficients.push_back(unpacked(v));
+    std::vector<Lifted> out;
+    for (const std::vector<NodeRef>& c : jet(outputs, roots, coefficients, static_cast<int>(order_)))
+      out.push_back(packed(c));
+    return out;
+  }
+  std::vector<NodeRef> unpacked(const Lifted& value) const {
+    std::vector<NodeRef> out{value.nodes[0]};
+    size_t next = 1;
+    for (size_t k = 1; k <= order_; ++k)
+      out.push_back(value.state >> (k - 1) & 1 ? value.nodes[next++] : NodeRef());
+    return out;
+  }
+  static Lifted packed(std::span<const NodeRef> coefficients) {
+    Lifted out{0, {coefficients[0]}};
+    for (size_t k = 1; k < coefficients.size(); ++k) {
+      if (!coefficients[k]) continue;
+      out.state |= State{1} << (k - 1);
+      out.nodes.push_back(coefficients[k]);
+    }
+    return out;
+  }
+
+ private:
+  size_t order_;
+};
+
+std::vector<std::vector<NodeRef>> bundle_results(const Node& node, std::span<const std::vector<NodeRef>> x,
+                                                 size_t order) {
+  require(order <= 64, ErrorKind::not_implemented,
+          "jet: control flow has Taylor mode up to order 64; use a lower order");
+  JetLift lift(order);
+  std::vector<Lifted> values;
+  bool moving = false;
+  for (const std::vector<NodeRef>& c : x) {
+    values.push_back(JetLift::packed(c));
+    moving = moving || values.back().state;
+  }
+  std::vector<std::vector<NodeRef>> out;
+  if (moving) {
+    for (const Lifted& v : lift_results(lift, node, values)) out.push_back(lift.unpacked(v));
+    return out;
+  }
+  std::vector<NodeRef> plain;
+  for (const std::vector<NodeRef>& c : x) plain.push_back(c[0]);
+  for (const NodeRef& one : results_of(rebuild(node, plain))) {
+    out.emplace_back(order + 1);
+    out.back()[0] = one;
+  }
+  return out;
+}
 
 }  // namespace
 

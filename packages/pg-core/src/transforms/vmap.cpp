@@ -4,6 +4,7 @@
 
 #include "graph/location.h"
 #include "ops/structural.h"
+#include "transforms/lift.h"
 #include "transforms/substitute.h"
 
 namespace pg {
@@ -30,13 +31,60 @@ Batched apply(const Node& node, std::span<const Batched> x, int64_t size) {
   return out;
 }
 
-}  // namespace
+std::vector<Batched> run(std::span<const NodeRef> outputs, std::span<const NodeRef> roots,
+                         std::span<const Batched> values, int64_t size);
 
-std::vector<Batched> batch(std::span<const NodeRef> outputs, std::span<const NodeRef> roots,
-                           std::span<const NodeRef> values, int64_t size) {
+// What records that hold bodies see of this transform: state 1 is a value with a batch axis.
+class VmapLift final : public Lift {
+ public:
+  explicit VmapLift(int64_t size) : size_(size) {}
+  std::vector<int64_t> key() const override { return {2, size_}; }
+  int64_t lanes() const override { return size_; }
+  std::vector<Aval> types(const Aval& type, State state) const override {
+    Aval out = type;
+    if (state) out.shape.insert(0, size_);
+    return {out};
+  }
+  Lifted coerce(const Lifted& value, State state) const override {
+    if (!state || value.state) return value;
+    const NodeRef& x = value.nodes[0];
+    return {1, {broadcast(x, structural::behind(size_, x->shape), structural::count_up(x->shape.size(), 1))}};
+  }
+  Lifted slot(const Lifted& value) const override {
+    if (!value.state) return value;
+    Ints axes = structural::count_up(value.nodes[0]->shape.size());
+    std::swap(axes[0], axes[1]);
+    return {1, {permute(value.nodes[0], axes)}};
+  }
+  std::vector<Lifted> run(std::span<const NodeRef> outputs, std::span<const NodeRef> roots,
+                          std::span<const Lifted> values) override {
+    std::vector<Batched> given;
+    for (const Lifted& v : values) given.push_back({v.nodes[0], v.state != 0});
+    std::vector<Lifted> out;
+    for (const Batched& one : pg::run(outputs, roots, given, size_))
+      out.push_back({one.batched ? State{1} : State{0}, {one.node}});
+    return out;
+  }
+
+ private:
+  int64_t size_;
+};
+
+std::vector<Batched> results(const Node& node, std::span<const Batched> x, int64_t size) {
+  std::vector<Lifted> values;
+  for (const Batched& one : x) values.push_back({one.batched ? State{1} : State{0}, {one.node}});
+  VmapLift lift(size);
+  std::vector<Batched> out;
+  for (const Lifted& v : lift_results(lift, node, values)) out.push_back({v.nodes[0], v.state != 0});
+  return out;
+}
+
+std::vector<Batched> run(std::span<const NodeRef> outputs, std::span<const NodeRef> roots,
+                         std::span<const Batched> values, int64_t size) {
   PG_INVARIANT(roots.size() == values.size());
   std::unordered_map<const Node*, Batched> env;
-  for (size_t i = 0; i < roots.size(); ++i) env.emplace(roots[i].get(), Batched{values[i], true});
+  std::unordered_map<const Node*, std::vector<Batched>> several;  // of nodes whose results are picked
+  for (size_t i = 0; i < roots.size(); ++i) env.emplace(roots[i].get(), values[i]);
   const auto mapped = [&](Node* node) {
     const auto found = env.find(node);
     return found == env.end() ? Batched{NodeRef::share(node), false} : found->second;
@@ -44,23 +92,39 @@ std::vector<Batched> batch(std::span<const NodeRef> outputs, std::span<const Nod
   std::vector<Batched> x;
   std::vector<NodeRef> plain;
   for (Node* node : dependents(outputs, roots)) {
+    if (node->op == &pick_op) {
+      env.insert_or_assign(node, several.at(node->inputs[0])[static_cast<size_t>(node->attrs[0])]);
+      continue;
+    }
     x.clear();
+    plain.clear();
     bool any = false;
     for (Node* input : node->inputs) {
       x.push_back(mapped(input));
+      plain.push_back(x.back().node);
       any = any || x.back().batched;
     }
-    if (any) {
-      env.insert_or_assign(node, apply(*node, x, size));
-      continue;
+    if (node->op->several()) {
+      if (any) several[node] = results(*node, x, size);
+      else
+        for (const NodeRef& one : results_of(rebuild(*node, plain))) several[node].push_back({one, false});
+    } else {
+      env.insert_or_assign(node, any ? apply(*node, x, size) : Batched{rebuild(*node, plain), false});
     }
-    plain.clear();
-    for (const Batched& one : x) plain.push_back(one.node);
-    env.insert_or_assign(node, Batched{rebuild(*node, plain), false});
   }
   std::vector<Batched> out;
   for (const NodeRef& output : outputs) out.push_back(mapped(output.get()));
   return out;
 }
 
+}  // namespace
+
+std::vector<Batched> batch(std::span<const NodeRef> outputs, std::span<const NodeRef> roots,
+                           std::span<const NodeRef> values, int64_t size) {
+  std::vector<Batched> given;
+  for (const NodeRef& value : values) given.push_back({value, true});
+  return run(outputs, roots, given, size);
+}
+
 }  // namespace pg
+
