@@ -90,7 +90,7 @@ Flags moved_outputs(const PayloadRef& body, const Flags& moving) {
   const std::vector<NodeRef> x = builder.params(input_types(graph));
   std::vector<NodeRef> t;
   for (size_t i = 0; i < x.size(); ++i)
-    t.push_back(moving[i] && is_float(x[i]->dtype) ? builder.param(x[i]->aval()) : NodeRef());
+    t.push_back(moving[i] && is_inexact(x[i]->dtype) ? builder.param(x[i]->aval()) : NodeRef());
   const Derivative d = differentiate(instantiate(graph, x), x, x, t);
   Flags out;
   for (const NodeRef& tangent : d.tangents) out.push_back(tangent != nullptr);

@@ -343,7 +343,7 @@ std::vector<NodeRef> instantiated(std::span<const NodeRef> t, std::span<const No
 Derivative with_tangents(std::vector<NodeRef> primals, std::span<const NodeRef> tangents) {
   Derivative out;
   for (size_t i = 0; i < primals.size(); ++i)
-    out.tangents.push_back(is_float(primals[i]->dtype) ? tangents[i] : NodeRef());
+    out.tangents.push_back(is_inexact(primals[i]->dtype) ? tangents[i] : NodeRef());
   out.primals = std::move(primals);
   return out;
 }
@@ -373,7 +373,7 @@ std::vector<NodeRef> transposed_rule(const PayloadRef& backward, std::span<const
   const size_t all = backward->graph->inputs.size();
   Flags linear(all, false);
   for (size_t i = residuals.size(); i < all; ++i)
-    linear[i] = is_float((*backward->graph)[backward->graph->inputs[i]].type.dtype);
+    linear[i] = is_inexact((*backward->graph)[backward->graph->inputs[i]].type.dtype);
   Flags given;
   std::vector<NodeRef> operands(residuals.begin(), residuals.end());
   const std::vector<Aval> outs = output_types(*backward->graph);
@@ -381,7 +381,7 @@ std::vector<NodeRef> transposed_rule(const PayloadRef& backward, std::span<const
   for (size_t i = residuals.size(); i < all; ++i)
     if (!linear[i]) operands.push_back(zeros_like((*backward->graph)[backward->graph->inputs[i]].type));
   for (size_t i = 0; i < outs.size(); ++i) {
-    given.push_back(is_float(outs[i].dtype));
+    given.push_back(is_inexact(outs[i].dtype));
     if (given[i]) operands.push_back(t[i]);
   }
   PayloadRef forward;
