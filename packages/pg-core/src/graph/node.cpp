@@ -451,37 +451,52 @@ bool edges_needed(const Node& node) {
 // ---- traversal
 // -----------------------------------------------------------------------------------------------------------
 
+namespace {
+
+/// The nodes one traversal has met: a set of its own instead of marks, because traces of several threads may
+/// share nodes.
+class NodeSet {
+ public:
+  /// False when it was there already.
+  bool insert(Node* node) {
+    if (used_ * 2 >= table_.size()) {
+      std::vector<Node*> old(table_.size() * 2, nullptr);
+      old.swap(table_);
+      for (Node* n : old)
+        if (n) table_[place(n)] = n;
+    }
+    Node*& found = table_[place(node)];
+    if (found) return false;
+    found = node;
+    ++used_;
+    return true;
+  }
+  bool contains(const Node* node) const { return table_[place(node)] != nullptr; }
+
+ private:
+  std::vector<Node*> table_ = std::vector<Node*>(64, nullptr);
+  size_t used_ = 0;
+
+  size_t place(const Node* node) const {
+    size_t at = hash_mix(1, reinterpret_cast<uintptr_t>(node)) & (table_.size() - 1);
+    while (table_[at] && table_[at] != node) at = (at + 1) & (table_.size() - 1);
+    return at;
+  }
+};
+
+}  // namespace
+
 std::vector<Node*> reachable(std::span<const NodeRef> outputs, uint64_t oldest) {
   std::vector<Node*> order, stack;
-  // A per-call visited set instead of node marks: traces of several threads may share nodes.
-  std::vector<Node*> seen(64, nullptr);
-  size_t used = 0;
-  const auto insert = [&](Node* node) {
-    if (used * 2 >= seen.size()) {
-      std::vector<Node*> old(seen.size() * 2, nullptr);
-      old.swap(seen);
-      for (Node* n : old) {
-        if (!n) continue;
-        size_t at = hash_mix(1, reinterpret_cast<uintptr_t>(n)) & (seen.size() - 1);
-        while (seen[at]) at = (at + 1) & (seen.size() - 1);
-        seen[at] = n;
-      }
-    }
-    size_t at = hash_mix(1, reinterpret_cast<uintptr_t>(node)) & (seen.size() - 1);
-    for (; seen[at]; at = (at + 1) & (seen.size() - 1))
-      if (seen[at] == node) return false;
-    seen[at] = node;
-    ++used;
-    return true;
-  };
+  NodeSet seen;
   for (const NodeRef& output : outputs)
-    if (output && output->serial >= oldest && insert(output.get())) stack.push_back(output.get());
+    if (output && output->serial >= oldest && seen.insert(output.get())) stack.push_back(output.get());
   while (!stack.empty()) {
     Node* node = stack.back();
     stack.pop_back();
     order.push_back(node);
     for (Node* input : node->inputs)
-      if (input->serial >= oldest && insert(input)) stack.push_back(input);
+      if (input->serial >= oldest && seen.insert(input)) stack.push_back(input);
   }
   std::sort(order.begin(), order.end(), [](const Node* a, const Node* b) { return a->serial < b->serial; });
   return order;
@@ -490,25 +505,22 @@ std::vector<Node*> reachable(std::span<const NodeRef> outputs, uint64_t oldest) 
 std::vector<Node*> dependents(std::span<const NodeRef> outputs, std::span<const NodeRef> roots) {
   if (roots.empty()) return {};
   uint64_t oldest = std::numeric_limits<uint64_t>::max();
-  for (const NodeRef& root : roots) oldest = std::min(oldest, root->serial);
-  std::vector<Node*> live;  // sorted by serial, since `reachable` is
-  std::vector<Node*> sorted_roots;
-  for (const NodeRef& root : roots) sorted_roots.push_back(root.get());
-  const auto by_serial = [](const Node* a, const Node* b) { return a->serial < b->serial; };
-  std::sort(sorted_roots.begin(), sorted_roots.end(), by_serial);
-  const auto among = [&](const std::vector<Node*>& list, Node* node) {
-    const auto found = std::lower_bound(list.begin(), list.end(), node, by_serial);
-    return found != list.end() && *found == node;
-  };
+  NodeSet live;
+  for (const NodeRef& root : roots) {
+    oldest = std::min(oldest, root->serial);
+    live.insert(root.get());
+  }
+  std::vector<Node*> out;
   for (Node* node : reachable(outputs, oldest)) {
-    if (among(sorted_roots, node)) continue;
+    if (live.contains(node)) continue;
     for (Node* input : node->inputs)
-      if (input->serial >= oldest && (among(live, input) || among(sorted_roots, input))) {
-        live.push_back(node);
+      if (input->serial >= oldest && live.contains(input)) {
+        live.insert(node);
+        out.push_back(node);
         break;
       }
   }
-  return live;
+  return out;
 }
 
 }  // namespace pg
