@@ -67,19 +67,17 @@ def equal(got: Any, want: list[Any], what: str) -> None:
     expected = np.stack([numpy_of(w) for w in want])
     assert got.dtype == want[0].dtype, what
     assert values.shape == expected.shape, what
-    if values.dtype.kind != "f":
+    if values.dtype.kind not in "fc":
         np.testing.assert_array_equal(values, expected, err_msg=what)
         return
     # Sums and products may associate otherwise for another shape.
-    tolerance = {"float64": 1e-13, "float32": 4e-6}.get(got.dtype.name, 2e-2)
-    finite = np.abs(expected[np.isfinite(expected)]).astype(np.float64)
-    scale = max(1.0, float(finite.max(initial=0.0)))
+    tolerance = {"float64": 1e-13, "complex128": 1e-13, "float32": 4e-6, "complex64": 4e-6}.get(
+        got.dtype.name, 2e-2
+    )
+    wide = np.complex128 if values.dtype.kind == "c" else np.float64
+    scale = max(1.0, float(np.abs(expected[np.isfinite(expected)]).astype(np.float64).max(initial=0.0)))
     np.testing.assert_allclose(
-        values.astype(np.float64),
-        expected.astype(np.float64),
-        rtol=tolerance,
-        atol=tolerance * scale,
-        err_msg=what,
+        values.astype(wide), expected.astype(wide), rtol=tolerance, atol=tolerance * scale, err_msg=what
     )
 
 
