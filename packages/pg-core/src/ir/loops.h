@@ -57,6 +57,8 @@ template <class F, class T> struct MapRare {
 };
 
 /// The clones of a loop. `flatten` inlines the whole arithmetic, which then has the clone's instruction set.
+/// Where alternating sums and differences of products are vectorised, GCC 12 fuses them in spite of
+/// -ffp-contract=off; so arithmetic on complex numbers keeps to `baseline`, which has nothing to fuse with.
 template <class Loop> struct Clones {
   __attribute__((flatten)) static void baseline(void* out, const void* const* in, int64_t n) {
     Loop::run(out, in, n);

@@ -105,7 +105,9 @@ template <class F, int arity, bool sign_free, class... T> struct Record<F, arity
   }
 
   template <class U, size_t... k> static ir::BlockFn loop(std::index_sequence<k...>) {
-    return ir::Clones<ir::Map<F, Repeat<U, k>...>>::pick();
+    using Loop = ir::Map<F, Repeat<U, k>...>;
+    if constexpr (ir::is_complex_type<U>) return ir::Clones<Loop>::baseline;
+    else return ir::Clones<Loop>::pick();
   }
   static ir::BlockFn block(std::span<const DType> in, DType, std::span<const int64_t>) {
     static const auto table = [] {

@@ -87,12 +87,17 @@ template <class S, class R> struct FinishBlock {
   }
 };
 
+template <class Loop, class S> ir::BlockFn loop() {
+  if constexpr (cpu::is_complex_type<S>) return ir::Clones<Loop>::baseline;
+  else return ir::Clones<Loop>::pick();
+}
+
 template <class Op, class T, class S, class R> Folder make_folder() {
   Folder f;
-  f.fold = ir::Clones<Fold<Op, T, S>>::pick();
-  f.finish = ir::Clones<Finish<Op, S, R>>::pick();
-  f.fold_block = ir::Clones<FoldBlock<Op, T, S>>::pick();
-  f.finish_block = ir::Clones<FinishBlock<S, R>>::pick();
+  f.fold = loop<Fold<Op, T, S>, S>();
+  f.finish = loop<Finish<Op, S, R>, S>();
+  f.fold_block = loop<FoldBlock<Op, T, S>, S>();
+  f.finish_block = loop<FinishBlock<S, R>, S>();
   const S identity = Op::template identity<S>();
   std::memcpy(&f.identity, &identity, std::min(sizeof identity, sizeof f.identity));  // the rest is zero
   return f;
