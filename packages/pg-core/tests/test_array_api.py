@@ -295,3 +295,20 @@ def test_histograms_of_several_coordinates() -> None:
         np.testing.assert_allclose(got.numpy(), held, rtol=1e-5)
         np.testing.assert_allclose(a.numpy(), edges[0], rtol=1e-5)
         np.testing.assert_allclose(b.numpy(), edges[1], rtol=1e-5)
+
+
+def test_complex_numbers_in_sets_and_norms() -> None:
+    x = np.array([1 + 1j, 0, 1 - 1j, 1 + 1j, complex(-0.0, 0.0)], np.complex64)
+    values, counts = pg.unique(pg.Tensor(x), return_counts=True)
+    want, times = np.unique(x, return_counts=True)
+    assert values.tolist() == want.tolist() and counts.tolist() == times.tolist()
+    rows = pg.unique(pg.Tensor(x[:4].reshape(2, 2)[[0, 1, 0]]), axis=0)
+    assert rows.tolist() == np.unique(x[:4].reshape(2, 2), axis=0).tolist()
+    assert pg.linalg.vector_norm(pg.Tensor([3 + 4j, 0])).item() == 5.0
+    assert pg.vecdot(pg.Tensor([1j]), pg.Tensor([1j])).item() == 1 + 0j
+    assert pg.finfo("complex64").bits == 32 and pg.can_cast("float32", "complex64")
+    assert not pg.can_cast("complex64", "float64") and pg.isdtype("complex64", "complex floating")
+    with pytest.raises(pg.DTypeError):
+        xp.add(pg.Tensor([1]), 1j)
+    zero = pg.expm1(pg.Tensor(np.array([complex(-0.0, 0.0)], np.complex64))).numpy()
+    assert not np.signbit(zero.real).any()

@@ -13,6 +13,7 @@ from .. import _core, dt
 from .._core import Tensor
 from ..errors import ArgumentError, TraceError
 from .common import TensorLike, as_tensor, as_tensor_like, axis_of, cast, elementwise, fill, iota, reshape_to
+from .complex import imag, real
 from .elementwise import isnan
 from .indexing import getitem, take
 from .logic import where
@@ -66,13 +67,14 @@ def lexsort(keys: Sequence[TensorLike] | Tensor, axis: int = -1) -> Tensor:
 
 
 def _order(rows: Tensor) -> Tensor:
-    """The order of a vector, or of the rows of a matrix by their columns."""
-    if rows.ndim == 1:
-        return argsort(rows)
+    """The order of a vector, or of the rows of a matrix by their columns; complex numbers go by their real
+    parts, then by their imaginary ones.
+    """
+    keys = [rows] if rows.ndim == 1 else [getitem(rows, (slice(None), j)) for j in range(rows.shape[1])]
+    if rows.dtype.kind == "c":
+        keys = [part(key) for key in keys for part in (real, imag)]
     order = iota(rows.shape[:1], 0, dt.int64, rows.device.pair)
-    for j in reversed(range(rows.shape[1])):
-        order = take(order, argsort(take(getitem(rows, (slice(None), j)), order)))
-    return order
+    return lexsort(keys[::-1]) if keys else order
 
 
 def _differ(a: Tensor, b: Tensor, equal_nan: bool) -> Tensor:

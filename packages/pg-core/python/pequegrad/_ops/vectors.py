@@ -8,6 +8,7 @@ from .. import _core, dt
 from .._core import Tensor
 from ..errors import DTypeError, ShapeError
 from .common import Axis, TensorLike, as_tensor, axes_of, axis_of, cast, elementwise, to_float
+from .complex import conj
 from .elementwise import abs as _abs
 from .indexing import getitem
 from .logic import where
@@ -31,13 +32,13 @@ def _aligned(x: TensorLike, y: TensorLike, axis: int, what: str) -> tuple[Tensor
 
 
 def vecdot(x1: TensorLike, x2: TensorLike, *, axis: int = -1) -> Tensor:
-    """The inner products of vectors along an axis; the other axes broadcast.
+    """The inner products of vectors along an axis, the first conjugated; the other axes broadcast.
 
     >>> pg.vecdot(pg.Tensor([[1, 2], [3, 4]]), pg.Tensor([1, 1])).tolist()
     [3, 7]
     """
     x, y, at = _aligned(x1, x2, axis, "vecdot")
-    return _sum(x * y, at, dtype=x.dtype)
+    return _sum(conj(x) * y, at, dtype=x.dtype)
 
 
 def cross(x1: TensorLike, x2: TensorLike, *, axis: int = -1) -> Tensor:
@@ -62,6 +63,7 @@ def vector_norm(x: TensorLike, *, axis: Axis = None, keepdims: bool = False, ord
     5.0
     """
     x = to_float(x)
+    x = _abs(x) if x.dtype.kind == "c" else x
     if ord == -math.inf:
         return _min(_abs(x), axis, keepdims)
     if ord == 0:

@@ -27,6 +27,7 @@ bool = _pg.bool_
 int8, int16, int32, int64 = _pg.int8, _pg.int16, _pg.int32, _pg.int64
 uint8, uint16, uint32, uint64 = _pg.uint8, _pg.uint16, _pg.uint32, _pg.uint64
 float32, float64 = _pg.float32, _pg.float64
+complex64, complex128 = _pg.complex64, _pg.complex128
 
 # ---- signatures that several functions share
 
@@ -53,11 +54,13 @@ atan = _strict(_pg.atan, _UNARY)
 atanh = _strict(_pg.atanh, _UNARY)
 bitwise_invert = _strict(_pg.bitwise_invert, _UNARY)
 ceil = _strict(_pg.ceil, _UNARY)
+conj = _strict(_pg.conj, _UNARY)
 cos = _strict(_pg.cos, _UNARY)
 cosh = _strict(_pg.cosh, _UNARY)
 exp = _strict(_pg.exp, _UNARY)
 expm1 = _strict(_pg.expm1, _UNARY)
 floor = _strict(_pg.floor, _UNARY)
+imag = _strict(_pg.imag, _UNARY)
 isfinite = _strict(_pg.isfinite, _UNARY)
 isinf = _strict(_pg.isinf, _UNARY)
 isnan = _strict(_pg.isnan, _UNARY)
@@ -68,6 +71,7 @@ log2 = _strict(_pg.log2, _UNARY)
 logical_not = _strict(_pg.logical_not, _UNARY)
 negative = _strict(_pg.negative, _UNARY)
 positive = _strict(_pg.positive, _UNARY)
+real = _strict(_pg.real, _UNARY)
 reciprocal = _strict(_pg.reciprocal, _UNARY)
 round = _strict(_pg.round, _UNARY)
 sign = _strict(_pg.sign, _UNARY)
