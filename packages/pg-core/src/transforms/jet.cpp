@@ -170,9 +170,10 @@ class Taylor {
       t.push_back(moves(input) && is_inexact(input->dtype) ? rate_of(input) : NodeRef());
     }
     const LocationScope line(node.where);
-    NodeRef found = node.op == &pick_op ? differentiate_results(source, x, t, Form::joint)
-                                              .tangents[static_cast<size_t>(node.attrs[0])]
-                                        : derivative(*node.op, x, NodeRef::share(&node), node.attrs, t);
+    NodeRef found =
+        node.op == &pick_op
+            ? differentiate_results(source, x, t, Form::joint).tangents[static_cast<size_t>(node.attrs[0])]
+            : derivative(*node.op, x, NodeRef::share(&node), node.attrs, t);
     if (found) mark(found);
     Info& info = info_.at(&node);
     info.derivative = std::move(found);

@@ -127,4 +127,3 @@ std::vector<Batched> batch(std::span<const NodeRef> outputs, std::span<const Nod
 }
 
 }  // namespace pg
-
