@@ -7,7 +7,7 @@ import math
 from .. import dt
 from .._core import Tensor
 from ..errors import ArgumentError, InvalidValueError, ShapeError
-from .common import TensorLike, as_tensor, cast, iota, reshape_to, to_float
+from .common import TensorLike, as_tensor, cast, iota, reshape_to, stated, to_float
 from .linalg import matmul
 from .logic import where
 from .normalization import exp_below_maximum, softmax
@@ -102,4 +102,4 @@ def _softmax_or_zero(scores: Tensor) -> Tensor:
     axes = (scores.ndim - 1,)
     e = exp_below_maximum(scores, axes)
     total = _reduce("reduce_sum", e, axes, True)
-    return e / where(total == 0, 1.0, total)
+    return stated("softmax", e / where(total == 0, 1.0, total), scores, axes=axes)

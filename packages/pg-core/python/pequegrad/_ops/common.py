@@ -281,6 +281,14 @@ def reshape_to(x: Tensor, shape: Sequence[int]) -> Tensor:
     return x if x.shape == tuple(shape) else _core.apply("reshape", (x,), tuple(shape))
 
 
+_RULES = ("softmax", "log_softmax", "logsumexp", "softplus", "inverse_root", "standardised", "scaled")
+
+
+def stated(rule: str, value: Tensor, x: Tensor, *others: Tensor, axes: Sequence[int] = ()) -> Tensor:
+    """The value, whose derivative by x is the one that a rule of ``ops/stated.cpp`` states."""
+    return _core.apply("stated", (value, x, *others), (_RULES.index(rule), *axes))
+
+
 def fill(value: Any, like: Tensor) -> Tensor:
     """A literal of the shape, dtype and device of another tensor."""
     return _core.full(value, like.dtype.code, False, like.shape, like.device.pair)

@@ -7,7 +7,7 @@ import operator
 
 from .. import _core, dt
 from .._core import Tensor
-from .common import TensorLike, as_tensor, cast, elementwise, fill, float_unary, to_float
+from .common import TensorLike, as_tensor, cast, elementwise, fill, float_unary, stated, to_float
 from .complex import by_parts, direction
 from .logic import where
 from .maths import copysign, exp, log1p
@@ -260,7 +260,8 @@ def softplus(x: TensorLike) -> Tensor:
     [0.0, 800.0]
     """
     x = to_float(x)
-    return logaddexp(x, fill(0.0, x))
+    made = maximum(x, fill(0.0, x)) + log1p(exp(-_core.apply("abs", (x,))))
+    return stated("softplus", made, x)
 
 
 def log_sigmoid(x: TensorLike) -> Tensor:

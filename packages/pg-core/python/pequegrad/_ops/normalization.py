@@ -23,6 +23,7 @@ from .common import (
     reshape_to,
     shape_of,
     spelled,
+    stated,
     to_float,
 )
 from .elementwise import maximum
@@ -57,7 +58,7 @@ def softmax(x: TensorLike, axis: Axis = -1, *, dim: Axis = None) -> Tensor:
     x = to_float(x)
     axes = axes_of(spelled(axis, -1, dim, "axis/dim", "softmax"), x.ndim, "softmax")
     e = exp_below_maximum(x, axes)
-    return e / _reduce("reduce_sum", e, axes, True)
+    return stated("softmax", e / _reduce("reduce_sum", e, axes, True), x, axes=axes)
 
 
 def log_softmax(x: TensorLike, axis: Axis = -1, *, dim: Axis = None) -> Tensor:
@@ -69,7 +70,8 @@ def log_softmax(x: TensorLike, axis: Axis = -1, *, dim: Axis = None) -> Tensor:
     x = to_float(x)
     axes = axes_of(spelled(axis, -1, dim, "axis/dim", "log_softmax"), x.ndim, "log_softmax")
     shifted = x - shift_of(x, axes)
-    return shifted - log(_reduce("reduce_sum", exp(shifted), axes, True))
+    made = shifted - log(_reduce("reduce_sum", exp(shifted), axes, True))
+    return stated("log_softmax", made, x, axes=axes)
 
 
 def softmin(x: TensorLike, axis: Axis = -1, *, dim: Axis = None) -> Tensor:
@@ -88,7 +90,12 @@ def _standardised(x: Tensor, axes: Sequence[int], eps: float) -> Tensor:
     """Mean 0 and variance 1 over axes, in the dtype in which statistics are taken."""
     wide = cast(x, dt.float32) if x.dtype.itemsize == 2 else x
     gap = wide - _mean(wide, axes, keepdims=True)
-    return gap * rsqrt(_mean(gap * gap, axes, keepdims=True) + eps)
+    scale = _inverse_root(gap, axes, eps)
+    return stated("standardised", gap * scale, wide, scale, axes=axes)
+
+
+def _inverse_root(x: Tensor, axes: Sequence[int], eps: float) -> Tensor:
+    return stated("inverse_root", rsqrt(_mean(x * x, axes, keepdims=True) + eps), x, axes=axes)
 
 
 def _affine(
@@ -146,7 +153,8 @@ def rms_norm(
     axes = tuple(range(x.ndim - len(shape), x.ndim))
     wide = cast(x, dt.float32) if x.dtype.itemsize == 2 else x
     small = _EPS[x.dtype.name] if eps is None else eps
-    made = wide * rsqrt(_mean(wide * wide, axes, keepdims=True) + small)
+    scale = _inverse_root(wide, axes, small)
+    made = stated("scaled", wide * scale, wide, scale, axes=axes)
     return _affine(made, weight, None, shape, x.dtype, shape, "rms_norm")
 
 

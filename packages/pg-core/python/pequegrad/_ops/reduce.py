@@ -25,6 +25,7 @@ from .common import (
     iota,
     reshape_to,
     spelled,
+    stated,
     to_float,
 )
 from .complex import abs_squared
@@ -376,6 +377,7 @@ def logsumexp(
     # Where the two parts cancel, the sum's last digits count.
     powers = cast(exp(x - shift), dt.float64)
     total = cast(log(_reduce("reduce_sum", powers, axes, True)) + cast(shift, dt.float64), x.dtype)
+    total = stated("logsumexp", total, x, axes=axes)
     return total if keepdims else reshape_to(total, [d for i, d in enumerate(x.shape) if i not in axes])
 
 
