@@ -53,10 +53,12 @@ NodeRef jvp_stated(const RuleArgs& args, std::span<const NodeRef> tangents) {
     for (int64_t axis : kept) extents.push_back(x->shape[axis]);
     return broadcast(reshape(row, extents), x->shape, kept);
   };
-  const auto mean = [&](const NodeRef& v) { return along(sum(v) * (1 / count)); };
+  // What is taken away is negated as one number per row, so that its transpose negates no whole array.
+  const auto less_sum = [&](const NodeRef& v) { return along(sum(v) * -1.0); };
+  const auto less_mean = [&](const NodeRef& v) { return along(sum(v) * (-1 / count)); };
   switch (rule_of(args.attrs)) {
-  case Rule::softmax: return z * (t - along(sum(z * t)));
-  case Rule::log_softmax: return t - along(sum(unary(exp_op, z) * t));
+  case Rule::softmax: return z * (t + less_sum(z * t));
+  case Rule::log_softmax: return t + less_sum(unary(exp_op, z) * t);
   case Rule::logsumexp: {
     const NodeRef safe = where(unary(isfinite_op, z), z, 0.0);  // -inf - -inf is no weight
     return reshape(sum(unary(exp_op, x - along(safe)) * t), z->shape);
@@ -65,8 +67,8 @@ NodeRef jvp_stated(const RuleArgs& args, std::span<const NodeRef> tangents) {
   // (mean(x^2) + eps)^(-1/2), one number per row
   case Rule::inverse_root: return z * z * z * (-1 / count) * reshape(sum(x * t), z->shape);
   // (x - mean(x)) * s and x * s, where s = args.x[2] is such a number of x - mean(x) and of x
-  case Rule::standardised: return along(args.x[2]) * (t - mean(t) - z * mean(z * t));
-  case Rule::scaled: return along(args.x[2]) * (t - z * mean(z * t));
+  case Rule::standardised: return along(args.x[2]) * (t + less_mean(t) + z * less_mean(z * t));
+  case Rule::scaled: return along(args.x[2]) * (t + z * less_mean(z * t));
   }
   return nullptr;
 }

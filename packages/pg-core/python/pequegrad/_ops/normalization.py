@@ -30,7 +30,6 @@ from .elementwise import maximum
 from .logic import where
 from .maths import exp, log, rsqrt
 from .reduce import _reduce, shift_of
-from .reduce import mean as _mean
 from .reduce import norm as _norm
 from .reduce import sum as _sum
 
@@ -89,13 +88,19 @@ def softmin(x: TensorLike, axis: Axis = -1, *, dim: Axis = None) -> Tensor:
 def _standardised(x: Tensor, axes: Sequence[int], eps: float) -> Tensor:
     """Mean 0 and variance 1 over axes, in the dtype in which statistics are taken."""
     wide = cast(x, dt.float32) if x.dtype.itemsize == 2 else x
-    gap = wide - _mean(wide, axes, keepdims=True)
+    gap = wide - _average(wide, axes)
     scale = _inverse_root(gap, axes, eps)
     return stated("standardised", gap * scale, wide, scale, axes=axes)
 
 
 def _inverse_root(x: Tensor, axes: Sequence[int], eps: float) -> Tensor:
-    return stated("inverse_root", rsqrt(_mean(x * x, axes, keepdims=True) + eps), x, axes=axes)
+    return stated("inverse_root", rsqrt(_average(x * x, axes) + eps), x, axes=axes)
+
+
+def _average(x: Tensor, axes: Sequence[int]) -> Tensor:
+    """The mean by a product, which costs less than a quotient where it is taken for every element."""
+    count = math.prod(x.shape[a] for a in axes)
+    return _reduce("reduce_sum", x, axes, True) * (1.0 / count if count else math.nan)
 
 
 def _affine(
