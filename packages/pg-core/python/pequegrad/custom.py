@@ -255,7 +255,7 @@ def _cotangents(made: Any, split: _Split, name: str) -> list[Tensor]:
             if len(leaves) != tree.num_leaves:
                 raise PytreeError(f"{name}: bwd returns {structure} for argument {i}, which is {tree}")
         for leaf, kind in zip(leaves, kinds, strict=True):
-            zero = leaf is None or not kind.dtype.is_floating
+            zero = leaf is None or kind.dtype.kind not in "fc"
             x = (
                 _core.full(0, kind.dtype.code, False, kind.shape, kind.device)
                 if zero
