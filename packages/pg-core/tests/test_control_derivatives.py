@@ -260,7 +260,8 @@ def test_checkpoint_computes_again_and_keeps_what_the_policy_names() -> None:
     for policy in (None, policies.nothing_saveable, policies.dots_saveable, policies.everything_saveable):
         f = pg.grad(pg.checkpoint(body, policy=policy))
         np.testing.assert_allclose(f(pg.Tensor(np.ones(8))).numpy(), want, rtol=1e-14)
-        dots[policy] = str(pg.make_trace(f)(pg.Tensor(np.ones(8)))).count("dot_general(")
+        both = pg.value_and_grad(pg.checkpoint(body, policy=policy))
+        dots[policy] = str(pg.make_trace(both)(pg.Tensor(np.ones(8)))).count("dot_general(")
     assert dots[policies.dots_saveable] == 2  # forward, and the transposed one
     assert dots[None] == 3
     with pytest.raises(pg.ArgumentError):
@@ -351,3 +352,7 @@ def test_custom_primitives() -> None:
         back = np.linalg.solve(a.T, 2 * x)
         np.testing.assert_allclose(db.numpy(), back, rtol=1e-10)
         np.testing.assert_allclose(da.numpy(), -back @ x.T, rtol=1e-10)
+    # The rule calls its own function: second order too.
+    second = pg.grad(lambda b: (pg.grad(f, 1)(pg.Tensor(a), b) ** 2).sum())(pg.Tensor(b)).numpy()
+    h = 2.0 * np.linalg.inv(a).T @ np.linalg.inv(a)
+    np.testing.assert_allclose(second, 2 * h.T @ (h @ b), rtol=1e-9)

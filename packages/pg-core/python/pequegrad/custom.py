@@ -6,11 +6,12 @@ goes through them. Outside of any trace the function is simply called.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import threading
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -196,6 +197,12 @@ class custom_vjp(_Rule):
         self.fwd, self.bwd = fwd, bwd
 
     def _record(self, split: _Split) -> Any:
+        if len(_open_rules.of.get(id(self), [])) == _DEEPEST:
+            return self.fun(*split.args)
+        with _open_rules.entered(self):
+            return self._with_rules(split)
+
+    def _with_rules(self, split: _Split) -> Any:
         name, fwd, bwd = self._name, self.fwd, self.bwd
         if fwd is None or bwd is None:
             raise DifferentiationError(f"{name}: state its derivative with {name}.defvjp(fwd, bwd)")
@@ -294,24 +301,22 @@ class custom_jvp(_Rule):
         name, rule = self._name, self.rule
         if rule is None:
             raise DifferentiationError(f"{name}: state its derivative with {name}.defjvp(rule)")
-        for primals, values in _open_rules.of.get(id(self), ()):
-            # Inside its own rule: its value at the primals is known, and derived by the rule again. Anywhere
-            # else it is its plain body there.
-            same = len(primals) == len(split.leaves)
-            if same and all(_core.same_node(a, b) for a, b in zip(primals, split.leaves, strict=True)):
+        nested = _open_rules.of.get(id(self), [])
+        for primals, values in nested[-1:]:
+            # Inside its own rule its value at the primals is known, and is derived by the rule again.
+            if len(primals) == len(split.leaves) and all(
+                _core.same_node(a, b) for a, b in zip(primals, split.leaves, strict=True)
+            ):
                 return values()
+        if len(nested) == _DEEPEST:
             return self.fun(*split.args)
         body = self._checked(trace(lambda x: self.fun(*split.all(x)), split.types, name), "it")
         count, results = len(split.leaves), len(body.outs)
 
         def rates(values: list[Tensor]) -> Any:
             x, y, t = values[:count], values[count : count + results], values[count + results :]
-            rules = _open_rules.of.setdefault(id(self), [])
-            rules.append((x, lambda: pytree.unflatten(body.tree, [+v for v in y])))
-            try:
+            with _open_rules.entered(self, x, lambda: pytree.unflatten(body.tree, [+v for v in y])):
                 made = rule(*split.constants, tuple(split.chosen([+v for v in x])), tuple(split.chosen(t)))
-            finally:
-                rules.pop()
             if not isinstance(made, tuple) or len(made) != 2:
                 raise PytreeError(f"{name}: the rule must return a pair (result, tangent)")
             out_tree = pytree.structure(made[0])
@@ -331,11 +336,30 @@ class custom_jvp(_Rule):
         return pytree.unflatten(body.tree, found)
 
 
+# A rule may call its own function: each such call is traced with its rules in turn, for derivatives of higher
+# order. This deep inside of its own rules a function is its plain body.
+_DEEPEST = 3
+
+
 class _OpenRules(threading.local):
-    """The custom_jvp rules being traced in this thread, by function: primals, and its value there."""
+    """The rules being traced in this thread, by function: for custom_jvp its primals, and its value there."""
 
     def __init__(self) -> None:
         self.of: dict[int, list[tuple[list[Tensor], Callable[[], Any]]]] = {}
+
+    @contextlib.contextmanager
+    def entered(
+        self, rule: _Rule, primals: Sequence[Tensor] = (), value: Callable[[], Any] = lambda: None
+    ) -> Iterator[None]:
+        """While the rule of this function is traced."""
+        stack = self.of.setdefault(id(rule), [])
+        stack.append((list(primals), value))
+        try:
+            yield
+        finally:
+            stack.pop()
+            if not stack:
+                del self.of[id(rule)]
 
 
 _open_rules = _OpenRules()
@@ -373,7 +397,7 @@ class custom_prim:
             raise ArgumentError("custom_prim.vjp: expected a function")
 
         def forward(*args: Any) -> Any:
-            out = self._plain(*args)
+            out = self(*args)  # with its rule, for derivatives of higher order
             return out, (args, out)
 
         self._rule = custom_vjp(self._plain)
