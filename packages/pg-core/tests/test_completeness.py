@@ -43,7 +43,7 @@ def test_every_public_function_has_a_row() -> None:
 
 
 def test_every_public_function_has_a_doc_with_an_example() -> None:
-    modules = [pg.random, pg.pytree, pg.debug, pg.device, pg.dt, pg.image, pg.integrate]
+    modules = [pg.random, pg.pytree, pg.debug, pg.device, pg.dt, pg.image, pg.integrate, pg.ode]
     functions = list(public_functions().items())
     for module in modules:
         functions += [

@@ -167,6 +167,23 @@ def test_a_long_chain_is_drawn_in_a_loop() -> None:
     assert pg.make_trace(f)(pg.ones(1)).html().count("<rect") == 3001
 
 
+def test_bodies_of_control_flow_are_nested() -> None:
+    def f(x: Any) -> Any:
+        return pg.scan(lambda c, v: (pg.cond(c > 0, lambda c: c + v, lambda c: c * v, c), v), x.sum(), x)
+
+    trace = pg.make_trace(f)(pg.ones(3))
+    (loop,) = [node for node in trace.nodes if node.op == "scan"]
+    ((_, body),) = loop.bodies
+    (branch,) = [node for node in body.nodes if node.op == "cond"]
+    assert len(branch.bodies) == 2
+    total = trace.num_nodes + body.num_nodes + sum(b.num_nodes for _, b in branch.bodies)
+    text = trace.html()
+    page = Page()
+    page.feed(text)
+    assert page.counts["g"] == total and page.counts["rect"] == total + 3
+    assert trace.dot().count("subgraph") == 3
+
+
 # ---- check_grads
 
 

@@ -16,7 +16,7 @@ from typing import Any as _Any
 from . import debug, device, dt, errors, pytree
 
 from .tensor import Tensor  # isort: skip - sets the hooks that everything below needs
-from . import collectives, linalg, random
+from . import collectives, random
 from ._ops.activations import (
     celu,
     elu,
@@ -532,7 +532,7 @@ from .random import manual_seed, rand, randn
 from .taylor import jet, taylor_expand
 from .tracing import make_trace
 
-from . import image, integrate  # isort: skip - libraries over everything above
+from . import fft, image, integrate, linalg, ode  # isort: skip - libraries over everything above
 
 __version__ = "0.1.0"
 __array_api_version__ = "2024.12"

@@ -221,7 +221,9 @@ py::list host_call(py::object f, const py::sequence& operands,
     count_of(type.shape);
     host.results.push_back(std::move(type));
   }
-  return results(make(host_op, nodes_of(operands), host.attrs()));
+  const NodeRef node = make(host_op, nodes_of(operands), host.attrs());
+  if (!node->where.code) node->where = nearest_user_location();  // outside a trace too: it may raise
+  return results(node);
 }
 
 }  // namespace

@@ -59,11 +59,15 @@ py::list records_of(const Graph& graph) {
   py::list out;
   for (const Graph::Record& r : graph.nodes) {
     const Place place = place_of(r.where);
+    py::list bodies;
+    for (size_t i = 0; r.payloads && i < r.payloads->items.size(); ++i)
+      if (const Graph* body = r.payloads->items[i]->graph.get())
+        bodies.append(py::make_tuple(concat("body ", i), graph_trace_of(*body)));
     out.append(py::make_tuple(r.op->name, std::vector<Id>(r.inputs.begin(), r.inputs.end()),
                               r.op == &param_op ? "" : shown_attrs(r),
                               std::vector<int64_t>(r.type.shape.begin(), r.type.shape.end()),
                               static_cast<int>(r.type.dtype), kind_of(*r.op),
-                              py::make_tuple(place.file, place.line, place.function), py::list()));
+                              py::make_tuple(place.file, place.line, place.function), bodies));
   }
   return out;
 }

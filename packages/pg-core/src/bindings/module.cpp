@@ -42,6 +42,25 @@ void check_signals() {
   if (PyErr_CheckSignals() < 0) throw_python_error();
 }
 
+// An exception of a host function says which line called it: in its message where it is one of ours, else in
+// a note.
+[[noreturn]] void rethrow_at(const std::exception_ptr& raised, const std::string& place) {
+  const py::gil_scoped_acquire gil;
+  try {
+    std::rethrow_exception(raised);
+  } catch (const py::error_already_set& e) {
+    if (place.empty()) throw;
+    const py::object ours = py::module_::import("pequegrad.errors").attr("PequegradError");
+    if (!py::isinstance(e.value(), ours)) {
+      e.value().attr("add_note")(py::str(place));
+      throw;
+    }
+    const std::string text = py::cast<std::string>(py::str(e.value())) + place;
+    PyErr_SetString(e.type().ptr(), text.c_str());
+  }
+  throw_python_error();
+}
+
 [[noreturn]] void raise_bad_number(const std::string& text) {
   const py::gil_scoped_acquire gil;
   PyErr_SetString(py::module_::import("pequegrad.errors").attr("NanError").ptr(), text.c_str());
@@ -66,7 +85,7 @@ void bind_debug(py::module_& m) {
         return out;
       },
       "Matrix products and convolutions so far, by who computed them.");
-  engine::host = {release_gil, acquire_gil, print, check_signals, raise_bad_number};
+  engine::host = {release_gil, acquire_gil, print, check_signals, rethrow_at, raise_bad_number};
   engine::set_nan_check(env_text("PG_DEBUG_NANS") == "inf" ? engine::NanCheck::inf
                         : env_flag("PG_DEBUG_NANS")        ? engine::NanCheck::nan
                                                            : engine::NanCheck::off);
@@ -146,4 +165,5 @@ PYBIND11_MODULE(_core, m) {
   bind_control(m);
   bind_jit(m);
   bind_debug(m);
+  bind_fourier(m);
 }

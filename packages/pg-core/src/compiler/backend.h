@@ -1,6 +1,7 @@
 #pragma once
 // What the compiler asks of a device. Implementations are in backends/.
 
+#include <exception>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,6 +23,7 @@ struct BadIndex {
   // Inside the body of a record: the op and its place there; `record` is then the record that holds the body.
   const Op* op = nullptr;
   Location where = {};
+  std::exception_ptr raised = {};  // what a function of the host raised, instead of an index
 };
 
 /// A fused group, ready to run. `buffers`: inputs, then outputs, in the group's order. Thread-safe.

@@ -2,6 +2,7 @@
 // Evaluation of pending nodes. One call: cut the graph between the roots and what has a value (cut.h), look
 // its key up, run the program, commit the results to the nodes.
 
+#include <exception>
 #include <span>
 #include <string>
 
@@ -20,6 +21,7 @@ struct Host {
   void (*acquire_gil)(void* token) = nullptr;
   void (*print)(const std::string& text) = nullptr;
   void (*check_signals)() = nullptr;  // during long work; raises when the user interrupted it
+  void (*rethrow_at)(const std::exception_ptr& raised, const std::string& place) = nullptr;  // adds the line
   void (*bad_number)(const std::string& text) = nullptr;  // raises: a NaN was found that was looked for
 };
 extern Host host;

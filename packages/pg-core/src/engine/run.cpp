@@ -50,7 +50,10 @@ BadIndex call(const Program& program, const ProgramStep& step, void* const* oper
     else step.host->call(step.in, operands, step.out, operands + step.in.size());
   } catch (const Error& e) {
     if (e.kind != ErrorKind::index) throw;
-    return {true, step.record, 0, 0, e.what(), nullptr, {}};
+    return {true, step.record, 0, 0, e.what(), nullptr, {}, {}};
+  } catch (...) {
+    if (!step.host) throw;
+    return {true, step.record, 0, 0, {}, nullptr, {}, std::current_exception()};
   }
   return {};
 }
@@ -212,6 +215,10 @@ void fail_index(const Graph& graph, const BadIndex& bad, Location where) {
   if (bad.op) where = bad.where;
   const std::string place = describe_location && where.code ? describe_location(where) : "";
   const std::string called = place.empty() ? "" : " (called at " + place + ")";
+  if (bad.raised) {
+    if (host.rethrow_at) host.rethrow_at(bad.raised, called);
+    std::rethrow_exception(bad.raised);
+  }
   if (!bad.text.empty()) fail(ErrorKind::index, bad.text + called);
   fail(ErrorKind::index, concat((bad.op ? bad.op : graph[bad.record].op)->name, called, ": index ", bad.index,
                                 " is out of range for an axis of ", bad.extent, " entries; allowed are 0 to ",

@@ -51,6 +51,8 @@ extern const Op &cumulative_sum_op, &cumulative_prod_op, &cumulative_max_op,
 extern const Op& stated_op;                // attrs: see stated.cpp
 extern const Op &sort_op, &argsort_op;     // attrs: axis, descending; stable, NaN last
 extern const Op &psum_op, &all_gather_op;  // (x, axis): see collectives.cpp; all_gather attrs: examples
+extern const Op& triangular_solve_op;      // (a, b); attrs: lower, transposed, unit diagonal
+extern const Op& fft_op;                   // attrs: inverse, axes...
 
 enum class IndexMode : int64_t { raise, clip, drop };  // drop: gather yields 0, scatter ignores the update
 enum class ScatterMode : int64_t { set, add, mul, min, max };

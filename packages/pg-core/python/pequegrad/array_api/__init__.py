@@ -16,7 +16,7 @@ from inspect import signature as _signature
 
 import pequegrad as _pg
 
-from . import linalg
+from . import fft, linalg
 from ._strict import strict as _strict
 
 __array_api_version__ = "2024.12"

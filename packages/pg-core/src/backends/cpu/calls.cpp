@@ -3,8 +3,10 @@
 #include <unordered_map>
 
 #include "backends/cpu/call_dot.h"
+#include "backends/cpu/fourier.h"
 #include "backends/cpu/library.h"
 #include "backends/cpu/native.h"
+#include "backends/cpu/triangular.h"
 #include "support/error.h"
 
 namespace pg {
@@ -88,6 +90,28 @@ void call_scatter(const CallArgs& c) {
   cpu::scatter(d, c.inputs[0], c.inputs[1], c.inputs[2], c.output);
 }
 
+// ---- matrices: attrs as in ops/triangular.cpp and ops/fourier.cpp
+
+void call_triangular_solve(const CallArgs& c) {
+  const size_t rank = c.out.shape.size();
+  cpu::TriangularDesc d;
+  d.dtype = c.out.dtype;
+  d.batch = 1;
+  for (size_t i = 0; i + 2 < rank; ++i) d.batch *= c.out.shape[i];
+  d.n = c.out.shape[rank - 2];
+  d.k = c.out.shape[rank - 1];
+  d.lower = c.attrs[0] != 0;
+  d.transposed = c.attrs[1] != 0;
+  d.unit_diagonal = c.attrs[2] != 0;
+  cpu::triangular_solve(d, c.inputs[0], c.inputs[1], c.output);
+}
+void call_fft(const CallArgs& c) {
+  require(cpu::fourier_transform != nullptr, ErrorKind::not_implemented, "fft: needs the Python interpreter");
+  if (count_of(c.out.shape) == 0) return;
+  const cpu::FourierDesc d{c.out.dtype, c.out.shape, words(c.attrs, 1, c.attrs.size() - 1), c.attrs[0] != 0};
+  cpu::fourier_transform(d, c.inputs[0], c.output);
+}
+
 // ---- windows over the trailing axes: attrs as in ops/windows.cpp
 
 cpu::WindowDesc window_desc(const Attrs& attrs, const Aval& in, const Aval& out) {
@@ -124,6 +148,8 @@ void call_window_max_pick(const CallArgs& c) {
 
 }  // namespace
 
+void (*cpu::fourier_transform)(const cpu::FourierDesc&, const void*, void*) = nullptr;
+
 CallFn cpu_call(const Op& op) {
   static const std::unordered_map<const Op*, CallFn> table = {
       {&dot_general_op, call_dot_general},
@@ -134,6 +160,8 @@ CallFn cpu_call(const Op& op) {
       {&cumulative_prod_op, call_cumulative<cpu::Cumulative::prod>},
       {&cumulative_max_op, call_cumulative<cpu::Cumulative::max>},
       {&cumulative_min_op, call_cumulative<cpu::Cumulative::min>},
+      {&triangular_solve_op, call_triangular_solve},
+      {&fft_op, call_fft},
       {&sort_op, call_sort},
       {&argsort_op, call_argsort},
       {&scatter_op, call_scatter},

@@ -1,0 +1,1 @@
+"""Factorisations and what is made of them."""

@@ -1,0 +1,344 @@
+"""Fourier transforms: compositions of one record, which transforms complex numbers over axes without scaling
+and is its own transpose.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import _core, dt
+from .. import device as _device
+from .._core import Tensor
+from ..errors import ArgumentError, AxisError, DTypeError, InvalidValueError, ShapeError
+from .common import TensorLike, as_tensor, axis_of, cast
+from .complex import conj, real
+from .creation import arange
+from .shape import concatenate, flip, pad, part, roll
+
+Size = int | None
+Sizes = Sequence[int] | None
+Axes = Sequence[int] | None
+_NORMS = ("backward", "ortho", "forward")
+
+
+def transform(x: Any, out: Any, axes: list[int], inverse: bool) -> None:
+    """What the record runs, on arrays that alias the memory of a program: NumPy's pocketfft."""
+    made = np.fft.ifftn(x, axes=axes, norm="forward") if inverse else np.fft.fftn(x, axes=axes)
+    out[...] = made
+
+
+# ---- parts
+
+
+def _checked(x: TensorLike, what: str, allow_complex: bool = True) -> Tensor:
+    x = as_tensor(x)
+    if x.dtype.kind in "biu":
+        return cast(x, dt.float32)
+    if x.dtype.itemsize < 4:
+        raise DTypeError(f"fft.{what}: {x.dtype} has no complex form; convert it with .astype('float32')")
+    if not allow_complex and x.dtype.kind == "c":
+        raise DTypeError(f"fft.{what}: takes real numbers, got {x.dtype}; use fft.{what.replace('r', '', 1)}")
+    return x
+
+
+def _complex(x: Tensor) -> Tensor:
+    if x.dtype.kind == "c":
+        return x
+    return _core.astype(x, dt.as_dtype("complex128" if x.dtype is dt.float64 else "complex64").code)
+
+
+def _scale(n: int, norm: str | None, inverse: bool, what: str) -> float:
+    norm = norm or "backward"
+    if norm not in _NORMS:
+        raise InvalidValueError(f"fft.{what}: norm is 'backward', 'ortho' or 'forward', got {norm!r}")
+    if norm == "ortho":
+        return 1.0 / math.sqrt(n)
+    return 1.0 / n if inverse == (norm == "backward") else 1.0
+
+
+def _sized(x: Tensor, axis: int, n: int, what: str) -> Tensor:
+    """The axis cut off, or filled up with zeros, at n."""
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise InvalidValueError(f"fft.{what}: a transform needs at least 1 point, got n={n!r}")
+    have = x.shape[axis]
+    if n < have:
+        return part(x, axis, 0, int(n))
+    widths = [(0, 0)] * x.ndim
+    widths[axis] = (0, int(n) - have)
+    return pad(x, widths) if n > have else x
+
+
+def _points(x: Tensor, s: Sizes, axes: Axes, what: str) -> tuple[list[int], list[int]]:
+    """Axes and how many points each has."""
+    if s is not None and not isinstance(s, (tuple, list)):
+        raise ArgumentError(f"fft.{what}: s is a sequence of numbers of points, got {s!r}")
+    if axes is None:
+        count = x.ndim if s is None else len(s)
+        if count > x.ndim:
+            raise ShapeError(f"fft.{what}: {count} sizes for a tensor of rank {x.ndim}")
+        places = list(range(x.ndim - count, x.ndim))
+    elif isinstance(axes, (tuple, list)):
+        places = [axis_of(a, x.ndim, f"fft.{what}") for a in axes]
+    else:
+        raise ArgumentError(f"fft.{what}: axes is a sequence of integers, got {axes!r}")
+    if len(set(places)) != len(places):
+        raise AxisError(f"fft.{what}: an axis is given twice in {tuple(places)}")
+    sizes = [x.shape[a] for a in places] if s is None else list(s)
+    if len(sizes) != len(places):
+        raise ShapeError(f"fft.{what}: {len(sizes)} sizes for {len(places)} axes")
+    return places, [x.shape[a] if n == -1 else n for n, a in zip(sizes, places, strict=True)]
+
+
+def _apply(
+    x: Tensor, places: list[int], sizes: list[int], norm: str | None, inverse: bool, what: str
+) -> Tensor:
+    scale = 1.0
+    for axis, n in zip(places, sizes, strict=True):
+        x = _sized(x, axis, n, what)
+        scale *= _scale(n, norm, inverse, what)
+    made = _core.apply("fft", (_complex(x),), (int(inverse), *sorted(places)))
+    return made if scale == 1.0 else made * scale
+
+
+def _real_inverse(x: Tensor, axis: int, n: int, norm: str | None, what: str) -> Tensor:
+    """The real signal of n points whose first n // 2 + 1 frequencies are given along an axis."""
+    scale = _scale(max(n, 1), norm, True, what)
+    _sized(x, axis, n, what)
+    x = _sized(_complex(x), axis, n // 2 + 1, what)
+    rest = n - (n // 2 + 1)  # the others mirror them
+    if rest > 0:
+        x = concatenate([x, conj(flip(part(x, axis, 1, 1 + rest), axis))], axis=axis)
+    made = real(_core.apply("fft", (part(x, axis, 0, n),), (1, axis)))
+    return made if scale == 1.0 else made * scale
+
+
+_SWAPPED = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
+
+# ---- one axis
+
+
+def fft(x: TensorLike, /, n: Size = None, axis: int = -1, norm: str | None = None) -> Tensor:
+    """The discrete Fourier transform along an axis, cut off or filled up with zeros at n points.
+
+    Args:
+        x: float32, float64, complex64 or complex128; integers become float32. The result is complex.
+        norm: which direction divides by the number of points: ``"backward"`` the inverse, ``"forward"`` this
+            one, ``"ortho"`` each by its root.
+
+    >>> pg.fft.fft(pg.Tensor([1.0, 0.0, 0.0, 0.0])).tolist()
+    [(1+0j), (1+0j), (1+0j), (1+0j)]
+    """
+    x = _checked(x, "fft")
+    at = axis_of(axis, x.ndim, "fft.fft")
+    return _apply(x, [at], [x.shape[at] if n is None else n], norm, False, "fft")
+
+
+def ifft(x: TensorLike, /, n: Size = None, axis: int = -1, norm: str | None = None) -> Tensor:
+    """The inverse of ``fft``.
+
+    >>> pg.fft.ifft(pg.Tensor([4.0, 0.0, 0.0, 0.0])).tolist()
+    [(1+0j), (1+0j), (1+0j), (1+0j)]
+    """
+    x = _checked(x, "ifft")
+    at = axis_of(axis, x.ndim, "fft.ifft")
+    return _apply(x, [at], [x.shape[at] if n is None else n], norm, True, "ifft")
+
+
+def rfft(x: TensorLike, /, n: Size = None, axis: int = -1, norm: str | None = None) -> Tensor:
+    """The first ``n // 2 + 1`` frequencies of real numbers; the others mirror them.
+
+    >>> pg.fft.rfft(pg.Tensor([1.0, 1.0, 1.0, 1.0])).tolist()
+    [(4+0j), 0j, 0j]
+    """
+    x = _checked(x, "rfft", allow_complex=False)
+    at = axis_of(axis, x.ndim, "fft.rfft")
+    size = x.shape[at] if n is None else n
+    return part(_apply(x, [at], [size], norm, False, "rfft"), at, 0, size // 2 + 1)
+
+
+def irfft(x: TensorLike, /, n: Size = None, axis: int = -1, norm: str | None = None) -> Tensor:
+    """The inverse of ``rfft``: n real numbers, by default ``2 * (m - 1)`` from m frequencies.
+
+    >>> pg.fft.irfft(pg.Tensor([4.0, 0.0, 0.0])).tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
+    x = _checked(x, "irfft")
+    at = axis_of(axis, x.ndim, "fft.irfft")
+    return _real_inverse(x, at, 2 * (x.shape[at] - 1) if n is None else n, norm, "irfft")
+
+
+def hfft(x: TensorLike, /, n: Size = None, axis: int = -1, norm: str | None = None) -> Tensor:
+    """The real spectrum of a signal that mirrors itself conjugated, of which the first half is given.
+
+    >>> pg.fft.hfft(pg.Tensor([1.0, 0.0, 0.0])).tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
+    x = _complex(_checked(x, "hfft"))
+    at = axis_of(axis, x.ndim, "fft.hfft")
+    size = 2 * (x.shape[at] - 1) if n is None else n
+    return _real_inverse(conj(x), at, size, _SWAPPED.get(norm, norm), "hfft")
+
+
+def ihfft(x: TensorLike, /, n: Size = None, axis: int = -1, norm: str | None = None) -> Tensor:
+    """The inverse of ``hfft``.
+
+    >>> pg.fft.ihfft(pg.Tensor([1.0, 1.0, 1.0, 1.0])).real.tolist()
+    [1.0, 0.0, 0.0]
+    """
+    x = _checked(x, "ihfft", allow_complex=False)
+    return conj(rfft(x, n=n, axis=axis, norm=_SWAPPED.get(norm, norm)))
+
+
+# ---- several axes
+
+
+def fftn(x: TensorLike, /, s: Sizes = None, axes: Axes = None, norm: str | None = None) -> Tensor:
+    """The Fourier transform over several axes (all by default), with s points each.
+
+    >>> pg.fft.fftn(pg.ones((2, 2))).tolist()
+    [[(4+0j), 0j], [0j, 0j]]
+    """
+    x = _checked(x, "fftn")
+    return _apply(x, *_points(x, s, axes, "fftn"), norm, False, "fftn")
+
+
+def ifftn(x: TensorLike, /, s: Sizes = None, axes: Axes = None, norm: str | None = None) -> Tensor:
+    """The inverse of ``fftn``.
+
+    >>> pg.fft.ifftn(pg.ones((2, 2))).tolist()
+    [[(1+0j), 0j], [0j, 0j]]
+    """
+    x = _checked(x, "ifftn")
+    return _apply(x, *_points(x, s, axes, "ifftn"), norm, True, "ifftn")
+
+
+def rfftn(x: TensorLike, /, s: Sizes = None, axes: Axes = None, norm: str | None = None) -> Tensor:
+    """The Fourier transform of real numbers over several axes; the mirrored half of the last one is left out.
+
+    >>> pg.fft.rfftn(pg.ones((2, 4))).shape
+    (2, 3)
+    """
+    x = _checked(x, "rfftn", allow_complex=False)
+    places, sizes = _points(x, s, axes, "rfftn")
+    if not places:
+        raise AxisError("fft.rfftn: needs at least one axis")
+    made = _apply(x, places, sizes, norm, False, "rfftn")
+    return part(made, places[-1], 0, sizes[-1] // 2 + 1)
+
+
+def irfftn(x: TensorLike, /, s: Sizes = None, axes: Axes = None, norm: str | None = None) -> Tensor:
+    """The inverse of ``rfftn``; s are the points of the real result.
+
+    >>> pg.fft.irfftn(pg.fft.rfftn(pg.ones((2, 4)))).tolist()
+    [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
+    """
+    x = _checked(x, "irfftn")
+    places, sizes = _points(x, s, axes, "irfftn")
+    if not places:
+        raise AxisError("fft.irfftn: needs at least one axis")
+    last = 2 * (x.shape[places[-1]] - 1) if s is None or s[-1] == -1 else sizes[-1]
+    if len(places) > 1:
+        x = _apply(x, places[:-1], sizes[:-1], norm, True, "irfftn")
+    return _real_inverse(x, places[-1], last, norm, "irfftn")
+
+
+def fft2(x: TensorLike, /, s: Sizes = None, axes: Axes = (-2, -1), norm: str | None = None) -> Tensor:
+    """``fftn`` over the last two axes.
+
+    >>> pg.fft.fft2(pg.ones((2, 2))).tolist()
+    [[(4+0j), 0j], [0j, 0j]]
+    """
+    return fftn(x, s=s, axes=axes, norm=norm)
+
+
+def ifft2(x: TensorLike, /, s: Sizes = None, axes: Axes = (-2, -1), norm: str | None = None) -> Tensor:
+    """``ifftn`` over the last two axes.
+
+    >>> pg.fft.ifft2(pg.ones((2, 2))).tolist()
+    [[(1+0j), 0j], [0j, 0j]]
+    """
+    return ifftn(x, s=s, axes=axes, norm=norm)
+
+
+def rfft2(x: TensorLike, /, s: Sizes = None, axes: Axes = (-2, -1), norm: str | None = None) -> Tensor:
+    """``rfftn`` over the last two axes.
+
+    >>> pg.fft.rfft2(pg.ones((2, 4))).shape
+    (2, 3)
+    """
+    return rfftn(x, s=s, axes=axes, norm=norm)
+
+
+def irfft2(x: TensorLike, /, s: Sizes = None, axes: Axes = (-2, -1), norm: str | None = None) -> Tensor:
+    """``irfftn`` over the last two axes.
+
+    >>> pg.fft.irfft2(pg.ones((2, 3))).shape
+    (2, 4)
+    """
+    return irfftn(x, s=s, axes=axes, norm=norm)
+
+
+# ---- frequencies
+
+
+def _frequency_dtype(n: Any, dtype: Any, what: str) -> dt.DType:
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise InvalidValueError(f"fft.{what}: n is a positive integer, got {n!r}")
+    kind = dt.float32 if dtype is None else dt.as_dtype(dtype)
+    if kind.kind != "f":
+        raise DTypeError(f"fft.{what}: frequencies are floats, got dtype {kind}")
+    return kind
+
+
+def fftfreq(n: int, /, d: float = 1.0, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """The frequencies of ``fft`` with n points at a distance of d: 0, 1, ..., then the negative ones, over
+    ``n * d``.
+
+    >>> pg.fft.fftfreq(4).tolist()
+    [0.0, 0.25, -0.5, -0.25]
+    """
+    kind = _frequency_dtype(n, dtype, "fftfreq")
+    k = arange(n, device=_device.default_device() if device is None else device)
+    k = cast((k + n // 2) % n - n // 2, dt.float64)
+    return cast(k / (n * d), kind)
+
+
+def rfftfreq(n: int, /, d: float = 1.0, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """The frequencies of ``rfft`` with n points at a distance of d.
+
+    >>> pg.fft.rfftfreq(4).tolist()
+    [0.0, 0.25, 0.5]
+    """
+    kind = _frequency_dtype(n, dtype, "rfftfreq")
+    k = arange(n // 2 + 1, device=_device.default_device() if device is None else device)
+    return cast(cast(k, dt.float64) / (n * d), kind)
+
+
+def _shifted(x: TensorLike, axes: Any, what: str, sign: int) -> Tensor:
+    x = as_tensor(x)
+    given = range(x.ndim) if axes is None else axes if isinstance(axes, (tuple, list)) else (axes,)
+    places = [axis_of(a, x.ndim, f"fft.{what}") for a in given]
+    by = [x.shape[a] // 2 if sign > 0 else -(x.shape[a] // 2) for a in places]
+    return roll(x, by, places) if places else x
+
+
+def fftshift(x: TensorLike, /, axes: Any = None) -> Tensor:
+    """Frequency 0 in the middle of the axes (of all by default).
+
+    >>> pg.fft.fftshift(pg.fft.fftfreq(4)).tolist()
+    [-0.5, -0.25, 0.0, 0.25]
+    """
+    return _shifted(x, axes, "fftshift", 1)
+
+
+def ifftshift(x: TensorLike, /, axes: Any = None) -> Tensor:
+    """The inverse of ``fftshift``.
+
+    >>> pg.fft.ifftshift(pg.Tensor([-0.5, -0.25, 0.0, 0.25])).tolist()
+    [0.0, 0.25, -0.5, -0.25]
+    """
+    return _shifted(x, axes, "ifftshift", -1)
