@@ -19,7 +19,7 @@ import numpy as np
 from . import _core, dt, pytree
 from ._bodies import Type, rebind, tensors, trace, type_of, with_threads
 from ._core import Tensor
-from ._ops.common import cast
+from ._ops.common import cast, positive_shape
 from .errors import ArgumentError, DifferentiationError, DTypeError, PytreeError, ShapeError
 
 # ---- checkpoint
@@ -142,9 +142,10 @@ class _Rule:
             raise ArgumentError(f"{type(self).__name__}: expected a function, got a {type(fun).__name__}")
         functools.update_wrapper(self, fun)
         self.fun = fun
-        self.nondiff_argnums = (
-            (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
-        )
+        given = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else nondiff_argnums
+        if not isinstance(given, (tuple, list)) or not all(isinstance(i, int) for i in given):
+            raise ArgumentError(f"{type(self).__name__}: nondiff_argnums must be positions of arguments")
+        self.nondiff_argnums = tuple(given)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -421,7 +422,7 @@ class ShapeDtype:
     __slots__ = ("dtype", "shape")
 
     def __init__(self, shape: Any, dtype: Any) -> None:
-        self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        self.shape = positive_shape(shape, "ShapeDtype")
         self.dtype = dt.as_dtype(dtype)
 
     def __repr__(self) -> str:
