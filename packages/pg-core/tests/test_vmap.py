@@ -235,7 +235,9 @@ def test_explicit_keys() -> None:
     shared = pg.vmap(lambda x: pg.random.uniform(pg.random.key(5), (2,)) + x)(pg.zeros(3)).numpy()
     assert (shared == shared[0]).all()
     jax = need("jax")
-    theirs = jax.vmap(lambda k: jax.random.bits(k, (4,)))(jax.random.split(jax.random.PRNGKey(0), 3))
+    theirs = jax.vmap(lambda k: jax.random.bits(k, (4,), "uint32"))(
+        jax.random.split(jax.random.PRNGKey(0), 3)
+    )
     np.testing.assert_array_equal(
         pg.vmap(lambda k: pg.random.bits(k, (4,)))(keys).numpy(), np.asarray(theirs)
     )

@@ -68,9 +68,9 @@ struct Expm1 {
     const auto half = libm<Libm::sin>(0.5 * y);
     const auto near = libm<Libm::expm1>(x) * libm<Libm::cos>(y) - 2 * half * half;
     const auto gone = (x < -40) & (finite(y) | infinite(x));
-    return pair(
-        select(y == 0, libm<Libm::expm1>(x) + 0, select(gone, like(x, -1), select(x > 40, real_part(far), near))),
-        imag_part(far));
+    return pair(select(y == 0, libm<Libm::expm1>(x) + 0,
+                       select(gone, like(x, -1), select(x > 40, real_part(far), near))),
+                imag_part(far));
   }
 };
 

@@ -38,10 +38,6 @@ Aval infer_stated(std::span<const Aval> in, const Attrs& attrs) {
   return in[0];
 }
 
-// By the second operand alone: the value depends on it in the way that the rule says, and what else the rule
-// reads is a constant for it.
-Fact fact_of_stated(const Attrs&, size_t i) { return i == 1 ? by_jvp() : no_derivative(); }
-
 NodeRef jvp_stated(const RuleArgs& args, std::span<const NodeRef> tangents) {
   const NodeRef &z = args.z, &x = args.x[1], &t = tangents[1];
   const Ints axes = rest(args.attrs, 1), kept = other_axes(axes, x->shape.size());
@@ -89,7 +85,8 @@ const Op& stated_op = define(
      .arity = -1,
      .infer = infer_stated,
      .lower = Identity{},
-     .fact_of = fact_of_stated,
+     // By the second operand alone: what else the rule reads is a constant for it.
+     .facts = {no_derivative(), by_jvp(), no_derivative()},
      .jvp = jvp_stated,
      .batch = batch_stated,
      .show = [](const Attrs& a) { return concat(name_of_rule(a), ", ", field("axes", rest(a, 1))); }});
