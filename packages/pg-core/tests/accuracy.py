@@ -78,6 +78,11 @@ def _ndtr(x: Array) -> Array:
     return np.where(x < 0, tail, 1 - tail)
 
 
+def _log_ndtr(x: Array) -> Array:
+    tail = _upper_tail(np.abs(x))
+    return np.where(x < 0, np.log(tail), np.log1p(-tail))
+
+
 FUNCTIONS = [
     Function("sqrt", np.sqrt, 0.5, 0.5),
     Function("rsqrt", lambda x: 1 / np.sqrt(x), 1.5, 1.5),  # above 1 only for subnormal operands
@@ -107,6 +112,7 @@ FUNCTIONS = [
     Function("gelu", _gelu, 2.0, 4.0, slow=True, wide=(-37.0, math.inf)),
     Function("gelu tanh", _gelu_tanh, 2.0, 32.0, lambda x: pg.gelu(x, "tanh")),  # subnormal
     Function("ndtr", _ndtr, 2.0, 4.0, slow=True, wide=(-37.0, math.inf)),
+    Function("log_ndtr", _log_ndtr, 3.0, 8.0, slow=True, domain=(-36.0, 13.0)),
     Function("erf", _elementwise(math.erf), 1.0, 2.0, slow=True),
     Function("erfc", _elementwise(math.erfc), 1.0, 2.0, slow=True),
     Function("lgamma", _elementwise(math.lgamma, math.inf), 1.0, 6.0, slow=True, wide=(0.0, 1e300)),

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from rows import FAR, POSITIVE, TO_FLOAT, UNIT, A, Row, S, binary, by_torch, unary
+from rows import ALL, FAR, POSITIVE, TO_FLOAT, UNIT, A, Arr, Row, S, binary, by_torch, unary
 
 
 def _special(name: str) -> Any:
@@ -40,6 +40,14 @@ def _polygamma(n: int, x: Any) -> Any:
     a = x + 1000
     rest = a**-n / n + a ** -(n + 1.0) / 2 + (n + 1) / 12 * a ** -(n + 2.0)
     return (-1.0) ** (n + 1) * math.factorial(n) * (terms + rest)
+
+
+def _ldexp(x: Any, n: Any) -> Any:
+    return np.ldexp(x, np.asarray(n).astype(int))
+
+
+def _fix(x: Any) -> Any:
+    return np.trunc(x) if x.dtype.kind == "f" else x
 
 
 def _ndtr(x: Any) -> Any:
@@ -100,5 +108,19 @@ ROWS = [
     unary("entr", _special("entr"), POSITIVE, tolerance=4, **TO_FLOAT),
     binary("rel_entr", _x_log_ratio, FAR, tolerance=8, **TO_FLOAT),
     binary("kl_div", lambda x, y: _x_log_ratio(x, y) - x + y, FAR, tolerance=8, **TO_FLOAT),
+    Row(
+        "frexp",
+        [S(A(2, 3, low=0.6, high=0.9)), S(A(7, low=-9.0, high=9.0)), S(A())],
+        np.frexp,
+        out="any",
+        dtypes=ALL,
+    ),
+    Row(
+        "ldexp",
+        [S(A(2, 3), Arr((3,), 0, 7, "i")), S(A(), -3), S(A(4, 1), Arr((1, 3), 0, 5, "i"))],
+        _ldexp,
+        **TO_FLOAT,
+    ),
+    unary("fix", _fix, dtypes=ALL, diff=()),
     binary("logaddexp2", np.logaddexp2, tolerance=2, **TO_FLOAT),
 ]

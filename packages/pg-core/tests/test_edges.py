@@ -134,3 +134,34 @@ def test_sums_of_narrow_integers_are_wide(dtype: str) -> None:
     for f, exact in ((pg.sum, 3 * int(x[0])), (pg.prod, int(x[0]) ** 3)):
         made = both(f, x)
         assert made.dtype == wide and made.item() == wrapped([exact], wide)[0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_fractions_and_exponents_to_the_last_bit(dtype: str) -> None:
+    info = np.finfo(dtype)
+    rng = np.random.default_rng(0)
+    words = rng.integers(0, 2**info.bits, 4000, dtype=np.uint64).astype(f"uint{info.bits}")
+    x = np.concatenate(
+        [words.view(dtype), np.array([0.0, -0.0, np.inf, -np.inf, np.nan, info.tiny, info.tiny / 8], dtype)]
+    )
+    x = np.concatenate([x, x[np.isfinite(x)] % info.tiny])
+    fraction, exponent = (pg.jit(pg.frexp)(pg.Tensor(x))[i].numpy() for i in (0, 1))
+    want, scale = np.frexp(x)
+    np.testing.assert_array_equal(fraction, want)
+    assert (exponent == np.where(np.isfinite(x), scale, 0)).all() and exponent.dtype == np.int32
+    n = rng.integers(-400, 400, x.size).astype(np.int32) * (1 if dtype == "float32" else 6)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(both(pg.ldexp, x, n), np.ldexp(x, n))
+
+
+@pytest.mark.parametrize("dtype", INTS)
+def test_bits_are_counted(dtype: str) -> None:
+    low, high = limits(dtype)
+    x = np.array([low, low + 1, 0, 1, 5, high - 1, high], dtype)
+    assert both(pg.bitwise_count, x).tolist() == np.bitwise_count(x).tolist()
+
+
+def test_a_number_wins_over_nan() -> None:
+    x, y = np.float32([1, np.nan, np.nan, -np.inf]), np.float32([2, 2, np.nan, np.nan])
+    np.testing.assert_array_equal(both(pg.fmax, x, y), np.fmax(x, y))
+    np.testing.assert_array_equal(both(pg.fmin, x, y), np.fmin(x, y))

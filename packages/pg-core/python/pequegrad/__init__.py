@@ -334,6 +334,7 @@ from ._ops.reduce import (
     sum,
     var,
 )
+from ._ops.representation import fix, frexp, ldexp
 from ._ops.resample import affine_grid, grid_sample, interpolate
 from ._ops.scattering import (
     gather,
