@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from rows import ALL, FAR, POSITIVE, TO_FLOAT, UNIT, A, Arr, Row, S, binary, by_torch, unary
+from rows import ALL, FAR, INTS, POSITIVE, TO_FLOAT, UNIT, A, Arr, Row, S, binary, by_torch, unary
 
 
 def _special(name: str) -> Any:
@@ -122,5 +122,7 @@ ROWS = [
         **TO_FLOAT,
     ),
     unary("fix", _fix, dtypes=ALL, diff=()),
+    binary("gcd", np.gcd, (-60, 60), dtypes=INTS, diff=()),
+    binary("lcm", np.lcm, (-9, 9), dtypes=INTS, diff=()),
     binary("logaddexp2", np.logaddexp2, tolerance=2, **TO_FLOAT),
 ]

@@ -165,3 +165,12 @@ def test_a_number_wins_over_nan() -> None:
     x, y = np.float32([1, np.nan, np.nan, -np.inf]), np.float32([2, 2, np.nan, np.nan])
     np.testing.assert_array_equal(both(pg.fmax, x, y), np.fmax(x, y))
     np.testing.assert_array_equal(both(pg.fmin, x, y), np.fmin(x, y))
+
+
+@pytest.mark.parametrize("dtype", INTS)
+def test_divisors(dtype: str) -> None:
+    low, high = limits(dtype)
+    x = np.array([low, low, high, high, 0, 0, 12, 84], dtype)
+    y = np.array([low, 0, high, 1, 0, 5, 18, 36], dtype)
+    assert both(pg.gcd, x, y).tolist() == np.gcd(x, y).tolist()
+    assert both(pg.lcm, x[4:], y[4:]).tolist() == np.lcm(x[4:], y[4:]).tolist()

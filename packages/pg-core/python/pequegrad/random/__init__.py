@@ -43,3 +43,4 @@ from .distributions import (
     truncated_normal,
     weibull_min,
 )
+from .rejection import beta, binomial, chisquare, dirichlet, f, gamma, loggamma, poisson, t
