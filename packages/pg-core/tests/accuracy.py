@@ -59,7 +59,7 @@ def _upper_tail(a: Array) -> Array:
     y = (a / np.sqrt(L(2))).astype(np.float64)
     rest = a / np.sqrt(L(2)) - y
     plain = np.vectorize(math.erfc, otypes=[np.float64])(y).astype(np.longdouble)
-    return (plain - 2 / np.sqrt(PI) * np.exp(-((L(1) * y) ** 2)) * rest) / 2
+    return np.maximum(plain - 2 / np.sqrt(PI) * np.exp(-((L(1) * y) ** 2)) * rest, 0) / 2
 
 
 def _gelu(x: Array) -> Array:
@@ -115,7 +115,7 @@ FUNCTIONS = [
     Function("log_ndtr", _log_ndtr, 3.0, 8.0, slow=True, domain=(-36.0, 13.0)),
     Function("erf", _elementwise(math.erf), 1.0, 2.0, slow=True),
     Function("erfc", _elementwise(math.erfc), 1.0, 2.0, slow=True),
-    Function("lgamma", _elementwise(math.lgamma, math.inf), 1.0, 6.0, slow=True, wide=(0.0, 1e300)),
+    Function("lgamma", _elementwise(math.lgamma, math.inf), 1.0, 60.0, slow=True, wide=(0.0, 1e300)),
 ]
 
 

@@ -354,9 +354,11 @@ template <class X> PG_INLINE X silu(X x) {
         return select((v > 120.0f) | (v == 0.0f), v, detail::gated(w, w, like(v, 0.0f)));
       },
       [](auto v) {
-        const auto lower = select(v < -800.0, like(v, -800.0), v);
-        const auto e = libm<Libm::exp>(-abs(lower));
-        return lower * (select(lower < 0.0, e, 1.0) / (1.0 + e));
+        const auto lower = select(v < -850.0, like(v, -850.0), v);
+        const auto far = lower < -600.0;  // there e^x may be subnormal, and is kept larger until the end
+        const auto e = libm<Libm::exp>(select(far, 100.0, like(v, 0.0)) - abs(lower));
+        const auto down = select(far, 3.720075976020836e-44, like(v, 1.0));  // e^-100
+        return lower * (select(lower < 0.0, e, 1.0) / (1.0 + e * down)) * down;
       });
 }
 
