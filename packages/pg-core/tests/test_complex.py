@@ -102,6 +102,17 @@ def test_conversions() -> None:
         y += 1j
 
 
+def test_parts_as_attributes() -> None:
+    z = pg.Tensor([1 + 2j, -3j])
+    assert z.real.tolist() == [1, 0]
+    assert z.imag.tolist() == [2, -3]
+    assert z.conj().tolist() == z.conjugate().tolist() == [1 - 2j, 3j]
+    np.testing.assert_allclose(z.angle().numpy(), np.angle(z.numpy()), rtol=1e-6)
+    x = pg.Tensor([1.5])
+    assert x.real is x
+    assert x.imag.tolist() == [0]
+
+
 # ---- interop
 
 

@@ -30,6 +30,7 @@ from ._ops import (
     shape,
     sorting,
 )
+from ._ops import complex as complex_numbers
 from ._ops.common import as_tensor_like, cast, operand, to_device
 from .errors import ArgumentError, DTypeError, InvalidValueError, UnsupportedError
 
@@ -117,6 +118,24 @@ class Tensor(RawTensor):
         (5, 3, 2)
         """
         return shape.matrix_transpose(self)
+
+    @property
+    def real(self) -> Tensor:
+        """The real part; a real tensor itself.
+
+        >>> pg.Tensor([1 + 2j]).real.tolist()
+        [1.0]
+        """
+        return complex_numbers.real(self)
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part; zeros for a real tensor.
+
+        >>> pg.Tensor([1 + 2j]).imag.tolist()
+        [2.0]
+        """
+        return complex_numbers.imag(self)
 
     # ---- other dtypes and devices
 
@@ -385,6 +404,7 @@ class Tensor(RawTensor):
         elementwise.minimum,
         elementwise.negative,
     )
+    conj, conjugate, angle = complex_numbers.conj, complex_numbers.conj, complex_numbers.angle
     isnan, isinf, isfinite = elementwise.isnan, elementwise.isinf, elementwise.isfinite
     sqrt, rsqrt, exp, log, log1p, expm1 = (
         maths.sqrt,
