@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pequegrad as pg
-from rows import ALL, COMPLEX, A, Row, S
+from rows import ALL, COMPLEX, INTS, A, Row, S
 
 EXACT = ("float32", "float64", *COMPLEX)
 _SIGNALS = [
@@ -16,8 +16,8 @@ _SIGNALS = [
     S(A(5), norm="forward"),
 ]
 _FIELDS = [S(A(4, 6)), S(A(2, 3, 5)), S(A(4, 6), s=(3, 7)), S(A(4, 6), norm="ortho")]
-_fft = {"out": "any", "dtypes": EXACT, "tolerance": 32}
-_real = {**_fft, "dtypes": ("float32", "float64")}
+_fft = {"out": "any", "dtypes": (*EXACT, *INTS, "bool"), "tolerance": 32}
+_real = {**_fft, "dtypes": ("float32", "float64", *INTS, "bool")}
 ROWS = [
     *[
         Row(f"fft.{name}", samples, getattr(np.fft, name), call=getattr(pg.fft, name), **options)

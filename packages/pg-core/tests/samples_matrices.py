@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import pequegrad as pg
-from rows import COMPLEX, A, Row, S
+from rows import COMPLEX, INTS, A, Row, S
 
 EXACT = ("float32", "float64", *COMPLEX)
-_linear: dict[str, Any] = {"out": "any", "dtypes": EXACT, "tolerance": 400}
+HALVES = ("float16", "bfloat16")
+HALVES_TOO = (*HALVES, *EXACT, *INTS, "bool")
+_linear: dict[str, Any] = {"out": "any", "dtypes": (*EXACT, *INTS, "bool"), "tolerance": 400}
 
 
 def _is_ours(x: Any) -> bool:
@@ -48,6 +50,20 @@ def lower(x: Any) -> Any:
     return (pg.tril if _is_ours(x) else np.tril)(spread(x))
 
 
+def in_dtype(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Integers stay integers: the made matrix is rounded."""
+
+    def made(x: Any) -> Any:
+        if str(x.dtype) in (*HALVES, *EXACT):
+            return make(x)
+        y = make(x.astype("float64") * 0.25)  # small beside the diagonal also after rounding
+        if str(x.dtype) == "bool":
+            return y > 1.5  # the diagonal
+        return (pg.round(y) if _is_ours(y) else np.round(y)).astype(x.dtype)
+
+    return made
+
+
 def square(x: Any) -> Any:
     y = pg.abs(x) if _is_ours(x) else np.abs(x)
     return y * y
@@ -62,6 +78,7 @@ def row(
     **more: Any,
 ) -> Row:
     """One function of pg.linalg on matrices made by ``make``."""
+    make = in_dtype(make)
     return Row(
         name,
         samples,
@@ -87,7 +104,8 @@ def _lu_theirs(x: Any) -> Any:
     """Doolittle's elimination; the matrices are dominated by their diagonals, so that no row is exchanged."""
     m, n = x.shape[-2:]
     k = min(m, n)
-    low, up = np.zeros((*x.shape[:-2], m, k), x.dtype), np.array(x)
+    up = np.array(x, np.result_type(x.dtype, np.float32))
+    low = np.zeros((*x.shape[:-2], m, k), up.dtype)
     for j in range(k):
         low[..., j, j] = 1
         for i in range(j + 1, m):
@@ -136,11 +154,12 @@ _rows_f: list[Row] = [
     row("linalg.matrix_rank", ANY, spread, la.matrix_rank, nl.matrix_rank, diff=(), out="int64"),
     row("linalg.cond", ANY, spread, la.cond, nl.cond),
     *[
-        row("linalg.matrix_norm", ANY, spread, lambda x, p=p: la.matrix_norm(x, ord=p), lambda x, p=p: nl.norm(x, p, (-2, -1)), why=str(p))
+        row("linalg.matrix_norm", ANY, spread, lambda x, p=p: la.matrix_norm(x, ord=p), lambda x, p=p: nl.norm(x, p, (-2, -1)), why=str(p), dtypes=HALVES_TOO if p in ("fro", 1, -1, np.inf, -np.inf) else _linear["dtypes"])
         for p in ("fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf)
     ],
-    row("linalg.norm", [S(A(3, 4), None, 1), S(A(3, 4), 2, (1, 0)), S(A(3, 4))], _same, la.norm, nl.norm),
-    row("linalg.multi_dot", [S(A(2, 3))], _same, lambda x: la.multi_dot([x, _h(x), x]), lambda x: nl.multi_dot([x, _h(x), x])),
+    row("linalg.norm", [S(A(3, 4), None, 1), S(A(3, 4))], _same, la.norm, nl.norm, dtypes=HALVES_TOO),
+    row("linalg.norm", [S(A(3, 4), 2, (1, 0))], _same, la.norm, nl.norm, why="by singular values"),
+    row("linalg.multi_dot", [S(A(2, 3))], _same, lambda x: la.multi_dot([x, _h(x), x]), lambda x: nl.multi_dot([x, _h(x), x]), dtypes=HALVES_TOO),
     row("linalg.tensorinv", [S(A(4, 4))], spread, lambda x: la.tensorinv(x.reshape(2, 2, 4), 2), lambda x: nl.tensorinv(x.reshape(2, 2, 4), 2)),
 ]  # fmt: skip
 
@@ -158,7 +177,7 @@ _rows_pairs = [
     _pair("linalg.lu_solve", [S(A(3, 3), A(3, 2))], spread, lambda a, b: la.lu_solve(la.lu_factor(a), b), nl.solve),
     _pair("linalg.lstsq", [S(A(4, 3), A(4, 2)), S(A(4, 3), A(4))], spread, lambda a, b: la.lstsq(a, b).solution, lambda a, b: nl.pinv(a) @ b),
     _pair("linalg.tensorsolve", [S(A(4, 4), A(2, 2))], spread, lambda a, b: la.tensorsolve(a.reshape(2, 2, 4), b), lambda a, b: nl.tensorsolve(a.reshape(2, 2, 4), b)),
-    _pair("linalg.kron", [S(A(2, 3), A(3, 2)), S(A(2), A(2, 2))], _same, la.kron, np.kron),
+    _pair("linalg.kron", [S(A(2, 3), A(3, 2)), S(A(2), A(2, 2))], _same, la.kron, np.kron, dtypes=(*HALVES, *EXACT, *INTS)),
 ]  # fmt: skip
 
 ROWS = [*_rows_f, *_rows_pairs]

@@ -65,6 +65,14 @@ def save_safetensors(
     wrong = [name for name, tensor in tensors.items() if not isinstance(tensor, Tensor)]
     if wrong:
         raise CheckpointError(f"save_safetensors: not tensors: {', '.join(wrong)}")
+    wrong = [
+        f"{name} ({tensor.dtype})" for name, tensor in tensors.items() if str(tensor.dtype) not in _TYPES
+    ]
+    if wrong:
+        raise CheckpointError(
+            f"save_safetensors: the format has no dtype for {', '.join(wrong)}; save the real and imaginary "
+            "parts by themselves"
+        )
     _replace_file(Path(path), _serialized(tensors, metadata or {}))
 
 
