@@ -56,7 +56,7 @@ class Problem:
         self.tangents = [on_grid(rng, a) for a in self.at]
         self.along = np.concatenate([np.zeros(0), *map(parts, self.tangents)])
         n = self.x.size
-        self.directions = np.eye(n) if n <= FULL else rng.choice([-1.0, 1.0], (SOME, n)) / np.sqrt(n)
+        self.directions = np.eye(n) if n <= FULL else rng.choice([-1.0, 1.0], (SOME, n))
 
     def floating(self, x: np.ndarray) -> list[np.ndarray]:
         """The floating results at a point."""
