@@ -10,6 +10,8 @@ The table of contents: each name below is one concept of the module it comes fro
 (9.0, [[6.0], [12.0]])
 """
 
+# Size: a table of contents, a line for each public name.
+
 from importlib import import_module as _import_module
 from typing import Any as _Any
 

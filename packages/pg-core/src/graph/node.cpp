@@ -1,3 +1,4 @@
+// Size: making, interning and freeing nodes share one table and its invariants (I1 to I4 in node.h).
 #include "graph/node.h"
 #include "graph/batch.h"
 

@@ -1,5 +1,7 @@
 """Changing shapes and putting tensors together, under NumPy's names."""
 
+# Size: one family; half of it is documentation and examples.
+
 from __future__ import annotations
 
 import itertools
