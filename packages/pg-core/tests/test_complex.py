@@ -217,6 +217,11 @@ def test_special_values_are_those_of_c(name: str) -> None:
         except ValueError:  # a pole or an invalid operand, where C has a value
             with np.errstate(all="ignore"):
                 want = complex(getattr(np, _NUMPY.get(name, name))(np.complex128(z)))
+        # Where C has the sign of sin 2y, the array API standard has that of y.
+        if name == "tanh" and math.isinf(z.real) and math.isfinite(z.imag):
+            want = complex(want.real, math.copysign(0.0, z.imag))
+        elif name == "tan" and math.isinf(z.imag) and math.isfinite(z.real):
+            want = complex(math.copysign(0.0, z.real), want.imag)
         if not same(z, w, want):
             wrong.append(f"{name}({z}) = {w}, not {want}")
     assert not wrong, f"{len(wrong)} of {len(points)}: " + "; ".join(wrong[:12])

@@ -161,7 +161,9 @@ struct Tanh {
     const auto x = real_part(z), y = imag_part(z), a = abs(x);
     const auto t = libm<Libm::tan>(y), beta = 1 + t * t, s = libm<Libm::sinh>(select(a > 22, 22, x));
     const auto bottom = 1 + beta * s * s;
-    const auto tail = 4 * libm<Libm::sin>(y) * libm<Libm::cos>(y) * libm<Libm::exp>(-2 * a);
+    // At infinity the zero has the sign of y, as the array API standard has it (in C99 that of sin 2y).
+    const auto tail = select(infinite(x), copysign(like(y, 0), y),
+                             4 * libm<Libm::sin>(y) * libm<Libm::cos>(y) * libm<Libm::exp>(-2 * a));
     const auto far = (a > 22) & (finite(y) | infinite(x));
     const auto re = select(far, copysign(like(x, 1), x), beta * sqrt(1 + s * s) * s / bottom);
     const auto im = select(far, select(finite(y), tail, like(y, 0)), t / bottom);
