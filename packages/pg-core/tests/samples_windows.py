@@ -289,6 +289,7 @@ ROWS = [
         dtypes=ALL,
     ),
     *[
+        # No point may lie so near a border of a pixel that second differences reach across.
         Row(
             "grid_sample",
             [
@@ -311,7 +312,7 @@ ROWS = [
             why=f"{mode} {padding}",
         )
         for mode in ("bilinear", "nearest", "bicubic")
-        for padding, low, high in (("zeros", -1.3, 1.3), ("border", -1.4, 1.2), ("reflection", -2.6, 3.1))
+        for padding, low, high in (("zeros", -1.25, 1.2), ("border", -1.4, 1.2), ("reflection", -2.6, 3.1))
     ],
     Row(
         "affine_grid",
