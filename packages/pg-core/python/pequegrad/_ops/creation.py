@@ -277,7 +277,7 @@ def one_hot(num_classes: Any, x: TensorLike, dtype: Any = None) -> Tensor:
     if x.dtype.is_inexact:
         raise dt.DTypeError(f"one_hot: indices are integers, got {x.dtype}; convert with .astype('int64')")
     x = cast(x, dt.int64)
-    shape = (*x.shape, num_classes)
+    shape = positive_shape((*x.shape, num_classes), "one_hot")
     place = iota(shape, x.ndim, dt.int64, x.device.pair)
     return cast(reshape_to(x, (*x.shape, 1)) == place, dt.float32 if dtype is None else dt.as_dtype(dtype))
 
