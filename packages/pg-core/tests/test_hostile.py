@@ -92,3 +92,9 @@ def test_a_call_of_every_function_with_odd_arguments(capsys: pytest.CaptureFixtu
 @pytest.mark.nightly
 def test_very_many_calls_with_odd_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     report(100_000, 0, 2, capsys, least=100)
+
+
+def test_one_hot_refuses_a_negative_number_of_classes() -> None:
+    with pytest.raises(pg.PequegradError) as caught:
+        pg.one_hot(-128, pg.Tensor([0, 1])).eval()
+    assert not isinstance(caught.value, pg.InternalError)
