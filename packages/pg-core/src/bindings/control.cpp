@@ -15,22 +15,6 @@
 namespace pg::bindings {
 namespace {
 
-std::vector<NodeRef> nodes_of(const py::sequence& tensors) {
-  std::vector<NodeRef> out;
-  for (py::handle t : tensors) {
-    require(is_tensor(t.ptr()), ErrorKind::type,
-            [&] { return concat("expected a Tensor, got ", Py_TYPE(t.ptr())->tp_name); });
-    out.push_back(node_of(as_tensor(t.ptr())));
-  }
-  return out;
-}
-
-py::list tensors_of(std::span<const NodeRef> nodes) {
-  py::list out;
-  for (const NodeRef& node : nodes) out.append(wrap_object(node));
-  return out;
-}
-
 /// A closed body as Python holds it.
 struct ClosedBody {
   PayloadRef payload;

@@ -15,26 +15,6 @@ namespace {
 
 PG_THREAD_LOCAL Trace* innermost = nullptr;
 
-std::vector<NodeRef> nodes_of(const py::sequence& tensors, bool none_allowed = false) {
-  std::vector<NodeRef> out;
-  for (py::handle t : tensors) {
-    if (none_allowed && t.is_none()) {
-      out.emplace_back();
-      continue;
-    }
-    require(is_tensor(t.ptr()), ErrorKind::type,
-            [&] { return concat("expected a Tensor, got ", Py_TYPE(t.ptr())->tp_name); });
-    out.push_back(node_of(as_tensor(t.ptr())));
-  }
-  return out;
-}
-
-py::list tensors_of(std::span<const NodeRef> nodes) {
-  py::list out;
-  for (const NodeRef& node : nodes) out.append(node ? wrap_object(node) : py::none());
-  return out;
-}
-
 /// (tensor, does it differ from example to example) each; the tensor is None for zero.
 py::list pairs_of(std::span<const Batched> found) {
   py::list out;
@@ -58,6 +38,26 @@ struct Pullback {
 };
 
 }  // namespace
+
+std::vector<NodeRef> nodes_of(const py::sequence& tensors, bool none_allowed) {
+  std::vector<NodeRef> out;
+  for (py::handle t : tensors) {
+    if (none_allowed && t.is_none()) {
+      out.emplace_back();
+      continue;
+    }
+    require(is_tensor(t.ptr()), ErrorKind::type,
+            [&] { return concat("expected a Tensor, got ", Py_TYPE(t.ptr())->tp_name); });
+    out.push_back(node_of(as_tensor(t.ptr())));
+  }
+  return out;
+}
+
+py::list tensors_of(std::span<const NodeRef> nodes) {
+  py::list out;
+  for (const NodeRef& node : nodes) out.append(node ? wrap_object(node) : py::none());
+  return out;
+}
 
 Trace* current_trace() { return innermost; }
 int64_t current_trace_id() { return innermost ? innermost->id() : 0; }

@@ -101,4 +101,9 @@ class Body final : public Trace {
 /// The innermost open abstract trace of this thread.
 Trace* current_trace();
 
+/// The nodes of a sequence of tensors; None is null where it is allowed.
+std::vector<NodeRef> nodes_of(const py::sequence& tensors, bool none_allowed = false);
+/// A tensor for each node; None for null.
+py::list tensors_of(std::span<const NodeRef> nodes);
+
 }  // namespace pg::bindings
