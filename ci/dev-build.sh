@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the core into packages/pg-core/python/pequegrad, without installing anything.
-# Afterwards: export PYTHONPATH=packages/pg-core/python:packages/pg-nn/src
+# Afterwards: export PYTHONPATH=packages/pg-core/python:packages/pg-nn/src:packages/pg-jax/src:packages/pg-onnx/src
 #
 #   ci/dev-build.sh [--generic] [--tests] [--build DIR] [-- ninja arguments]
 #

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ["pequegrad", "pg_nn"]
+PACKAGES = ["pequegrad", "pg_nn", "pg_jax", "pg_onnx"]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

@@ -1,4 +1,4 @@
-"""Tries an installed pequegrad and pg_nn, from a folder that is no checkout."""
+"""Tries the installed packages, from a folder that is no checkout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from importlib import metadata
 
 import numpy as np
 import pequegrad as pg
+import pg_jax
 import pg_nn as nn
+import pg_onnx
 
 
 def import_seconds(module: str) -> float:
@@ -34,6 +36,7 @@ ratio = import_seconds("pequegrad") / import_seconds("numpy")
 assert ratio < 2, f"importing pequegrad takes {ratio:.2f} times what importing numpy takes; the bound is 2"
 
 print(
-    f"pg-core {metadata.version('pg-core')}, pg-nn {metadata.version('pg-nn')}, numpy {np.__version__}:",
+    f"pg-core {metadata.version('pg-core')}, pg-nn {metadata.version('pg-nn')}, pg-jax {pg_jax.__version__},",
+    f"pg-onnx {pg_onnx.__version__}, numpy {np.__version__}:",
     f"works; import takes {ratio:.2f} times numpy's own",
 )

@@ -9,7 +9,7 @@ unset PIP_NO_BUILD_ISOLATION PYTHONPATH SKBUILD_BUILD_DIR SKBUILD_CMAKE_DEFINE
 
 python3 -m venv "$work/tools"
 "$work/tools/bin/pip" install -q build
-for package in pg-core pg-nn; do
+for package in pg-core pg-nn pg-jax pg-onnx; do
   "$work/tools/bin/python" -m build --outdir "$work/dist" "$root/packages/$package" >"$work/build.log" 2>&1 ||
     { cat "$work/build.log"; exit 1; }
 done
