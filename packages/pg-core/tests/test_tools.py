@@ -66,6 +66,63 @@ def test_captured_tensors_are_inputs() -> None:
     assert trace.num_inputs == 2 and trace.nodes[trace.outputs[0]].operands == (0, 1)
 
 
+def test_what_was_captured_is_known() -> None:
+    weights = pg.ones(3)
+    trace = pg.make_trace(lambda x: x * weights + pg.Tensor([1.0, 2.0, 3.0]))(pg.zeros(3))
+    outside, made = trace.captured
+    assert outside is weights and made.tolist() == [1.0, 2.0, 3.0]
+    shapes = [trace.nodes[i].shape for i in trace.inputs]
+    assert len(shapes) == 3 and trace.num_inputs - len(trace.captured) == 1
+
+
+@pytest.mark.parametrize(
+    ("f", "op", "options"),
+    [
+        (lambda x: x.reshape(-1), "reshape", {"shape": (12,)}),
+        (lambda x: x[0, 0, 0], "reshape", {"shape": ()}),
+        (lambda x: x.sum((0, 2)), "reduce_sum", {"axes": (0, 2)}),
+        (lambda x: x[:, ::-1], "slice", {"start": (0, 2, 0), "stop": (1, -1, 4), "step": (1, -1, 1)}),
+        (lambda x: x * 0.25, "full", {"value": 0.25}),
+        (lambda x: pg.cumsum(x, 1), "cumulative_sum", {"axis": 1, "reverse": False}),
+        (lambda x: x.astype("int32"), "astype", {"dtype": pg.dt.int32}),
+        (lambda x: pg.softmax(x, 2), "stated", {"rule": "softmax", "axes": (2,)}),
+        (
+            lambda x: pg.broadcast_to(x, (5, 2, 3, 4)),
+            "broadcast",
+            {"shape": (5, 2, 3, 4), "axes": (2, 3)},
+        ),
+        (lambda x: pg.einsum("aij,akj->aik", x, x), "dot_general", None),
+        (
+            lambda x: pg.conv1d(x, pg.ones((2, 3, 2)), stride=2, padding=1, groups=1),
+            "conv",
+            {"groups": 1, "strides": (2,), "low": (1,), "high": (1,), "dilation": (1,)},
+        ),
+        (
+            lambda x: pg.max_pool1d(x, 2),
+            "reduce_window_max",
+            {"window": (2,), "strides": (2,), "low": (0,), "high": (0,), "dilation": (1,)},
+        ),
+        (
+            lambda x: pg.pad(x, ((0, 0), (0, 0), (1, 2))),
+            "pad",
+            {"low": (0, 0, 1), "high": (0, 0, 2), "interior": (0, 0, 0)},
+        ),
+    ],
+)
+def test_attributes_have_names(f: Any, op: str, options: dict[str, Any] | None) -> None:
+    nodes = pg.make_trace(f)(pg.ones((1, 3, 4))).nodes
+    found = [node.options for node in nodes if node.op == op]
+    assert found and (options is None or options in found)
+
+
+def test_constants_keep_all_bits() -> None:
+    nodes = pg.make_trace(
+        lambda: (pg.full((2,), 2**63 + 3, dtype="uint64"), pg.full((), True), pg.full((), -0.1))
+    )().nodes
+    values = [node.options["value"] for node in nodes if node.op == "full"]
+    assert values[0] == 2**63 + 3 and values[1] is True and values[2] == np.float32(-0.1)
+
+
 def test_an_input_that_is_returned_and_constants() -> None:
     trace = pg.make_trace(lambda x: (x, pg.arange(3), x + 0.5))(pg.zeros(3))
     kinds = [node.kind for node in trace.nodes]

@@ -268,10 +268,24 @@ class GraphTrace:
     def records(
         self,
     ) -> list[
-        tuple[str, list[int], str, list[int], int, str, tuple[str, int, str], list[tuple[str, GraphTrace]]]
+        tuple[
+            str,
+            list[int],
+            str,
+            list[int],
+            int,
+            str,
+            tuple[str, int, str],
+            list[tuple[str, GraphTrace]],
+            list[int],
+        ]
     ]:
         """Of every record: op, operands, attributes, shape, dtype code, kind (elementwise, view, reduction, call,
-        constant, input), where it was called (file, line, function), and its sub-graphs with what they are for."""
+        constant, input), where it was called (file, line, function), its sub-graphs with what they are for, and its
+        attribute words without those that name sub-graphs."""
+
+    @property
+    def captured(self) -> list[Tensor]: ...  # behind the inputs after the arguments
 
     def __str__(self) -> str: ...
 

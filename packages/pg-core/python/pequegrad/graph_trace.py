@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _core, dt, pytree
+from .graph_options import options_of
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
 
 
 class TraceNode(NamedTuple):
@@ -27,6 +31,16 @@ class TraceNode(NamedTuple):
     line: int
     function: str
     bodies: tuple[tuple[str, GraphTrace], ...]  # of control flow: what each sub-graph is for, and the graph
+    words: tuple[int, ...] = ()  # the attributes as the record holds them
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The attributes by name, for programs: shapes, axes, strides, the value of a constant.
+
+        >>> pg.make_trace(lambda x: pg.permute(x, (1, 0)))(pg.zeros((2, 3))).nodes[1].options
+        {'axes': (1, 0)}
+        """
+        return options_of(self.op, self.words, self.dtype)
 
     @property
     def where(self) -> str:
@@ -62,6 +76,18 @@ class GraphTrace:
         return self._graph.inputs
 
     @property
+    def captured(self) -> list[Tensor]:
+        """The tensors behind the last inputs: those that the function read from outside, in the order of
+        ``inputs``, then those it made of values. Empty for a sub-graph, whose inputs are all operands.
+
+        >>> weight = pg.ones(3)
+        >>> trace = pg.make_trace(lambda x: x * weight)(pg.zeros(3))
+        >>> trace.num_inputs, trace.captured[0] is weight
+        (2, True)
+        """
+        return self._graph.captured
+
+    @property
     def outputs(self) -> list[int]:
         """Positions in ``nodes`` of the results; a node may appear twice, and an input may be a result."""
         return self._graph.outputs
@@ -91,8 +117,9 @@ class GraphTrace:
                 line,
                 function,
                 tuple((label, GraphTrace(graph)) for label, graph in bodies),
+                tuple(words),
             )
-            for op, operands, attributes, shape, dtype, kind, (file, line, function), bodies in (
+            for op, operands, attributes, shape, dtype, kind, (file, line, function), bodies, words in (
                 self._graph.records
             )
         ]

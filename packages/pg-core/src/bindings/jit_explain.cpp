@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "bindings/jit.h"
+#include "bindings/trace.h"
+#include "bindings/values.h"
 #include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -13,9 +16,10 @@
 namespace pg::bindings {
 namespace {
 
-/// A closed graph, as Python sees it.
+/// A closed graph, as Python sees it, and the tensors behind its inputs after the arguments.
 struct GraphTrace {
   Graph graph;
+  py::list captured;
 };
 
 GraphTrace make_graph_trace(const py::sequence& params, const py::sequence& outs) {
@@ -29,14 +33,34 @@ GraphTrace make_graph_trace(const py::sequence& params, const py::sequence& outs
   };
   std::vector<NodeRef> inputs = nodes_of(params);
   const std::vector<NodeRef> results = nodes_of(outs);
-  // Placeholders of captured handles are inputs too.
+  GraphTrace out;
+  // Placeholders of captured handles are inputs too, and so are tensors made while tracing.
+  std::unordered_map<const Node*, py::object> handles;
+  if (const Trace* trace = current_trace())
+    for (const Capture& capture : trace->captures())
+      if (capture.param) handles.emplace(capture.param.get(), capture.handle);
+  const std::unordered_set<const Node*> known = [&] {
+    std::unordered_set<const Node*> found;
+    for (const NodeRef& p : inputs) found.insert(p.get());
+    return found;
+  }();
   for (Node* node : reachable(results, 0)) {
-    const bool known =
-        std::any_of(inputs.begin(), inputs.end(), [&](const NodeRef& p) { return p.get() == node; });
-    if (node->op == &param_op && node->attrs[1] >> 32 && !known) inputs.push_back(NodeRef::share(node));
+    if (node->op != &param_op || !(node->attrs[1] >> 32) || known.contains(node)) continue;
+    inputs.push_back(NodeRef::share(node));
+    const auto handle = handles.find(node);
+    out.captured.append(handle == handles.end() ? py::none() : handle->second);
   }
   std::vector<NodeRef> values;
-  return {flatten(inputs, results, 0, values)};
+  out.graph = flatten(inputs, results, 0, values);
+  for (const NodeRef& value : values) out.captured.append(wrap_object(value));
+  return out;
+}
+
+/// The attribute words without what means something to this process only.
+std::vector<int64_t> words_of(const Graph::Record& r) {
+  if (r.op == &param_op) return {};
+  const size_t ids = r.op->payloads ? r.op->payloads(r.attrs) : 0;
+  return {r.attrs.begin() + static_cast<std::ptrdiff_t>(ids), r.attrs.end()};
 }
 
 std::string shown_attrs(const Graph::Record& r) {
@@ -67,7 +91,7 @@ py::list records_of(const Graph& graph) {
                               r.op == &param_op ? "" : shown_attrs(r),
                               std::vector<int64_t>(r.type.shape.begin(), r.type.shape.end()),
                               static_cast<int>(r.type.dtype), kind_of(*r.op),
-                              py::make_tuple(place.file, place.line, place.function), bodies));
+                              py::make_tuple(place.file, place.line, place.function), bodies, words_of(r)));
   }
   return out;
 }
@@ -127,7 +151,7 @@ void describe_steps(const Program& program, const Backend& backend, py::list& ke
 
 }  // namespace
 
-py::object graph_trace_of(const Graph& graph) { return py::cast(GraphTrace{graph}); }
+py::object graph_trace_of(const Graph& graph) { return py::cast(GraphTrace{graph, py::list()}); }
 
 py::dict entry_details(const Entry& entry) {
   py::dict out;
@@ -195,7 +219,10 @@ void bind_graph_trace(py::module_& m) {
           "records", [](const GraphTrace& t) { return records_of(t.graph); },
           "One tuple per record: (op, operand ids, attributes, shape, dtype code, kind, (file, line, "
           "function), "
-          "sub-graphs).")
+          "sub-graphs, attribute words).")
+      .def_property_readonly(
+          "captured", [](const GraphTrace& t) { return t.captured; },
+          "The tensors behind the inputs after the arguments.")
       .def("__str__", [](const GraphTrace& t) { return to_string(t.graph); })
       .def("__repr__", [](const GraphTrace& t) { return to_string(t.graph); });
 }
