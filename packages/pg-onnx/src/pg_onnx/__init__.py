@@ -1,3 +1,16 @@
-"""ONNX files as differentiable modules, and traced functions as ONNX files."""
+"""ONNX files as differentiable modules, traced functions as ONNX files, and the command ``pg-onnx``."""
+
+from . import errors, reader
+from .errors import (
+    FileError,
+    InvalidModelError,
+    OnnxError,
+    ResourceLimitError,
+    Unsupported,
+    UnsupportedError,
+    UsageError,
+)
+from .limits import Limits
+from .reader import read
 
 __version__ = "0.1.0"
