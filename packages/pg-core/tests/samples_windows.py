@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from rows import ALL, EVERY, REAL, TO_FLOAT, A, Row, S, by_torch
+from rows import ALL, EVERY, REAL, TO_FLOAT, TO_FLOAT_OR_COMPLEX, A, Row, S, by_torch
 
 
 def _functional(name: str) -> Any:
     """torch has few of these for integers: they are counted in float64, which holds them."""
 
     def call(t: Any, x: Any, *a: Any, **k: Any) -> Any:
-        return getattr(t.nn.functional, name)(x if x.is_floating_point() else x.double(), *a, **k)
+        return getattr(t.nn.functional, name)(
+            x if x.is_floating_point() or x.is_complex() else x.double(), *a, **k
+        )
 
     return by_torch(call)
 
 
-_CONV: dict[str, Any] = {"diff": (0, 1, 2), "tolerance": 32, **TO_FLOAT}
+_CONV: dict[str, Any] = {"diff": (0, 1, 2), "tolerance": 32, **TO_FLOAT_OR_COMPLEX}
 _POOL: dict[str, Any] = {"tolerance": 8, **TO_FLOAT}
 
 

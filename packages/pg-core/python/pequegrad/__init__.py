@@ -83,6 +83,7 @@ from ._ops.arranging import (
     vsplit,
 )
 from ._ops.attention import scaled_dot_product_attention
+from ._ops.bits import bitcast, count_leading_zeros, reduce_precision, shift_right_logical
 from ._ops.complex import (
     angle,
     complex,
@@ -190,6 +191,16 @@ from ._ops.elementwise import (
     subtract,
     true_divide,
     trunc,
+)
+from ._ops.general import (
+    dynamic_slice,
+    dynamic_update_slice,
+    gather_general,
+    gather_nd,
+    pad_general,
+    scatter_general,
+    scatter_nd,
+    sort_together,
 )
 from ._ops.indexing import take, take_along_axis
 from ._ops.inspection import __array_namespace_info__
@@ -467,6 +478,7 @@ from ._ops.statistics import (
     quantile,
 )
 from ._ops.vectors import cross, nextafter, vecdot
+from ._ops.windows import reduce_window, select_and_scatter_add
 from .autodiff import fngrad, grad, jvp, stop_gradient, value_and_grad, vjp
 from .batching import vmap
 from .control import (

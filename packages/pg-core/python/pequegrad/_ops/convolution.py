@@ -15,6 +15,8 @@ from .. import _core, dt
 from .._core import Tensor
 from ..errors import ArgumentError, InvalidValueError, ShapeError
 from .common import TensorLike, as_tensor, cast, reshape_to
+from .complex import complex as complex_of
+from .complex import imag, real
 from .shape import concatenate, part, permute
 
 Ints = tuple[int, ...]
@@ -73,6 +75,16 @@ def _operands(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     return cast(x, kind), cast(weight, kind)
 
 
+def _bilinear(op: str, operands: tuple[Tensor, Tensor], words: Ints) -> Tensor:
+    """The record, which is real; complex operands are taken apart."""
+    x, weight = operands
+    if not x.dtype.is_complex:
+        return _core.apply(op, operands, words)
+    a, b, c, d = real(x), imag(x), real(weight), imag(weight)
+    products = [_core.apply(op, pair, words) for pair in ((a, c), (b, d), (a, d), (b, c))]
+    return complex_of(products[0] - products[1], products[2] + products[3])
+
+
 def _with_bias(made: Tensor, bias: Any, outputs: int, rank: int, what: str) -> Tensor:
     if bias is None:
         return made
@@ -100,6 +112,7 @@ def conv_general(
     *,
     input_dilation: Any = 1,
     batch_groups: int = 1,
+    layout: tuple[str, str, str] | None = None,
 ) -> Tensor:
     """The correlation of images [N, C, space...] with kernels [O, C / groups, space...] in XLA's general
     form.
@@ -107,7 +120,9 @@ def conv_general(
     ``padding`` is an int, one per axis, (before, after) pairs, "same" or "valid"; negative amounts crop.
     ``dilation`` spreads the kernel, ``input_dilation`` the image (zeros between its elements). With
     ``batch_groups`` the batch and the kernels are cut into so many parts, and part i of the kernels meets
-    part i of the batch only.
+    part i of the batch only. ``layout`` says in letters how the axes of images, kernels and the result are
+    ordered, ``("NHWC", "HWIO", "NHWC")`` for example: N, C and O, I are told from all other letters, which
+    are the spatial axes.
 
     >>> x = pg.reshape(pg.arange(3.0), (1, 1, 3))
     >>> pg.conv_general(x, pg.ones((1, 1, 2)), padding=((1, -1),), input_dilation=2).tolist()
@@ -115,6 +130,19 @@ def conv_general(
     """
     what = "conv_general"
     x, weight = as_tensor(x), as_tensor(weight)
+    if layout is not None:
+        to_x, to_weight, back = _orders(layout, x.ndim, weight.ndim)
+        made = conv_general(
+            permute(x, to_x),
+            permute(weight, to_weight),
+            stride,
+            padding,
+            dilation,
+            groups,
+            input_dilation=input_dilation,
+            batch_groups=batch_groups,
+        )
+        return permute(made, back)
     rank = weight.ndim - 2
     if rank not in _SPACE or x.ndim != weight.ndim:
         raise ShapeError(
@@ -137,6 +165,24 @@ def conv_general(
     parts = permute(parts, (1, 0, *range(2, parts.ndim)))
     joined = reshape_to(parts, (n // batch_groups, batch_groups * x.shape[1], *x.shape[2:]))
     return _conv(joined, weight, None, stride, padding, dilation, batch_groups, rank, what)
+
+
+def _orders(layout: Any, *ranks: int) -> tuple[list[int], list[int], list[int]]:
+    """How to permute images and kernels into [N, C, space...] and [O, I, space...], and the result out of it;
+    the order of the spatial axes is that of the images.
+    """
+    good = isinstance(layout, (tuple, list)) and len(layout) == 3 and all(isinstance(t, str) for t in layout)
+    if not good or any(len(t) != len(layout[0]) or len(set(t)) != len(t) for t in layout):
+        raise ArgumentError(f"conv_general: layout needs three words of different letters, got {layout!r}")
+    space = [c for c in layout[0] if c not in "NC"]
+    orders = ["NC" + "".join(space), "OI" + "".join(space), "NC" + "".join(space)]
+    if any(set(a) != set(b) for a, b in zip(layout, orders, strict=True)) or set(ranks) != {len(layout[0])}:
+        raise ArgumentError(
+            f"conv_general: layout {layout!r} does not name N and C (O and I for the kernels) and one set of "
+            f"spatial axes for tensors of rank {', '.join(map(str, ranks))}"
+        )
+    to_x, to_weight, _ = ([t.index(c) for c in order] for t, order in zip(layout, orders, strict=True))
+    return to_x, to_weight, [orders[2].index(c) for c in layout[2]]
 
 
 def _conv(
@@ -167,7 +213,7 @@ def _conv(
     span = tuple((k - 1) * d + 1 for k, d in zip(weight.shape[2:], dilations, strict=True))
     low, high = _margins(padding, what, x.shape[2:], span, strides)
     words = (rank, groups, *strides, *low, *high, *dilations)
-    made = _with_bias(_core.apply("conv", _operands(x, weight), words), bias, weight.shape[0], rank, what)
+    made = _with_bias(_bilinear("conv", _operands(x, weight), words), bias, weight.shape[0], rank, what)
     return made if had_batch else reshape_to(made, made.shape[1:])
 
 
@@ -269,7 +315,7 @@ def _conv_transpose(
     # the output padding, so that the shapes agree whatever that is.
     high = tuple(p - m for p, m in zip(margin, more, strict=True))
     words = (rank, groups, *strides, *margin, *high, *dilations, *space)
-    made = _core.apply("conv_input_grad", _operands(x, weight), words)
+    made = _bilinear("conv_input_grad", _operands(x, weight), words)
     made = _with_bias(made, bias, weight.shape[1] * groups, rank, what)
     return made if had_batch else reshape_to(made, made.shape[1:])
 

@@ -15,6 +15,7 @@ from .. import _core, dt
 from .._core import Tensor
 from ..errors import InvalidValueError, ShapeError
 from .common import TensorLike, as_tensor, cast, check_table, iota, reshape_to, to_float
+from .complex import by_parts
 from .convolution import Ints, batched, per_axis
 from .logic import where
 
@@ -53,7 +54,10 @@ def _words(
 
 
 def _slide(op: str, xs: tuple[Tensor, ...], rank: int, words: tuple[Ints, ...]) -> Tensor:
-    return _core.apply(op, xs, (rank, *[w for group in words for w in group]))
+    attrs = (rank, *[w for group in words for w in group])
+    if op == "reduce_window_sum" and xs[0].dtype.is_complex:
+        return by_parts(lambda x: _core.apply(op, (x,), attrs), xs[0])
+    return _core.apply(op, xs, attrs)
 
 
 def _max_pool(
