@@ -219,7 +219,10 @@ void for_each_leaf(Expr e, const std::function<void(const Atom*)>& visit) {
 // ------------------------------------------------------------------------------------------------------------
 
 Expr expr(int64_t constant) { return make({}, constant); }
-Expr expr(const Atom* atom) { return make({{atom, 1}}, 0); }
+// An axis of one element is at its start: kept as an atom it would make equal indices look different.
+Expr expr(const Atom* atom) {
+  return atom->kind == AtomKind::axis && atom->high == 0 ? make({}, 0) : make({{atom, 1}}, 0);
+}
 
 Axis axis(std::string name, int64_t extent) {
   auto& atoms = ExprContext::current().tables().atoms;

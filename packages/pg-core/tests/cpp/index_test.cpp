@@ -90,6 +90,7 @@ void identities() {
   });
   CHECK(moved == expr(k));
   CHECK(flat.uses(i) && !flat.uses(k) && flat.coefficient(i) == 10);
+  CHECK(expr(axis("one", 1)) == expr(0));  // else 2*one + i would not be found to be i
 }
 
 }  // namespace

@@ -234,6 +234,20 @@ void reductions() {
     same("random channels",
          {x * iota(s, 3, DType::float64, {}) + reshape(iota({count_of(s)}, 0, DType::float64, {}), s)});
   }
+  // Axes of one element among the reduced and the kept ones, between others.
+  for (const Shape& s : {Shape{1, 2, 5, 5}, Shape{2, 1, 1, 3}, Shape{3, 1, 4, 1}, Shape{1, 1, 1, 1}})
+    for (int axes = 1; axes < 16; ++axes) {
+      Ints reduced;
+      Shape ones = s;
+      for (int64_t d = 0; d < 4; ++d)
+        if (axes >> d & 1) {
+          reduced.push_back(d);
+          ones[static_cast<size_t>(d)] = 1;
+        }
+      const NodeRef x = input(s);
+      const NodeRef total = reshape(reduce(reduce_sum_op, x, reduced), ones);
+      same("ones", {x - broadcast_to(total, s), total * 2.0}, 1e-11);
+    }
   // Split into parts.
   for (const Shape& s :
        {Shape{1, 300000}, Shape{300001, 1}, Shape{20000, 33}, Shape{3, 100003}, Shape{50000, 3}}) {

@@ -154,7 +154,7 @@ class Scheduler {
     int64_t n = 1;
     for (int64_t e : extents) n *= e;
     grid_ = ir::axis("point", n);
-    std::vector<Expr> position = ir::unflatten(n == 1 ? ir::expr(0) : ir::expr(grid_), extents);
+    std::vector<Expr> position = ir::unflatten(ir::expr(grid_), extents);
     std::vector<std::pair<Axis, Expr>> to;
     for (size_t i = 0; i < outer.size(); ++i) to.emplace_back(outer[i], position[i]);
     replace_.push_back([to](const ir::Atom* x) {

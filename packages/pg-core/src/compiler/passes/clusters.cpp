@@ -48,8 +48,7 @@ void Clusters::start(Id id) {
   c.reduces = r.op->as<Reduction>() != nullptr;
   c.joins = r.op->as<Concat>() != nullptr;
   c.shape = c.reduces ? graph[r.inputs[0]].type.shape : r.type.shape;
-  for (size_t d = 0; d < c.shape.size(); ++d)
-    c.index.push_back(c.shape[d] == 1 ? ir::expr(0) : ir::expr(domain_axis(d, c.shape[d])));
+  for (size_t d = 0; d < c.shape.size(); ++d) c.index.push_back(ir::expr(domain_axis(d, c.shape[d])));
   if (c.reduces) c.reduced = Ints(r.attrs.begin(), r.attrs.end());
   c.last = c.first_root = id;
   const int32_t frame = points.intern(c.reduces ? kept(c) : c.index);

@@ -245,9 +245,7 @@ class Fuser {
       const bool reduced =
           std::find(c.reduced.begin(), c.reduced.end(), static_cast<int64_t>(d)) != c.reduced.end();
       // Positions of reduced axes are counted apart: the kept ones may already use the axis of this position.
-      c.index.push_back(!reduced        ? kept[next++]
-                        : shape[d] == 1 ? ir::expr(0)
-                                        : ir::expr(clusters_.domain_axis(d + 32, shape[d])));
+      c.index.push_back(reduced ? ir::expr(clusters_.domain_axis(d + 32, shape[d])) : kept[next++]);
     }
   }
 
