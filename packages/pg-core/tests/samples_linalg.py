@@ -12,6 +12,18 @@ from rows import (
     S,
 )
 
+
+def _dot_general(x, y, contracting, batch=((), ())):
+    letters = "abcdefgh"
+    left = list(letters[: x.ndim])
+    right = list(letters[x.ndim : x.ndim + y.ndim])
+    for i, j in [*zip(*contracting), *zip(*batch)]:
+        right[j] = left[i]
+    lead = [left[i] for i in batch[0]]
+    rest = [c for c in left if c not in right] + [c for c in right if c not in left]
+    return np.einsum(f"{''.join(left)},{''.join(right)}->{''.join(lead + rest)}", x, y)
+
+
 _mm = [
     S(A(2, 3), A(3, 4)),
     S(A(3), A(3)),
@@ -46,6 +58,19 @@ ROWS = [
             S(A(2), A(3), 0),
         ],
         np.tensordot,
+        **_linear,
+    ),
+    Row(
+        "dot_general",
+        [
+            S(A(2, 3, 4), A(4, 2, 5), ((2,), (0,)), ((0,), (1,))),
+            S(A(2, 3), A(3, 4), ((1,), (0,))),
+            S(A(2, 3, 4), A(5, 4, 3), ((1, 2), (2, 1))),
+            S(A(3), A(2, 3), ((), ()), ((0,), (1,))),
+            S(A(2), A(3), ((), ())),
+            S(A(2, 2), A(2, 2), ((-1,), (-2,))),
+        ],
+        _dot_general,
         **_linear,
     ),
     Row("trace", [S(A(3, 3)), S(A(3, 4), 1)], np.trace, dtypes=EVERY, out="sum", tolerance=4),

@@ -205,7 +205,7 @@ from ._ops.general import (
 from ._ops.indexing import take, take_along_axis
 from ._ops.inspection import __array_namespace_info__
 from ._ops.integers import gcd, lcm
-from ._ops.linalg import dot, inner, matmul, matrix_power, outer, tensordot, trace, vdot
+from ._ops.linalg import dot, dot_general, inner, matmul, matrix_power, outer, tensordot, trace, vdot
 from ._ops.logic import (
     allclose,
     bitwise_and,

@@ -119,6 +119,40 @@ def tensordot(x: TensorLike, y: TensorLike, axes: Any = 2) -> Tensor:
     return made != 0 if boolean else made
 
 
+def dot_general(
+    x: TensorLike,
+    y: TensorLike,
+    contracting: tuple[Sequence[int], Sequence[int]],
+    batch: tuple[Sequence[int], Sequence[int]] = ((), ()),
+) -> Tensor:
+    """The sum of products over pairs of axes, ``contracting``, for every place of further pairs, ``batch``.
+
+    The result has the batch axes, then the rest of x, then the rest of y: XLA's general product.
+
+    >>> pg.dot_general(pg.ones((2, 3, 4)), pg.ones((4, 2, 5)), ((2,), (0,)), ((0,), (1,))).shape
+    (2, 3, 5)
+    """
+    what = "dot_general"
+    x, y, boolean = _same_dtype(x, y, what)
+    over, over_y = (
+        tuple(axis_of(a, t.ndim, what) for a in p) for p, t in zip(contracting, (x, y), strict=True)
+    )
+    lead, lead_y = (tuple(axis_of(a, t.ndim, what) for a in p) for p, t in zip(batch, (x, y), strict=True))
+    left, right = lead + over, lead_y + over_y
+    if len(lead) != len(lead_y) or len(over) != len(over_y):
+        raise AxisError(f"{what}: contracting={contracting}, batch={batch} need as many axes of x as of y")
+    if len(set(left)) != len(left) or len(set(right)) != len(right):
+        raise AxisError(f"{what}: contracting={contracting} and batch={batch} name an axis twice")
+    for i, j in zip(left, right, strict=True):
+        if x.shape[i] != y.shape[j]:
+            raise ShapeError(f"{what}: axis {i} of {x.shape} and axis {j} of {y.shape} differ in length")
+    a = list(range(x.ndim))
+    b = [left[right.index(j)] if j in right else x.ndim + j for j in range(y.ndim)]
+    out = [*lead, *(i for i in a if i not in left), *(k for k in b if k >= x.ndim)]
+    made = contract(x, y, a, b, out)
+    return made != 0 if boolean else made
+
+
 def _product(x: Tensor, y: Tensor) -> Tensor:
     """The elementwise product as matrix products have it: of bools, whether both hold."""
     return logical_and(x, y) if x.dtype.is_bool and y.dtype.is_bool else x * y

@@ -1,0 +1,241 @@
+"""Reductions, cumulative sums, and reductions of windows. Results keep the dtype of the operand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pequegrad as pg
+from pequegrad import Tensor
+
+from ._common import as_dtype, ints
+
+
+def reduce_sum(x: Tensor, *, axes: Sequence[int], out_sharding: Any = None) -> Tensor:
+    """The sum over axes."""
+    return pg.sum(x, ints(axes), dtype=x.dtype) if len(axes) else x
+
+
+def reduce_prod(x: Tensor, *, axes: Sequence[int], out_sharding: Any = None) -> Tensor:
+    """The product over axes."""
+    return pg.prod(x, ints(axes), dtype=x.dtype) if len(axes) else x
+
+
+def _extreme(what: str, x: Tensor, axes: Sequence[int]) -> Tensor:
+    if not len(axes):
+        return x
+    if x.dtype.is_bool:
+        return (pg.any if what == "max" else pg.all)(x, ints(axes))
+    if all(x.shape[a] for a in axes):
+        return (pg.max if what == "max" else pg.min)(x, ints(axes))
+    kept = [n for i, n in enumerate(x.shape) if i not in axes]
+    return pg.full(kept, _worst(what, x.dtype), dtype=x.dtype)
+
+
+def _worst(what: str, kind: pg.DType) -> Any:
+    """What a maximum or minimum of nothing gives."""
+    if kind.kind == "f":
+        return -float("inf") if what == "max" else float("inf")
+    info = np.iinfo(kind.to_numpy())
+    return int(info.min if what == "max" else info.max)
+
+
+def reduce_max(x: Tensor, *, axes: Sequence[int], out_sharding: Any = None) -> Tensor:
+    """The largest over axes."""
+    return _extreme("max", x, axes)
+
+
+def reduce_min(x: Tensor, *, axes: Sequence[int], out_sharding: Any = None) -> Tensor:
+    """The smallest over axes."""
+    return _extreme("min", x, axes)
+
+
+def _folded(x: Tensor, axes: Sequence[int], op: Callable[[Any, Any], Tensor], neutral: int) -> Tensor:
+    """A reduction by halves, for what has no reduction of its own."""
+    gone = ints(axes)
+    kept = [i for i in range(x.ndim) if i not in gone]
+    shape = [x.shape[i] for i in kept]
+    rows = (
+        pg.reshape(pg.permute(x, (*gone, *kept)), (-1, *shape)) if x.size else pg.zeros((0, *shape), x.dtype)
+    )
+    if not rows.shape[0]:
+        return pg.full(shape, neutral, dtype=x.dtype)
+    while rows.shape[0] > 1:
+        half = rows.shape[0] // 2
+        both = op(rows[:half], rows[half : 2 * half])
+        rows = pg.concatenate([both, rows[2 * half :]]) if rows.shape[0] % 2 else both
+    return rows[0]
+
+
+def reduce_and(x: Tensor, *, axes: Sequence[int], out_sharding: Any = None) -> Tensor:
+    """Bits set in all."""
+    if x.dtype.is_bool:
+        return pg.all(x, ints(axes)) if len(axes) else x
+    return _folded(
+        x, axes, pg.bitwise_and, int(np.iinfo(x.dtype.to_numpy()).max) if x.dtype.kind == "u" else -1
+    )
+
+
+def reduce_or(x: Tensor, *, axes: Sequence[int], out_sharding: Any = None) -> Tensor:
+    """Bits set in any."""
+    if x.dtype.is_bool:
+        return pg.any(x, ints(axes)) if len(axes) else x
+    return _folded(x, axes, pg.bitwise_or, 0)
+
+
+def reduce_xor(x: Tensor, *, axes: Sequence[int], out_sharding: Any = None) -> Tensor:
+    """Bits set in an odd number."""
+    return _folded(x, axes, pg.bitwise_xor, 0)
+
+
+def argmax(x: Tensor, *, axes: Sequence[int], index_dtype: Any) -> Tensor:
+    """Where the first largest is along an axis; the first NaN wins."""
+    (axis,) = ints(axes)
+    return pg.argmax(x, axis).astype(as_dtype(index_dtype))
+
+
+def argmin(x: Tensor, *, axes: Sequence[int], index_dtype: Any) -> Tensor:
+    """Where the first smallest is along an axis; the first NaN wins."""
+    (axis,) = ints(axes)
+    return pg.argmin(x, axis).astype(as_dtype(index_dtype))
+
+
+def cumsum(x: Tensor, *, axis: int, reverse: bool = False) -> Tensor:
+    """The sums of all prefixes."""
+    return pg.cumsum(x, axis, dtype=x.dtype, reverse=reverse)
+
+
+def cumprod(x: Tensor, *, axis: int, reverse: bool = False) -> Tensor:
+    """The products of all prefixes."""
+    return pg.cumprod(x, axis, dtype=x.dtype, reverse=reverse)
+
+
+def cummax(x: Tensor, *, axis: int, reverse: bool = False) -> Tensor:
+    """The largest of all prefixes."""
+    return pg.cummax(x, axis, reverse=reverse)
+
+
+def cummin(x: Tensor, *, axis: int, reverse: bool = False) -> Tensor:
+    """The smallest of all prefixes."""
+    return pg.cummin(x, axis, reverse=reverse)
+
+
+def cumlogsumexp(x: Tensor, *, axis: int, reverse: bool = False) -> Tensor:
+    """The logarithms of the sums of exponentials of all prefixes."""
+    return pg.associative_scan(pg.logaddexp, x, reverse=reverse, axis=axis)
+
+
+# ---- windows
+
+
+def _window(
+    x: Tensor,
+    how: str,
+    dimensions: Sequence[int],
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    base_dilation: Any,
+    window_dilation: Any,
+) -> Tensor:
+    if not x.ndim:
+        return x
+    return pg.reduce_window(
+        x,
+        how,
+        ints(dimensions),
+        ints(strides),
+        [ints(p) for p in padding],
+        window_dilation=1 if window_dilation is None else ints(window_dilation),
+        base_dilation=1 if base_dilation is None else ints(base_dilation),
+    )
+
+
+def reduce_window_sum(
+    x: Tensor,
+    *,
+    window_dimensions: Sequence[int],
+    window_strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    base_dilation: Any = None,
+    window_dilation: Any = None,
+) -> Tensor:
+    """The sum of every window."""
+    return _window(x, "sum", window_dimensions, window_strides, padding, base_dilation, window_dilation)
+
+
+def reduce_window_max(
+    x: Tensor,
+    *,
+    window_dimensions: Sequence[int],
+    window_strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    base_dilation: Any = None,
+    window_dilation: Any = None,
+) -> Tensor:
+    """The largest of every window."""
+    return _window(x, "max", window_dimensions, window_strides, padding, base_dilation, window_dilation)
+
+
+def reduce_window_min(
+    x: Tensor,
+    *,
+    window_dimensions: Sequence[int],
+    window_strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    base_dilation: Any = None,
+    window_dilation: Any = None,
+) -> Tensor:
+    """The smallest of every window."""
+    return _window(x, "min", window_dimensions, window_strides, padding, base_dilation, window_dilation)
+
+
+_SELECTS = {"ge": "max", "gt": "max", "le": "min", "lt": "min"}
+
+
+def _chosen(select_prim: Any) -> str:
+    return _SELECTS[getattr(select_prim, "name", select_prim)]
+
+
+def select_and_scatter_add(
+    source: Tensor,
+    operand: Tensor,
+    *,
+    select_prim: Any,
+    window_dimensions: Sequence[int],
+    window_strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+) -> Tensor:
+    """Each window's source added where its first extreme lies: the gradient of max pooling."""
+    how = _chosen(select_prim)
+    return pg.select_and_scatter_add(
+        source, operand, how, ints(window_dimensions), ints(window_strides), [ints(p) for p in padding]
+    )
+
+
+def select_and_gather_add(
+    tangents: Tensor,
+    operand: Tensor,
+    *,
+    select_prim: Any,
+    window_dimensions: Sequence[int],
+    window_strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    base_dilation: Any = None,
+    window_dilation: Any = None,
+) -> Tensor:
+    """Of each window the tangent where its first extreme lies."""
+
+    def pool(x: Tensor) -> Tensor:
+        return _window(
+            x,
+            _chosen(select_prim),
+            window_dimensions,
+            window_strides,
+            padding,
+            base_dilation,
+            window_dilation,
+        )
+
+    made: Tensor = pg.jvp(pool)(operand, tangents)
+    return made
