@@ -10,7 +10,9 @@ from .errors import (
     UnsupportedError,
     UsageError,
 )
+from .importer import OnnxModule, load
 from .limits import Limits
+from .plan import unsupported
 from .reader import read
 
 __version__ = "0.1.0"

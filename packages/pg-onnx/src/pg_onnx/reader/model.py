@@ -109,6 +109,9 @@ class Node:
     overload: str = ""
     doc: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    opset: int = (
+        0  # of its domain; a file states it for whole graphs, so it is known when functions are inlined
+    )
 
     @property
     def label(self) -> str:
