@@ -19,6 +19,7 @@ from . import debug, device, dt, errors, pytree
 
 from .tensor import Tensor  # isort: skip - sets the hooks that everything below needs
 from . import collectives, random
+from ._linalg.polynomials import poly, polydiv, polyfit, roots
 from ._ops.activations import (
     celu,
     elu,
@@ -48,6 +49,7 @@ from ._ops.adaptive_pooling import (
     adaptive_max_pool2d,
     adaptive_max_pool3d,
 )
+from ._ops.applying import apply_along_axis, apply_over_axes, fromfunction, vectorize
 from ._ops.arranging import (
     append,
     atleast_1d,
@@ -128,6 +130,7 @@ from ._ops.creation import (
     zeros,
     zeros_like,
 )
+from ._ops.cumulative import cumulative_trapezoid, logcumsumexp
 from ._ops.datatypes import (
     astype,
     can_cast,
@@ -264,6 +267,16 @@ from ._ops.maths import (
     tan,
     tanh,
 )
+from ._ops.mixing import (
+    addcdiv,
+    addcmul,
+    frac,
+    lerp,
+    polar,
+    spacing,
+    view_as_complex,
+    view_as_real,
+)
 from ._ops.normalization import (
     batch_norm,
     cdist,
@@ -299,11 +312,25 @@ from ._ops.numbers import (
     resize,
     unwrap,
 )
+from ._ops.picking import (
+    bucketize,
+    chunk,
+    index_select,
+    masked_fill,
+    masked_scatter,
+    narrow,
+    place,
+    put,
+    putmask,
+    select_scatter,
+    slice_scatter,
+)
 from ._ops.polynomials import (
     bartlett,
     blackman,
     hamming,
     hanning,
+    kaiser,
     polyadd,
     polyder,
     polyint,
@@ -326,10 +353,26 @@ from ._ops.pooling import (
     min_pool2d,
     min_pool3d,
 )
+from ._ops.products import (
+    addbmm,
+    addmm,
+    addmv,
+    addr,
+    baddbmm,
+    block_diag,
+    bmm,
+    cartesian_prod,
+    diag_embed,
+    matvec,
+    mm,
+    mv,
+    vecmat,
+)
 from ._ops.reduce import (
     all,
     amax,
     amin,
+    aminmax,
     any,
     argmax,
     argmin,
@@ -345,8 +388,10 @@ from ._ops.reduce import (
     norm,
     prod,
     std,
+    std_mean,
     sum,
     var,
+    var_mean,
 )
 from ._ops.representation import fix, frexp, ldexp
 from ._ops.resample import affine_grid, grid_sample, interpolate
@@ -425,7 +470,7 @@ from ._ops.shape import (
     unstack,
     vstack,
 )
-from ._ops.sorting import argsort, sort, topk
+from ._ops.sorting import argsort, kthvalue, sort, sort_complex, topk
 from ._ops.special import (
     betaln,
     digamma,
@@ -559,6 +604,16 @@ around = rint = round
 degrees, radians, fabs = rad2deg, deg2rad, abs
 invert = bitwise_invert = bitwise_not
 bitwise_left_shift, bitwise_right_shift = left_shift, right_shift
+array, clamp, cumlogsumexp = tensor, clip, logcumsumexp
+eq, ne, lt, le, gt, ge = equal, not_equal, less, less_equal, greater, greater_equal
+movedim, swapdims, take_along_dim, tensor_split, unbind = (
+    moveaxis,
+    swapaxes,
+    take_along_axis,
+    array_split,
+    unstack,
+)
+row_stack, trapz, sgn = vstack, trapezoid, sign
 
 __all__ = sorted(name for name in globals() if not name.startswith("_"))
 

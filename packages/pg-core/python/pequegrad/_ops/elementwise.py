@@ -7,6 +7,7 @@ import operator
 
 from .. import _core, dt
 from .._core import Tensor
+from ..errors import InvalidValueError
 from .common import TensorLike, as_tensor, cast, elementwise, fill, float_unary, stated, to_float
 from .complex import by_parts, direction
 from .logic import where
@@ -85,13 +86,24 @@ def minimum(x: TensorLike, y: TensorLike) -> Tensor:
     return elementwise("minimum", x, y)
 
 
-def divide(x: TensorLike, y: TensorLike) -> Tensor:
-    """The quotient, elementwise; integers divide to float32.
+def divide(x: TensorLike, y: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
+    """The quotient, elementwise; integers divide to float32. With ``rounding_mode`` "floor" or "trunc" it is
+    rounded down or towards zero, and integers stay integers (divided by 0 they give 0).
 
     >>> pg.divide(pg.Tensor([1, 3]), 2).tolist()
     [0.5, 1.5]
+    >>> pg.divide(pg.Tensor([-7, 7]), 2, rounding_mode="trunc").tolist()
+    [-3, 3]
     """
-    return as_tensor(x) / y
+    if rounding_mode is None:
+        return as_tensor(x) / y
+    if rounding_mode not in ("floor", "trunc"):
+        raise InvalidValueError(f"divide: rounding_mode is None, 'floor' or 'trunc', got {rounding_mode!r}")
+    if rounding_mode == "floor":
+        return elementwise("floor_divide", x, y)
+    if dt.all_dtypes[_core.promote(as_tensor(x), as_tensor(y))[0]].kind in "iu":
+        return elementwise("floor_divide", elementwise("sub", x, elementwise("fmod", x, y)), y)
+    return trunc(as_tensor(x) / y)
 
 
 def negative(x: TensorLike) -> Tensor:

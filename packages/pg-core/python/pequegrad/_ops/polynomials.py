@@ -26,7 +26,7 @@ from .common import (
 from .differences import convolve
 from .indexing import take
 from .logic import where
-from .maths import cos
+from .maths import cos, sqrt
 from .shape import concatenate, expand_dims, pad, part, ravel, tile
 
 
@@ -191,3 +191,18 @@ def bartlett(n: int) -> Tensor:
         return _window(n, (1.0,))
     rise = iota((n,), 0, dt.float64, place) * (2.0 / (n - 1))
     return cast(where(rise > 1, 2.0 - rise, rise), dt.float32)
+
+
+def kaiser(n: int, beta: float) -> Tensor:
+    """The Kaiser window of n places: ``i0(beta * sqrt(1 - t ** 2)) / i0(beta)`` for t from -1 to 1.
+
+    >>> pg.kaiser(3, 0.0).tolist()
+    [1.0, 1.0, 1.0]
+    """
+    from .special import i0
+
+    if n < 2:
+        return _window(n, (1.0,))
+    t = iota((n,), 0, dt.float64, _device.default_device().pair) * (2.0 / (n - 1)) - 1.0
+    top = i0(_core.full(float(beta), dt.float64.code, False, (), t.device.pair))
+    return cast(i0(sqrt(1.0 - t * t) * beta) / top, dt.float32)

@@ -162,6 +162,30 @@ def std(
     return sqrt(var(x, axis, correction, keepdims, ddof=ddof, dim=dim, keepdim=keepdim))
 
 
+def var_mean(
+    x: TensorLike, axis: Axis = None, correction: float = 1, keepdims: bool = False, *, dim: Axis = None
+) -> tuple[Tensor, Tensor]:
+    """The variance, divided by ``count - correction``, and the mean over axes.
+
+    >>> [t.item() for t in pg.var_mean(pg.Tensor([1.0, 3.0]))]
+    [2.0, 2.0]
+    """
+    axis = spelled(axis, None, dim, "axis/dim", "var_mean")
+    return var(x, axis, correction, keepdims), mean(x, axis, keepdims)
+
+
+def std_mean(
+    x: TensorLike, axis: Axis = None, correction: float = 1, keepdims: bool = False, *, dim: Axis = None
+) -> tuple[Tensor, Tensor]:
+    """The standard deviation, by ``count - correction``, and the mean over axes.
+
+    >>> [t.item() for t in pg.std_mean(pg.Tensor([1.0, 3.0]), correction=0)]
+    [1.0, 2.0]
+    """
+    axis = spelled(axis, None, dim, "axis/dim", "std_mean")
+    return std(x, axis, correction, keepdims), mean(x, axis, keepdims)
+
+
 def _extreme(op: str, x: TensorLike, axis: Axis, keepdims: bool) -> Tensor:
     x = as_tensor(x)
     what = op.removeprefix("reduce_")
@@ -197,6 +221,18 @@ def min(
     """
     axis, keepdims = _names(axis, keepdims, dim, keepdim, "min")
     return _extreme("reduce_min", x, axis, keepdims)
+
+
+def aminmax(
+    x: TensorLike, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None
+) -> tuple[Tensor, Tensor]:
+    """The smallest and the largest element over axes.
+
+    >>> [t.item() for t in pg.aminmax(pg.Tensor([3, 1, 2]))]
+    [1, 3]
+    """
+    axis = spelled(axis, None, dim, "axis/dim", "aminmax")
+    return min(x, axis, keepdims), max(x, axis, keepdims)
 
 
 def any(
@@ -292,12 +328,23 @@ def argmin(
     return _arg_extreme("min", x, axis, keepdims)
 
 
-def _cumulative(op: str, x: TensorLike, axis: int | None, dtype: Any, reverse: bool, widen: bool) -> Tensor:
+def _cumulative(
+    op: str, x: TensorLike, axis: int | None, dtype: Any, reverse: bool, before: int | None = None
+) -> Tensor:
+    """Through the record. With ``before``, what there is before the first element, each element counts for
+    those behind it only.
+    """
     x = as_tensor(x)
-    x = _wide(x, dtype) if widen else x
+    x = _wide(x, dtype) if op in ("cumulative_sum", "cumulative_prod") else x
     if axis is None:
         x, axis = reshape_to(x, (x.size,)), 0
-    return _core.apply(op, (x,), (axis_of(axis, x.ndim, op), int(reverse)))
+    at = axis_of(axis, x.ndim, op)
+    if before is not None:
+        start = _core.full(before, x.dtype.code, False, (), x.device.pair)
+        words = [0] * (3 * x.ndim)
+        words[3 * at : 3 * at + 2] = (-1, 1) if reverse else (1, -1)
+        x = _core.apply("pad", (x, start), words) if x.shape[at] else x
+    return _core.apply(op, (x,), (at, int(reverse)))
 
 
 def cumsum(
@@ -306,16 +353,17 @@ def cumsum(
     *,
     dtype: Any = None,
     reverse: bool = False,
+    exclusive: bool = False,
     dim: int | None = None,
 ) -> Tensor:
-    """The running sum along an axis (of the flattened tensor when None), from the end when ``reverse``.
+    """The running sum along an axis (of the flattened tensor when None), from the end when ``reverse``; with
+    ``exclusive`` without the element itself.
 
     >>> pg.cumsum(pg.Tensor([1, 2, 3])).tolist()
     [1, 3, 6]
     """
-    return _cumulative(
-        "cumulative_sum", x, spelled(axis, None, dim, "axis/dim", "cumsum"), dtype, reverse, True
-    )
+    at = spelled(axis, None, dim, "axis/dim", "cumsum")
+    return _cumulative("cumulative_sum", x, at, dtype, reverse, 0 if exclusive else None)
 
 
 def cumprod(
@@ -324,16 +372,16 @@ def cumprod(
     *,
     dtype: Any = None,
     reverse: bool = False,
+    exclusive: bool = False,
     dim: int | None = None,
 ) -> Tensor:
-    """The running product along an axis; its derivative is right at zeros, too.
+    """The running product along an axis, options as in ``cumsum``; its derivative is right at zeros, too.
 
     >>> pg.cumprod(pg.Tensor([1, 2, 3])).tolist()
     [1, 2, 6]
     """
-    return _cumulative(
-        "cumulative_prod", x, spelled(axis, None, dim, "axis/dim", "cumprod"), dtype, reverse, True
-    )
+    at = spelled(axis, None, dim, "axis/dim", "cumprod")
+    return _cumulative("cumulative_prod", x, at, dtype, reverse, 1 if exclusive else None)
 
 
 def cummax(
@@ -344,9 +392,7 @@ def cummax(
     >>> pg.cummax(pg.Tensor([1, 3, 2])).tolist()
     [1, 3, 3]
     """
-    return _cumulative(
-        "cumulative_max", x, spelled(axis, None, dim, "axis/dim", "cummax"), None, reverse, False
-    )
+    return _cumulative("cumulative_max", x, spelled(axis, None, dim, "axis/dim", "cummax"), None, reverse)
 
 
 def cummin(
@@ -357,9 +403,7 @@ def cummin(
     >>> pg.cummin(pg.Tensor([3, 1, 2])).tolist()
     [3, 1, 1]
     """
-    return _cumulative(
-        "cumulative_min", x, spelled(axis, None, dim, "axis/dim", "cummin"), None, reverse, False
-    )
+    return _cumulative("cumulative_min", x, spelled(axis, None, dim, "axis/dim", "cummin"), None, reverse)
 
 
 def logsumexp(

@@ -352,14 +352,18 @@ def split(x: TensorLike, indices_or_sections: Any, axis: int = 0, *, dim: int | 
     return [part(x, at, a, max(a, b)) for a, b in itertools.pairwise(cuts)]
 
 
-def array_split(x: TensorLike, sections: int, axis: int = 0) -> list[Tensor]:
-    """So many parts along an axis, the first ones longer by one where it does not divide.
+def array_split(x: TensorLike, sections: Any, axis: int = 0, *, dim: int | None = None) -> list[Tensor]:
+    """So many parts along an axis, the first ones longer by one where it does not divide; or the parts
+    between the given indices.
 
     >>> [t.tolist() for t in pg.array_split(pg.arange(3), 2)]
     [[0, 1], [2]]
     """
     x = as_tensor(x)
-    at = axis_of(axis, x.ndim, "array_split")
+    at = axis_of(spelled(axis, 0, dim, "axis/dim", "array_split"), x.ndim, "array_split")
+    if isinstance(sections, (tuple, list, np.ndarray)):
+        return split(x, sections, at)
+    sections = operator.index(sections)
     if sections < 1:
         raise InvalidValueError(f"array_split: needs at least 1 part, got {sections}")
     _check_count(sections, "array_split")
