@@ -17,7 +17,15 @@ ROWS: list[Row] = [row for family in FAMILIES for row in family.ROWS]
 
 # Public names that are other names of a row's function, or are tested in a file of their own.
 ELSEWHERE: dict[str, set[str]] = {
-    "test_creation.py": {"tensor", "asarray", "from_numpy", "from_dlpack", "broadcast_shapes", "eval"},
+    "test_creation.py": {
+        "tensor",
+        "array",
+        "asarray",
+        "from_numpy",
+        "from_dlpack",
+        "broadcast_shapes",
+        "eval",
+    },
     "test_autodiff.py": {"fngrad", "grad", "jvp", "vjp", "value_and_grad", "stop_gradient"},
     "test_jit.py": {"jit", "make_trace"},
     "test_tools.py": {"check_grads", "debug_nans"},
