@@ -70,10 +70,12 @@ def _both(name: str, old: tuple[int, ...], new: tuple[int, ...], f: Two) -> None
     NumPy.
     """
 
-    def compute(xp, a: Tensor, b: Tensor):  # type: ignore[no-untyped-def]
+    def compute(xp: Any, a: Tensor, b: Tensor) -> Any:
         return f(xp, a, b)
 
-    def compute_old(xp, a: Tensor, b: Tensor, *, axis: int | None = None, broadcast: bool = False):  # type: ignore[no-untyped-def]
+    def compute_old(
+        xp: Any, a: Tensor, b: Tensor, *, axis: int | None = None, broadcast: bool = False
+    ) -> Any:
         return f(xp, a, aligned(xp, a, b, axis, broadcast))
 
     if old:
@@ -134,7 +136,7 @@ def where(xp: Any, condition: Tensor, a: Tensor, b: Tensor) -> Any:
 
 
 def _many(name: str, function: str) -> None:
-    def compute(xp, *xs: Tensor):  # type: ignore[no-untyped-def]
+    def compute(xp: Any, *xs: Tensor) -> Any:
         return functools.reduce(getattr(xp, function), xs)
 
     op(name, 6, 8, *((12,) if name in ("Max", "Min") else ()), 13)(compute)

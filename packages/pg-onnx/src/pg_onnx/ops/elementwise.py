@@ -17,14 +17,14 @@ from .registry import op
 def _on_both(name: str, function: str, *since: int) -> None:
     """An operator that NumPy and pequegrad call by one name."""
 
-    def compute(xp, x: Tensor):  # type: ignore[no-untyped-def]
+    def compute(xp: Any, x: Tensor) -> Any:
         return getattr(xp, function)(x)
 
     op(name, *since)(compute)
 
 
 def _plain(name: str, function: Any, *since: int) -> None:
-    def compute(x: Tensor):  # type: ignore[no-untyped-def]
+    def compute(x: Tensor) -> Any:
         return function(x)
 
     op(name, *since)(compute)
