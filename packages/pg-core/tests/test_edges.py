@@ -174,3 +174,11 @@ def test_divisors(dtype: str) -> None:
     y = np.array([low, 0, high, 1, 0, 5, 18, 36], dtype)
     assert both(pg.gcd, x, y).tolist() == np.gcd(x, y).tolist()
     assert both(pg.lcm, x[4:], y[4:]).tolist() == np.lcm(x[4:], y[4:]).tolist()
+
+
+@pytest.mark.parametrize("name", ["i0", "i0e", "i1", "i1e"])
+def test_bessel_functions_of_nan_and_infinity(name: str) -> None:
+    values = both(getattr(pg, name), np.array([np.nan, np.inf, -np.inf, 100.0], np.float32))
+    assert np.isnan(values[0])
+    if name.endswith("e"):
+        assert abs(values[1]) == 0.0 and abs(values[2]) == 0.0 and 0.0 < values[3] < 0.1

@@ -250,7 +250,7 @@ _I1_FAR = (
 def _scaled_bessel(x: Tensor, near: Sequence[float], far: Sequence[float], odd: bool) -> Tensor:
     size = _abs(x)
     small = where(size <= 8.0, size, 8.0)
-    large = where(size > 8.0, size, 8.0)
+    large = where(size <= 8.0, 8.0, size)  # NaN, too
     central = _chebyshev(small * 0.25 - 1.0, near)
     outer = _chebyshev(16.0 / large - 1.0, far) / sqrt(large)
     if odd:

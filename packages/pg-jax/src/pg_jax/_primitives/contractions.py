@@ -25,7 +25,6 @@ def dot_general(
     dimension_numbers: Any,
     precision: Any = None,
     preferred_element_type: Any = None,
-    out_sharding: Any = None,
 ) -> Tensor:
     """The sum of products over contracted axes for each place of the batch axes, which come first in the
     result, before the rest of x and the rest of y. Every precision is the full one of the dtype.

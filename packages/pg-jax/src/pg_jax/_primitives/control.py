@@ -39,15 +39,28 @@ def scan(
 def while_(
     *operands: Tensor, cond_jaxpr: Body, body_jaxpr: Body, cond_nconsts: int, body_nconsts: int
 ) -> list[Tensor]:
-    """The carry after ``body_jaxpr`` for as long as ``cond_jaxpr`` holds."""
+    """The carry after ``body_jaxpr`` for as long as ``cond_jaxpr`` holds.
+
+    A test of several examples, whose axes are the first of every part of the carry, lets each go on as long
+    as its own holds.
+    """
     tested, rest = operands[:cond_nconsts], operands[cond_nconsts:]
     consts, init = rest[:body_nconsts], tuple(rest[body_nconsts:])
-    made = pg.while_loop(
-        lambda carry: cond_jaxpr(*tested, *carry)[0],
-        lambda carry: tuple(body_jaxpr(*consts, *carry)),
-        init,
-    )
-    return list(made)
+
+    def going(carry: Sequence[Tensor]) -> Tensor:
+        return cond_jaxpr(*tested, *carry)[0]
+
+    def step(carry: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        after = tuple(body_jaxpr(*consts, *carry))
+        mine = going(carry)
+        if not mine.ndim:
+            return after
+        return tuple(
+            pg.where(pg.reshape(mine, mine.shape + (1,) * (new.ndim - mine.ndim)), new, old)
+            for new, old in zip(after, carry, strict=True)
+        )
+
+    return list(pg.while_loop(lambda carry: pg.any(going(carry)), step, init))
 
 
 def cond(index: Tensor, *operands: Tensor, branches: Sequence[Body], **_: Any) -> list[Tensor]:

@@ -12,7 +12,7 @@ from typing import Any
 import pequegrad as pg
 from pequegrad import Tensor
 
-from ._common import SIGNED, as_dtype, total_order
+from ._common import SIGNED, as_dtype, bits_of, total_order
 
 
 def _unary(f: Callable[[Any], Tensor], doc: str) -> Callable[..., Tensor]:
@@ -50,7 +50,7 @@ ceil = _unary(pg.ceil, "The next integer above.")
 square = _unary(pg.square, "``x * x``.")
 is_finite = _unary(pg.isfinite, "Whether a number is neither infinite nor NaN.")
 stop_gradient = _unary(pg.stop_gradient, "x, of which no derivative is taken.")
-population_count = _unary(lambda x: pg.bitwise_count(x).astype(x.dtype), "How many bits are set.")
+population_count = _unary(lambda x: pg.bitwise_count(bits_of(x)).astype(x.dtype), "How many bits are set.")
 
 
 def neg(x: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ def add(x: Tensor, y: Tensor) -> Tensor:
     return pg.logical_or(x, y) if x.dtype.is_bool else x + y
 
 
-add_any = add_jaxvals = add
+add_any = add
 
 
 def sub(x: Tensor, y: Tensor) -> Tensor:
@@ -76,8 +76,10 @@ def sub(x: Tensor, y: Tensor) -> Tensor:
     return x - y
 
 
-def mul(x: Tensor, y: Tensor) -> Tensor:
+def mul(x: Tensor, y: Tensor, *, out_dtype: Any = None) -> Tensor:
     """``x * y``."""
+    if out_dtype is not None:
+        x, y = x.astype(as_dtype(out_dtype)), y.astype(as_dtype(out_dtype))
     return pg.logical_and(x, y) if x.dtype.is_bool else x * y
 
 
@@ -266,9 +268,7 @@ def clz(x: Tensor) -> Tensor:
 # ---- other dtypes
 
 
-def convert_element_type(
-    x: Tensor, *, new_dtype: Any, weak_type: bool = False, sharding: Any = None
-) -> Tensor:
+def convert_element_type(x: Tensor, *, new_dtype: Any, weak_type: bool = False) -> Tensor:
     """x as another dtype: floats are cut towards zero when they become integers."""
     kind = as_dtype(new_dtype)
     if x.dtype is kind and not x.weak:
@@ -317,7 +317,9 @@ erf = _unary(pg.erf, "The error function.")
 erfc = _unary(pg.erfc, "``1 - erf(x)`` without loss far from 0.")
 erf_inv = _unary(pg.erfinv, "The inverse of the error function.")
 lgamma = _unary(pg.lgamma, "The logarithm of the gamma function's magnitude.")
-digamma = _unary(pg.digamma, "The derivative of ``lgamma``.")
+digamma = _unary(
+    lambda x: pg.where(x == 0, float("nan"), pg.digamma(x)), "The derivative of ``lgamma``; NaN at its poles."
+)
 bessel_i0e = _unary(pg.i0e, "The scaled modified Bessel function of order 0.")
 bessel_i1e = _unary(pg.i1e, "The scaled modified Bessel function of order 1.")
 

@@ -12,12 +12,12 @@ from pequegrad import Tensor
 from ._common import as_dtype, ints
 
 
-def reduce_sum(x: Tensor, *, axes: Sequence[int], out_sharding: Any = None) -> Tensor:
+def reduce_sum(x: Tensor, *, axes: Sequence[int]) -> Tensor:
     """The sum over axes."""
     return pg.sum(x, ints(axes), dtype=x.dtype) if len(axes) else x
 
 
-def reduce_prod(x: Tensor, *, axes: Sequence[int], out_sharding: Any = None) -> Tensor:
+def reduce_prod(x: Tensor, *, axes: Sequence[int]) -> Tensor:
     """The product over axes."""
     return pg.prod(x, ints(axes), dtype=x.dtype) if len(axes) else x
 
@@ -41,12 +41,12 @@ def _worst(what: str, kind: pg.DType) -> Any:
     return int(info.min if what == "max" else info.max)
 
 
-def reduce_max(x: Tensor, *, axes: Sequence[int], out_sharding: Any = None) -> Tensor:
+def reduce_max(x: Tensor, *, axes: Sequence[int]) -> Tensor:
     """The largest over axes."""
     return _extreme("max", x, axes)
 
 
-def reduce_min(x: Tensor, *, axes: Sequence[int], out_sharding: Any = None) -> Tensor:
+def reduce_min(x: Tensor, *, axes: Sequence[int]) -> Tensor:
     """The smallest over axes."""
     return _extreme("min", x, axes)
 
@@ -68,7 +68,7 @@ def _folded(x: Tensor, axes: Sequence[int], op: Callable[[Any, Any], Tensor], ne
     return rows[0]
 
 
-def reduce_and(x: Tensor, *, axes: Sequence[int], out_sharding: Any = None) -> Tensor:
+def reduce_and(x: Tensor, *, axes: Sequence[int]) -> Tensor:
     """Bits set in all."""
     if x.dtype.is_bool:
         return pg.all(x, ints(axes)) if len(axes) else x
@@ -77,14 +77,14 @@ def reduce_and(x: Tensor, *, axes: Sequence[int], out_sharding: Any = None) -> T
     )
 
 
-def reduce_or(x: Tensor, *, axes: Sequence[int], out_sharding: Any = None) -> Tensor:
+def reduce_or(x: Tensor, *, axes: Sequence[int]) -> Tensor:
     """Bits set in any."""
     if x.dtype.is_bool:
         return pg.any(x, ints(axes)) if len(axes) else x
     return _folded(x, axes, pg.bitwise_or, 0)
 
 
-def reduce_xor(x: Tensor, *, axes: Sequence[int], out_sharding: Any = None) -> Tensor:
+def reduce_xor(x: Tensor, *, axes: Sequence[int]) -> Tensor:
     """Bits set in an odd number."""
     return _folded(x, axes, pg.bitwise_xor, 0)
 

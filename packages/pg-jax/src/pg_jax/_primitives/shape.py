@@ -12,9 +12,7 @@ from pequegrad import Tensor
 from ._common import as_dtype, ints
 
 
-def broadcast_in_dim(
-    x: Tensor, *, shape: Sequence[int], broadcast_dimensions: Sequence[int] = (), sharding: Any = None
-) -> Tensor:
+def broadcast_in_dim(x: Tensor, *, shape: Sequence[int], broadcast_dimensions: Sequence[int] = ()) -> Tensor:
     """x stretched to a shape, of which it has the axes ``broadcast_dimensions``."""
     shape, axes = ints(shape), ints(broadcast_dimensions)
     if x.shape == shape and axes == tuple(range(len(shape))):
@@ -25,7 +23,7 @@ def broadcast_in_dim(
     return pg.broadcast_to(pg.reshape(x, aligned), shape)
 
 
-def reshape(x: Tensor, *, new_sizes: Sequence[int], dimensions: Any = None, sharding: Any = None) -> Tensor:
+def reshape(x: Tensor, *, new_sizes: Sequence[int], dimensions: Any = None) -> Tensor:
     """The elements in another shape, read along the axes in the order of ``dimensions``."""
     if dimensions is not None:
         x = transpose(x, permutation=dimensions)
@@ -67,7 +65,7 @@ def pad(x: Tensor, value: Tensor, *, padding_config: Sequence[tuple[int, int, in
     return pg.pad_general(x, value, [(int(a), int(b), int(c)) for a, b, c in padding_config])
 
 
-def iota(*, dtype: Any, shape: Sequence[int], dimension: int, sharding: Any = None) -> Tensor:
+def iota(*, dtype: Any, shape: Sequence[int], dimension: int) -> Tensor:
     """The index along an axis."""
     shape, axis = ints(shape), int(dimension)
     aligned = [n if i == axis else 1 for i, n in enumerate(shape)]
@@ -100,20 +98,14 @@ def tile(x: Tensor, *, reps: Sequence[int]) -> Tensor:
     return pg.tile(x, ints(reps))
 
 
-def empty2(*, shape: Sequence[int], dtype: Any, out_sharding: Any = None) -> Tensor:
+def empty2(*, dtype: Any, shape: Sequence[int] = ()) -> Tensor:
     """A tensor whose values nobody reads: zeros."""
     return pg.zeros(ints(shape), dtype=as_dtype(dtype))
-
-
-empty = empty2
 
 
 def copy(x: Tensor) -> Tensor:
     """x."""
     return x
-
-
-copy_p = copy
 
 
 def optimization_barrier(*xs: Tensor) -> list[Tensor]:
