@@ -10,6 +10,7 @@ from .errors import (
     UnsupportedError,
     UsageError,
 )
+from .exporting import export, to_proto
 from .importer import OnnxModule, load
 from .limits import Limits
 from .plan import unsupported

@@ -108,7 +108,8 @@ class Builder:
             array = np.asarray(value)
         else:
             name = kind if isinstance(kind, str) else kind.name
-            onnx_type(pg.dt.DType(name) if isinstance(kind, str) else kind)
+            if not isinstance(kind, str):
+                onnx_type(kind)
             dtype = helper.tensor_dtype_to_np_dtype(ONNX_TYPES[name])
             with np.errstate(over="ignore"):  # a float16 literal may be an infinity
                 array = np.asarray(value).astype(dtype)

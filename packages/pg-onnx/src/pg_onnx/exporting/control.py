@@ -20,7 +20,7 @@ Write = Callable[[Graph, Sequence[Value]], list[Value]]
 def _finish(b: Builder, kinds: Sequence[Value], nodes: list[onnx.NodeProto]) -> list[onnx.ValueInfoProto]:
     """Declares the results of a body, each under a name that a node of the body gives."""
     made = {out for node in nodes for out in node.output}
-    infos = []
+    infos: list[onnx.ValueInfoProto] = []
     for value in kinds:
         full = b.full(value)
         if full not in made or any(info.name == full for info in infos):
@@ -110,7 +110,7 @@ def write_scan(b: Builder, record: Record, x: Sequence[Value], write: Write) -> 
         body=graph,
         num_scan_inputs=len(rows),
         scan_input_directions=[reverse] * len(rows),
-        scan_output_directions=[reverse] * outputs,
+        **({"scan_output_directions": [reverse] * outputs} if outputs else {}),
     )
     made = []
     for i, (name, value) in enumerate(zip(names, results, strict=True)):

@@ -1,5 +1,5 @@
-"""Elementwise records in ONNX's operators. Where ONNX leaves a case open that pequegrad defines (a division of
-integers by zero, halves of a sign), the case is spelled out.
+"""Elementwise records in ONNX's operators. Where ONNX leaves a case open that pequegrad defines (a division
+of integers by zero), the case is spelled out.
 """
 
 from __future__ import annotations
@@ -45,7 +45,6 @@ DIRECT = {
     "sub": "Sub",
     "mul": "Mul",
     "div": "Div",
-    "where": "Where",
 }
 
 
@@ -193,7 +192,7 @@ def _atan2(b: Builder, record: Record, x: Sequence[str]) -> str:
 def _hypot(b: Builder, record: Record, x: Sequence[str]) -> str:
     a, c = b.op("Abs", [x[0]]), b.op("Abs", [x[1]])
     long, short = b.op("Max", [a, c]), b.op("Min", [a, c])
-    zero, safe = _nonzero(b, record, long)
+    _, safe = _nonzero(b, record, long)
     ratio = b.op("Div", [short, safe])
     root = b.op("Sqrt", [b.op("Add", [b.op("Mul", [ratio, ratio]), _number(b, record, 1)])])
     return b.op("Where", [b.op("IsInf", [long]), long, b.op("Mul", [long, root])])
@@ -208,6 +207,14 @@ def _compare(kind: str) -> Emit:
 
 def _not_equal(b: Builder, record: Record, x: Sequence[str]) -> str:
     return b.op("Not", [b.op("Equal", x)])
+
+
+def _where(b: Builder, record: Record, x: Sequence[str]) -> str:
+    if record.dtype.name != "bool":
+        return b.op("Where", x)
+    # Between bools a choice is logic, which every runtime has.
+    test, then, otherwise = x
+    return b.op("Or", [b.op("And", [test, then]), b.op("And", [b.op("Not", [test]), otherwise])])
 
 
 def _astype(b: Builder, record: Record, x: Sequence[str]) -> str:
@@ -250,6 +257,7 @@ SPELLED: dict[str, Emit] = {
     "hypot": _hypot,
     "atan2": _atan2,
     "pow": _pow,
+    "where": _where,
     "astype": _astype,
     "maximum": _extremum("Max", "Or"),
     "minimum": _extremum("Min", "And"),

@@ -95,15 +95,21 @@ class Writer:
                 if plan is not None:
                     values[i] = plan.write(self.b, record, [values[k] for k in plan.operands])
                 elif record.op == "pick":
-                    values[i] = several[record.operands[0]][record.options["result"]]
+                    made = several.get(record.operands[0])  # None where that was refused
+                    shape = record.shape
+                    values[i] = (
+                        made[record.options["result"]]
+                        if made is not None
+                        else Value("refused", shape, shape, record.dtype)
+                    )
                 elif record.bodies:
                     several[i] = self._control(record, [values[k] for k in record.operands])
                 else:
                     values[i] = self._record(record, [values[k] for k in record.operands])
             except Refused as refusal:
                 self.refused.setdefault((record.op, str(refusal)), []).append(record.where or record.op)
+                # A stand-in, so that the rest is looked at too.
                 values[i] = Value("refused", record.shape, record.shape, record.dtype)
-                several[i] = self._stand_ins(record)
         return [values[i] for i in graph.outputs]
 
     def _needed(self, graph: Graph, plans: dict[int, Any], given: set[int]) -> list[int]:
@@ -134,14 +140,6 @@ class Writer:
         if record.op not in CONTROL:
             raise Refused("ONNX has no operator for it")
         return CONTROL[record.op](self.b, record, x, self.run)
-
-    def _stand_ins(self, record: Record) -> list[Value]:
-        """Values for the results of control flow that was refused, so that the rest is looked at too."""
-        if not record.bodies:
-            return []
-        body = record.bodies[-1]
-        shapes = [body.records[i] for i in body.outputs]
-        return [Value("refused", r.shape, r.shape, r.dtype) for r in shapes]
 
     def complain(self, what: str) -> None:
         """Raises one error for all records that could not be written."""

@@ -46,22 +46,22 @@ def export(
 ) -> None:
     """Write what ``f(*example_args)`` computes to an ONNX file.
 
-    The function is traced with tensors like the arguments, whose values do not matter, and every record of the
-    trace is written as operators of the opset; softmax, layer normalisation, convolutions with their biases and
-    the like become the one operator that says so. A module is traced in evaluation mode and its parameters
-    keep their names. A gradient is a function like any other.
+    The function is traced with tensors like the arguments, whose values do not matter, and every record of
+    the trace is written as operators of the opset; softmax, layer normalisation, convolutions with their
+    biases and the like become the one operator that says so. A module is traced in evaluation mode and its
+    parameters keep their names. A gradient is a function like any other.
 
     Args:
         f: a function of tensors (and pytrees of them), or a module of pg_nn.
         example_args: the arguments: a tensor, or a tuple of pytrees.
         path: where to write; the file appears complete or not at all.
         opset: 13 or newer.
-        dynamic: extents that stay open: ``{"x": {0: "batch"}}``, or ``{"x": [0]}`` to have names made. The
-            function is traced with several sizes, and must compute the same for all.
+        dynamic: extents that stay open: ``{"x": {0: "batch"}}``, or ``{"x": [0]}`` to have names made.
+            The function is traced with several sizes, and must compute the same for all.
         input_names, output_names: instead of those of the function's parameters, and ``output``.
-        names: names for tensors that the function reads from outside, as ``model.params_dict()`` gives them.
+        names: names for tensors that the function reads from outside, as ``model.params_dict()`` has them.
         metadata: further entries of the file's metadata.
-        external_data: put the weights into a file of their own beside it; by default where they exceed 1.5 GiB.
+        external_data: put the weights into a file beside it; by default where they exceed 1.5 GiB.
         overwrite: False refuses to replace a file.
 
     Raises:
@@ -254,10 +254,15 @@ def _several_traces(
 
     # An extent of 1 broadcasts, so it says nothing about others.
     base = {symbol: max(size, 2) for symbol, size in given.items()}
-    runs, other = [base], {}
+    runs = [base]
+    other: dict[str, int] = {}
     traces = [with_sizes(base)]
     for symbol, size in base.items():
-        trace, other[symbol] = _another(lambda n, s=symbol: with_sizes({**base, s: n}), size, symbol)
+
+        def changed(n: int, symbol: str = symbol) -> pg.GraphTrace:
+            return with_sizes({**base, symbol: n})
+
+        trace, other[symbol] = _another(changed, size, symbol)
         traces.append(trace)
         runs.append({**base, symbol: other[symbol]})
     if len(base) > 1:
@@ -326,7 +331,7 @@ def _output_names(names: Sequence[str] | None, tree: Any, count: int) -> list[st
 
 
 def _outputs(b: Builder, results: Sequence[Value], names: Sequence[str]) -> list[Value]:
-    """The results under their names: a node's own result is renamed, anything else passes through Identity."""
+    """The results under their names: a node's result is renamed, anything else passes through Identity."""
     full = [b.full(value) for value in results]
     made = {name: node for node in b.nodes for name in node.output}
     final: dict[str, str] = {}

@@ -33,6 +33,8 @@ def whole(b: Builder, record: Record, name: str) -> Value:
 
 def emit_full(b: Builder, record: Record, _: Sequence[Value]) -> Value:
     value = record.options["value"]
+    if isinstance(value, Size):
+        value = value.values
     if isinstance(value, tuple):  # the traces differ: an extent, or one over an extent
         return Value(_open_number(b, record, value), (), record.shape, record.dtype)
     return Value(b.constant(value, record.dtype), (), record.shape, record.dtype)
@@ -107,7 +109,8 @@ def emit_slice(b: Builder, record: Record, x: Sequence[Value]) -> Value:
         if record.shape[axis] == 0:
             start, stop, step = 0, 0, 1
         starts.append(start)
-        stops.append(_FIRST if stop == -1 else stop)
+        # Down to the first element: a negative number would count from the end.
+        stops.append(_FIRST if isinstance(stop, int) and stop < 0 else stop)
         axes.append(axis)
         steps.append(fixed(step, "the step of a slice"))
     if not axes:

@@ -44,7 +44,8 @@ class Matcher:
         record = self.at(i)
         while record.op in ("broadcast", "reshape"):
             record = self.graph.operand(record, 0)
-        return record.options["value"] if record.op == "full" else None
+        value = record.options["value"] if record.op == "full" else None
+        return value.values if isinstance(value, Size) else value
 
     def row(self, i: int, axis: int = 1) -> int | None:
         """The vector that a record repeats along all axes but one."""
@@ -79,8 +80,9 @@ def plans_of(graph: Graph, opset: int) -> dict[int, Plan]:
     return out
 
 
-def _unary(kind: str, **attributes: object) -> Write:
-    return lambda b, record, x: whole(b, record, b.op(kind, [b.full(x[0])], **attributes))
+def _named(kind: str, **attributes: object) -> Write:
+    """One operator of all operands."""
+    return lambda b, record, x: whole(b, record, b.op(kind, [b.full(v) for v in x], **attributes))
 
 
 # ---- activations
@@ -89,10 +91,9 @@ def _unary(kind: str, **attributes: object) -> Write:
 def _relu(m: Matcher, i: int, record: Record) -> Plan | None:
     condition, low, x = record.operands
     test = m.at(condition)
-    if record.dtype.is_floating and m.number(low) == 0 and test.op == "less_equal":
-        if test.operands[0] == x and m.number(test.operands[1]) == 0:
-            return Plan(_unary("Relu"), (x,))
-    return None
+    if not record.dtype.is_floating or m.number(low) != 0 or test.op != "less_equal":
+        return None
+    return Plan(_named("Relu"), (x,)) if test.operands[0] == x and m.number(test.operands[1]) == 0 else None
 
 
 def _softmax(m: Matcher, i: int, record: Record) -> Plan | None:
@@ -100,7 +101,7 @@ def _softmax(m: Matcher, i: int, record: Record) -> Plan | None:
     if rule not in ("softmax", "log_softmax") or len(axes) != 1 or m.opset < 13:
         return None
     if rule == "log_softmax":
-        return Plan(_unary("LogSoftmax", axis=axes[0]), (record.operands[1],))
+        return Plan(_named("LogSoftmax", axis=axes[0]), (record.operands[1],))
     made = m.at(record.operands[0])
     if made.op != "div":
         return None
@@ -108,7 +109,7 @@ def _softmax(m: Matcher, i: int, record: Record) -> Plan | None:
     while total.op in ("broadcast", "reshape"):
         total = m.graph.operand(total, 0)
     if total.op == "reduce_sum":
-        return Plan(_unary("Softmax", axis=axes[0]), (record.operands[1],))
+        return Plan(_named("Softmax", axis=axes[0]), (record.operands[1],))
     if total.op == "where":  # rows of -inf alone give zeros, as attention wants
         return Plan(_guarded_softmax, (record.operands[1],))
     return None
@@ -272,12 +273,7 @@ def _batch_norm(m: Matcher, i: int, record: Record) -> Plan | None:
         eps = m.number(total.operands[1]) if total.op == "add" else None
         if isinstance(eps, float) and len(m.at(gap.operands[0]).shape) >= 2:
             operands = (gap.operands[0], scaled[1], bias, mean, total.operands[0])
-            small = eps
-
-            def write(b: Builder, r: Record, x: Sequence[Value]) -> Value:
-                return whole(b, r, b.op("BatchNormalization", [b.full(v) for v in x], epsilon=small))
-
-            return Plan(write, operands)
+            return Plan(_named("BatchNormalization", epsilon=eps), operands)
     return None
 
 
@@ -311,13 +307,8 @@ def _layer_norm(m: Matcher, i: int, record: Record) -> Plan | None:
             weight, bias = _along_last(m, w, extents), _along_last(m, other, extents)
             last = tuple(axes) == tuple(range(rank - len(axes), rank))
             if last and eps is not None and weight is not None and bias is not None:
-                attributes = {"axis": axes[0] - rank, "epsilon": eps}
-
-                def write(b: Builder, r: Record, x: Sequence[Value]) -> Value:
-                    names = [b.full(v) for v in x]
-                    return whole(b, r, b.op("LayerNormalization", names, **attributes))
-
-                return Plan(write, (normal.operands[1], weight, bias))
+                made = _named("LayerNormalization", axis=axes[0] - rank, epsilon=eps)
+                return Plan(made, (normal.operands[1], weight, bias))
     return None
 
 
@@ -336,7 +327,7 @@ def _eps(m: Matcher, i: int) -> float | None:
 
 
 def _repeated(m: Matcher, i: int, record: Record) -> Plan | None:
-    """What a reshape took axes of extent 1 from, and a broadcast repeats: the operand of the reshape will do."""
+    """What a reshape took axes of extent 1 from, and a broadcast repeats: the reshape is not needed."""
     reshape = m.graph.operand(record, 0)
     if reshape.op != "reshape":
         return None

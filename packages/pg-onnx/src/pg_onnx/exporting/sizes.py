@@ -1,8 +1,8 @@
 """Sizes that a file leaves open: found by tracing one function with several sizes.
 
-An extent that differs between the traces is a `Size`: the vector of what it was in each. Where the file has to
-spell it, `Symbols` finds the expression in the named sizes that gives that vector: the name itself, a multiple
-plus a constant, or a product of names.
+An extent that differs between the traces is a `Size`: the vector of what it was in each. Where the file has
+to spell it, `Symbols` finds the expression in the named sizes that gives that vector: the name itself, a
+multiple plus a constant, or a product of names.
 """
 
 from __future__ import annotations
