@@ -42,7 +42,17 @@ CASES: list[tuple[str, Any, type[Exception]]] = [
     ("a tensor as shape", lambda: pg.full(pg.zeros((2**40,)), 1.0), pg.ShapeError),
     ("an array as shape", lambda: pg.empty(HUGE), pg.ShapeError),
     ("a tensor among shapes", lambda: pg.broadcast_shapes(pg.zeros(2**40)), pg.ShapeError),
-    ("too many rows to join", lambda: pg.concatenate(pg.zeros((2**62, 0))), pg.InvalidValueError),
+    ("too many choices", lambda: pg.choose(pg.Tensor(0), pg.zeros(2**40)), pg.InvalidValueError),
+    ("a huge array to join", lambda: pg.vstack(HUGE), pg.OutOfMemoryError),
+    ("a huge array as an option", lambda: pg.meshgrid(indexing=HUGE), pg.InvalidValueError),
+    ("an array as a mode", lambda: pg.take(pg.ones(3), 0, mode=np.ones(3)), pg.InvalidValueError),
+    ("a tensor as size", lambda: pg.affine_grid(pg.ones((1, 2, 3)), pg.zeros(2**40)), pg.ShapeError),
+    ("rows as branches", lambda: pg.switch(0, pg.zeros((2**20, 2**20))), pg.InvalidValueError),
+    ("rows as positions", lambda: pg.fnhessian(len, pg.zeros(2**40)), pg.InvalidValueError),
+    ("very many indices of a diagonal", lambda: pg.diag_indices(2, 2**62), pg.InvalidValueError),
+    ("very many powers", lambda: pg.vander(pg.zeros(2**40)), pg.OutOfMemoryError),
+    ("a number for a slice", lambda: pg.associative_scan(lambda a, b: 1.0, pg.ones(4)), pg.ShapeError),
+    ("text for a slice", lambda: pg.associative_scan(lambda a, b: "x", pg.ones(4)), pg.PequegradError),
     ("too many parts", lambda: pg.split(pg.zeros((0, 3)), 2**40), pg.InvalidValueError),
     ("a negative extent", lambda: pg.tri(-(2**31)), pg.ShapeError),
     ("indices of a huge matrix", lambda: pg.tril_indices(2**31 - 1), pg.OutOfMemoryError),
@@ -66,6 +76,39 @@ def test_rows_of_a_tensor_without_elements_are_iterated_one_by_one() -> None:
     assert next(rows).shape == (0,)
     a, b = pg.Tensor([[1, 2], [3, 4]])
     assert (a.tolist(), b.tolist()) == ([1, 2], [3, 4])
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 1, 4), (3, 2, 4), (3, 2), (3,), (1, 2)], ids=str)
+def test_an_array_is_joined_as_the_sequence_of_its_rows(
+    shape: tuple[int, ...], rng: np.random.Generator
+) -> None:
+    x = rng.standard_normal(shape)
+    for joined, by_numpy in (
+        (pg.hstack, np.hstack),
+        (pg.vstack, np.vstack),
+        (pg.dstack, np.dstack),
+        (pg.column_stack, np.column_stack),
+    ):
+        for rows in (pg.Tensor(x), x, list(pg.Tensor(x))):
+            np.testing.assert_array_equal(joined(rows).numpy(), by_numpy(list(x)))
+    for axis in (*range(-len(shape) + 1, len(shape) - 1), None):
+        want = np.concatenate(x if axis is not None else np.atleast_2d(x), axis)
+        np.testing.assert_array_equal(pg.concatenate(pg.Tensor(x), axis).numpy(), want)
+        np.testing.assert_array_equal(pg.concatenate(list(pg.Tensor(x)), axis).numpy(), want)
+    for axis in range(-len(shape), len(shape)):
+        np.testing.assert_array_equal(pg.stack(pg.Tensor(x), axis).numpy(), np.stack(list(x), axis))
+
+
+def test_joining_the_rows_of_a_tensor_takes_no_time_for_each() -> None:
+    assert pg.concatenate(pg.zeros((2**62, 0))).shape == (0,)
+    assert pg.column_stack(pg.zeros((2**62, 0))).shape == (0, 2**62)
+    before = pg.debug.live_nodes()
+    joined = pg.dstack(pg.zeros((2**20, 2**20)))
+    assert joined.shape == (1, 2**20, 2**20) and pg.debug.live_nodes() <= before + 4
+    with pytest.raises(pg.InvalidValueError):
+        pg.concatenate(pg.zeros((0, 3)))
+    with pytest.raises(pg.ArgumentError):
+        pg.stack(pg.zeros(()))
 
 
 def test_a_window_beyond_all_channels() -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from . import _core, pytree
 from ._core import Tensor
-from ._ops.common import as_tensor, operand
+from ._ops.common import as_tensor, items_of, operand
 from .errors import ArgumentError, DifferentiationError, DTypeError, ShapeError
 
 Wrt = int | Sequence[int]
@@ -40,8 +40,13 @@ class _Inputs(NamedTuple):
         ]
 
 
+def positions_in(wrt: Wrt, what: str) -> list[int]:
+    """The argument positions that were named: one, or a sequence of them."""
+    return [wrt] if isinstance(wrt, int) else items_of(wrt, what)
+
+
 def _positions(wrt: Wrt, count: int, what: str) -> list[int]:
-    given = [wrt] if isinstance(wrt, int) else list(wrt)
+    given = positions_in(wrt, what)
     out = []
     for i in given:
         if not isinstance(i, int) or not -count <= i < count:

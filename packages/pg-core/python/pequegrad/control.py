@@ -30,7 +30,7 @@ from ._bodies import (
     with_threads,
 )
 from ._core import Tensor
-from ._ops.common import cast, elementwise
+from ._ops.common import as_tensor, cast, elementwise, items_of
 from ._ops.logic import not_equal
 from ._ops.shape import concatenate, flip, moveaxis, reshape, stack
 from .errors import ArgumentError, InvalidValueError, PytreeError, ShapeError, TraceError, UnsupportedError
@@ -139,7 +139,7 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     >>> pg.switch(pg.Tensor(1), [lambda x: x, lambda x: -x], pg.Tensor(3.0)).item()
     -3.0
     """
-    branches = list(branches)
+    branches = items_of(branches, "switch")
     _check_callable("switch", *branches)
     if not branches:
         raise ArgumentError("switch: at least one branch is needed")
@@ -426,6 +426,7 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
     def combine(a: list[Tensor], b: list[Tensor]) -> list[Tensor]:
         made = fn(pytree.unflatten(tree, a), pytree.unflatten(tree, b))
         found = pytree.default_registry.flatten_as(tree, made, "associative_scan: the result of fn")
+        found = [as_tensor(x) for x in found]
         for x, like in zip(found, a, strict=True):
             if x.shape != like.shape:
                 raise ShapeError(f"associative_scan: fn returned shape {x.shape} for slices of {like.shape}")

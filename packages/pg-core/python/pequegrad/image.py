@@ -22,7 +22,7 @@ import numpy as np
 
 from . import _core, dt
 from ._core import Tensor
-from ._ops.common import TensorLike, as_tensor, cast, from_python
+from ._ops.common import TensorLike, as_tensor, cast, from_python, known
 from ._ops.elementwise import clip, floor, maximum, minimum
 from ._ops.elementwise import round as _round
 from ._ops.indexing import take
@@ -112,7 +112,7 @@ def resize(
             index = np.minimum((np.arange(new) + 0.5) * (old / new), old - 1).astype(np.int64)
             x = take(x, from_python(index), axis)
         return x
-    if method not in _SUPPORT:
+    if not known(method, _SUPPORT):
         raise InvalidValueError(
             f"image.resize: method is 'nearest', 'linear', 'cubic' or 'lanczos3', got {method!r}"
         )
@@ -195,7 +195,7 @@ def gaussian_blur(
     pair = (sigma, sigma) if isinstance(sigma, (int, float)) else tuple(sigma)
     if len(pair) != 2 or not all(s > 0 for s in pair):
         raise InvalidValueError(f"image.gaussian_blur: sigma is one or two positive numbers, got {sigma!r}")
-    if border not in ("reflect", "edge", "constant"):
+    if not known(border, ("reflect", "edge", "constant")):
         raise InvalidValueError(
             f"image.gaussian_blur: border is 'reflect', 'edge' or 'constant', got {border!r}"
         )

@@ -24,6 +24,7 @@ from .autodiff import (
     _Traced,
     _zeros_where_none,
     jvp,
+    positions_in,
 )
 from .dt import int64
 from .errors import ArgumentError, DifferentiationError
@@ -224,7 +225,7 @@ def fnhessian(f: Callable[..., Any], wrt: Wrt = (0,), return_outs: bool = False)
     >>> h.tolist()
     [[6.0, 0.0], [0.0, 12.0]]
     """
-    positions = [wrt] if isinstance(wrt, int) else list(wrt)
+    positions = positions_in(wrt, "fnhessian")
 
     @functools.wraps(f)
     def hessians(*args: Any, **kwargs: Any) -> Any:

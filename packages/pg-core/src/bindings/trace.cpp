@@ -234,18 +234,20 @@ void rebind(TensorObject* tensor, NodeRef node) {
 
 void count_pending(const Node& node) {
   constexpr int64_t most_nodes = 10'000, most_bytes = 64 << 20;
-  PG_THREAD_LOCAL static int64_t nodes = 0, bytes = 0;
+  constexpr int64_t nodes_per_op = 16, handles_per_op = 256;  // that the next ops pay for
+  PG_THREAD_LOCAL static int64_t nodes = 0, bytes = 0, rest = 0;
   if (node.evaluated()) return;
   ++nodes;
   for (const Node* input : node.inputs)
     if (const Buffer* buffer = input->buffer.load(std::memory_order_acquire))
       bytes += static_cast<int64_t>(buffer->bytes);
-  if (nodes < most_nodes && bytes < most_bytes) return;
+  if (--rest > 0 || (nodes < most_nodes && bytes < most_bytes)) return;
   if (trace_open()) return;
   // The counters only say that it is time to look: what was evaluated or dropped meanwhile does not count.
   std::vector<NodeRef> held;
   std::vector<Node*> roots;
-  for (TensorObject* t = tensor_ring()->next; t && t != tensor_ring(); t = t->next)
+  int64_t handles = 0;
+  for (TensorObject* t = tensor_ring()->next; t && t != tensor_ring(); t = t->next, ++handles)
     if (!t->node->evaluated() && !t->node->abstract) {
       held.push_back(NodeRef::share(t->node));
       roots.push_back(t->node);
@@ -255,13 +257,17 @@ void count_pending(const Node& node) {
   const engine::Pending pending = engine::pending_below(roots);
   nodes = pending.nodes >= most_nodes ? 0 : pending.nodes / 2;
   bytes = 0;
+  // Looking takes time with everything that lives: many ops share it.
+  rest = handles / handles_per_op + pending.nodes / nodes_per_op;
   if (pending.nodes < most_nodes && pending.pinned_bytes < most_bytes) return;
   try {
     engine::evaluate(roots);
   } catch (const Error&) {
-    // Whoever reads the failing tensor gets the error; this op has nothing to do with it.
-  } catch (const py::error_already_set&) {
-    // The same, for what Python raised on the way.
+    // Whoever reads the failing tensor gets the error; this op has nothing to do with it. It would fail
+    // again with all that is pending now.
+    rest = pending.nodes;
+  } catch (const py::error_already_set&) {  // the same, for what Python raised on the way
+    rest = pending.nodes;
   }
 }
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from .. import dt
 from .._core import Tensor
-from .._ops.common import TensorLike, cast, iota
+from .._ops.common import TensorLike, cast, iota, known
 from .._ops.diagonals import tril, triu
 from .._ops.indexing import take_along_axis
 from .._ops.linalg import matmul
@@ -250,7 +250,7 @@ def qr(x: TensorLike, /, *, mode: str = "reduced") -> Any:
     """
     x = matrix(x, "qr")
     m, n = x.shape[-2:]
-    if mode not in ("reduced", "complete", "r"):
+    if not known(mode, ("reduced", "complete", "r")):
         raise InvalidValueError(f"linalg.qr: mode is 'reduced', 'complete' or 'r', got {mode!r}")
     if mode == "complete" and m > n:
         return QR(*_qr_complete(x))

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import dt
 from .._core import Tensor
-from .._ops.common import Axis, TensorLike, as_tensor, axes_of, axis_of, cast, reshape_to, to_float
+from .._ops.common import Axis, TensorLike, as_tensor, axes_of, axis_of, cast, known, reshape_to, to_float
 from .._ops.elementwise import abs as _abs
 from .._ops.elementwise import ceil, clip
 from .._ops.linalg import matmul
@@ -40,7 +40,7 @@ def matrix_norm(x: TensorLike, /, *, keepdims: bool = False, ord: Any = "fro") -
     x = to_float(x)
     if x.ndim < 2:
         raise ShapeError(f"linalg.matrix_norm: needs matrices (..., m, n), got shape {x.shape}")
-    if ord not in _ORDERS:
+    if not known(ord, _ORDERS):
         raise InvalidValueError(
             f"linalg.matrix_norm: ord is 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}"
         )

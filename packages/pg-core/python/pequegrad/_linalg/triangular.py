@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._core import Tensor
-from .._ops.common import TensorLike, as_tensor
+from .._ops.common import TensorLike, as_tensor, known
 from .._ops.shape import expand_dims, squeeze
 from ..errors import InvalidValueError, ShapeError
 from .common import common, conj, matrix, solve_lower_or_upper, transposed
@@ -57,7 +57,7 @@ def solve_triangular(
     >>> pg.linalg.solve_triangular(a, pg.Tensor([4.0, 6.0]), lower=True).tolist()
     [2.0, 1.0]
     """
-    if trans not in _TRANS:
+    if not known(trans, _TRANS):
         raise InvalidValueError(f"linalg.solve_triangular: trans is 0, 1, 2, 'N', 'T' or 'C', got {trans!r}")
     transpose, conjugate = _TRANS[trans]
     b = as_tensor(b)

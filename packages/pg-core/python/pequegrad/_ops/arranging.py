@@ -19,8 +19,10 @@ from .common import (
     as_tensor_like,
     axis_of,
     cast,
+    check_count,
     check_table,
     iota,
+    known,
     positive_shape,
     reshape_to,
     shape_of,
@@ -30,14 +32,11 @@ from .diagonals import diag
 from .indexing import take, update
 from .logic import where
 from .reduce import sum as _sum
-from .shape import broadcast_to, concatenate, flip, moveaxis, part, ravel, split, stack, swapaxes
+from .shape import at_least, broadcast_to, concatenate, flip, moveaxis, part, ravel, split, stack, swapaxes
 
 
-def _ranked(xs: tuple[TensorLike, ...], rank: int, place: Any) -> Any:
-    made = []
-    for x in xs:
-        x = as_tensor(x)
-        made.append(reshape_to(x, place(x.shape)) if x.ndim < rank else x)
+def _ranked(xs: tuple[TensorLike, ...], rank: int) -> Any:
+    made = [reshape_to(x, at_least(rank, x.shape)) for x in map(as_tensor, xs)]
     return made[0] if len(made) == 1 else made
 
 
@@ -47,7 +46,7 @@ def atleast_1d(*xs: TensorLike) -> Any:
     >>> pg.atleast_1d(pg.Tensor(3)).shape
     (1,)
     """
-    return _ranked(xs, 1, lambda s: (1,))
+    return _ranked(xs, 1)
 
 
 def atleast_2d(*xs: TensorLike) -> Any:
@@ -56,7 +55,7 @@ def atleast_2d(*xs: TensorLike) -> Any:
     >>> pg.atleast_2d(pg.zeros(3)).shape
     (1, 3)
     """
-    return _ranked(xs, 2, lambda s: (1,) * (2 - len(s)) + s)
+    return _ranked(xs, 2)
 
 
 def atleast_3d(*xs: TensorLike) -> Any:
@@ -66,26 +65,7 @@ def atleast_3d(*xs: TensorLike) -> Any:
     >>> pg.atleast_3d(pg.zeros(3)).shape
     (1, 3, 1)
     """
-    return _ranked(xs, 3, lambda s: (1, *s, 1)[-3:] if len(s) == 1 else (*s, 1) if len(s) == 2 else (1, 1, 1))
-
-
-def dstack(xs: Sequence[TensorLike]) -> Tensor:
-    """Tensors along the third axis, after ``atleast_3d``.
-
-    >>> pg.dstack([pg.zeros(3), pg.ones(3)]).shape
-    (1, 3, 2)
-    """
-    return concatenate([atleast_3d(x) for x in xs], 2)
-
-
-def column_stack(xs: Sequence[TensorLike]) -> Tensor:
-    """Vectors as columns, matrices as they are, side by side.
-
-    >>> pg.column_stack([pg.Tensor([1, 2]), pg.Tensor([3, 4])]).tolist()
-    [[1, 3], [2, 4]]
-    """
-    tensors = [as_tensor(x) for x in xs]
-    return concatenate([x if x.ndim > 1 else reshape_to(x, (x.size, 1)) for x in tensors], 1)
+    return _ranked(xs, 3)
 
 
 def hsplit(x: TensorLike, indices_or_sections: Any) -> list[Tensor]:
@@ -316,6 +296,7 @@ def diag_indices(n: int, ndim: int = 2) -> tuple[Tensor, ...]:
     >>> [i.tolist() for i in pg.diag_indices(2)]
     [[0, 1], [0, 1]]
     """
+    check_count(ndim, "diag_indices")
     return (arange(n),) * ndim
 
 
@@ -432,7 +413,7 @@ def unpackbits(x: TensorLike, axis: int | None = None, bitorder: str = "big") ->
 
 
 def _bits(x: TensorLike, axis: int | None, bitorder: str, what: str) -> tuple[Tensor, int, Tensor]:
-    if bitorder not in ("big", "little"):
+    if not known(bitorder, ("big", "little")):
         raise InvalidValueError(f"{what}: bitorder is 'big' or 'little', got {bitorder!r}")
     x = as_tensor(x)
     if axis is None:

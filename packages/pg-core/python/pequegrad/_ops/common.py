@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,15 @@ import numpy as np
 from .. import _core, dt
 from .. import device as _device
 from .._core import Tensor
-from ..errors import ArgumentError, AxisError, DeviceError, OutOfMemoryError, PequegradError, ShapeError
+from ..errors import (
+    ArgumentError,
+    AxisError,
+    DeviceError,
+    InvalidValueError,
+    OutOfMemoryError,
+    PequegradError,
+    ShapeError,
+)
 
 TensorLike = Any  # a Tensor, a number, an ndarray, or nested lists of numbers
 Axis = int | Sequence[int] | None
@@ -206,6 +215,29 @@ def check_table(count: int, what: str) -> None:
     """Refuse a table of so many numbers, made by NumPy, where it does not fit the memory limit."""
     if 8 * count > _core.memory_stats()["limit_bytes"]:
         raise OutOfMemoryError(f"{what}: a table of {count} numbers does not fit the memory limit")
+
+
+def known(value: Any, options: Container[Any]) -> bool:
+    """Whether an option is one of these. ``in`` alone would compare an array element by element."""
+    return isinstance(value, (str, int, float, NoneType)) and value in options
+
+
+def check_count(count: int, what: str) -> None:
+    """Refuse so many parts of a tensor: parts without elements take no memory, but a tensor each."""
+    if count > 1 << 18:
+        raise InvalidValueError(f"{what}: {count} parts are too many")
+
+
+def items_of(xs: Any, what: str) -> list[Any]:
+    """The items of a sequence; an array is the sequence of its rows."""
+    if isinstance(xs, (Tensor, np.ndarray)):
+        if xs.ndim == 0:
+            raise ArgumentError(f"{what}: takes a sequence, got an array of rank 0")
+        check_count(xs.shape[0], what)
+    try:
+        return list(xs)
+    except TypeError:
+        raise ArgumentError(f"{what}: takes a sequence, got {type(xs).__name__}") from None
 
 
 def axis_of(axis: Any, ndim: int, what: str) -> int:

@@ -18,6 +18,7 @@ from .common import (
     check_int,
     from_python,
     iota,
+    known,
     operand,
     positive_shape,
     reshape_to,
@@ -288,7 +289,7 @@ def meshgrid(*xs: TensorLike, indexing: str = "xy") -> list[Tensor]:
     >>> [g.tolist() for g in pg.meshgrid(pg.arange(2), pg.arange(2))]
     [[[0, 1], [0, 1]], [[0, 0], [1, 1]]]
     """
-    if indexing not in ("xy", "ij"):
+    if not known(indexing, ("xy", "ij")):
         raise InvalidValueError(f"meshgrid: indexing is 'xy' or 'ij', got {indexing!r}")
     vectors = [as_tensor(x) for x in xs]
     for v in vectors:

@@ -14,7 +14,7 @@ from .. import _core, dt
 from .. import device as _device
 from .._core import Tensor
 from ..errors import ArgumentError, AxisError, DTypeError, InvalidValueError, ShapeError
-from .common import TensorLike, as_tensor, axis_of, cast
+from .common import TensorLike, as_tensor, axis_of, cast, known
 from .complex import conj, real
 from .creation import arange
 from .shape import concatenate, flip, pad, part, roll
@@ -53,7 +53,7 @@ def _complex(x: Tensor) -> Tensor:
 
 def _scale(n: int, norm: str | None, inverse: bool, what: str) -> float:
     norm = norm or "backward"
-    if norm not in _NORMS:
+    if not known(norm, _NORMS):
         raise InvalidValueError(f"fft.{what}: norm is 'backward', 'ortho' or 'forward', got {norm!r}")
     if norm == "ortho":
         return 1.0 / math.sqrt(n)

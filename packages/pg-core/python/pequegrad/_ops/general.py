@@ -17,16 +17,7 @@ from typing import Any, NamedTuple
 from .. import _core, dt
 from .._core import Tensor
 from ..errors import ArgumentError, IndexingError, InvalidValueError, ShapeError
-from .common import (
-    TensorLike,
-    as_tensor,
-    as_tensor_like,
-    axis_of,
-    cast,
-    elementwise,
-    iota,
-    reshape_to,
-)
+from .common import TensorLike, as_tensor, as_tensor_like, axis_of, cast, elementwise, iota, known, reshape_to
 from .indexing import take_along_axis
 from .logic import where
 from .scattering import _INDEX_MODES, _SCATTER_MODES
@@ -60,8 +51,8 @@ def _index(index: TensorLike, what: str) -> Tensor:
 
 
 def _mode(mode: str, what: str) -> str:
-    mode = "drop" if mode == "fill" else mode
-    if mode not in _INDEX_MODES:
+    mode = "drop" if known(mode, ("fill",)) else mode
+    if not known(mode, _INDEX_MODES):
         raise InvalidValueError(f"{what}: mode is raise, clip or drop (fill), got {mode!r}")
     return mode
 
@@ -276,7 +267,7 @@ def scatter_general(
     """
     what = "scatter_general"
     x, index = as_tensor(x), _index(indices, what)
-    if how not in _SCATTER_MODES:
+    if not known(how, _SCATTER_MODES):
         raise InvalidValueError(f"{what}: how is one of {', '.join(_SCATTER_MODES)}, got {how!r}")
     v = cast(as_tensor_like(updates, x), x.dtype)
     numbers = _numbers(

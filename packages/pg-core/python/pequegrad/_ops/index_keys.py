@@ -11,7 +11,7 @@ import numpy as np
 from .. import dt
 from .._core import Tensor
 from ..errors import IndexingError, InvalidValueError, ShapeError, TraceError
-from .common import as_tensor, cast, from_python
+from .common import as_tensor, cast, from_python, known
 from .logic import where
 from .shape import broadcast_shapes
 
@@ -259,8 +259,8 @@ def rows_of(item: Any, length: int, axis: int, shape: tuple[int, ...], mode: str
 
 def checked_mode(mode: str) -> str:
     """A mode of an index out of range; "fill" is what reading calls "drop"."""
-    mode = "drop" if mode == "fill" else mode
-    if mode not in MODES:
+    mode = "drop" if known(mode, ("fill",)) else mode
+    if not known(mode, MODES):
         raise InvalidValueError(
             f"unknown mode {mode!r} of an index out of range; the modes are raise, clip, wrap, drop (fill)"
         )

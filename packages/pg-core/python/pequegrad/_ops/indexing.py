@@ -11,7 +11,7 @@ import numpy as np
 from .. import _core, dt
 from .._core import Tensor
 from ..errors import InvalidValueError, ShapeError
-from .common import TensorLike, as_tensor, as_tensor_like, axis_of, cast, elementwise, iota, reshape_to
+from .common import TensorLike, as_tensor, as_tensor_like, axis_of, cast, elementwise, iota, known, reshape_to
 from .index_keys import (
     Parsed,
     checked_mode,
@@ -256,12 +256,12 @@ def take(x: TensorLike, indices: Any, axis: int | None = None, mode: str = "rais
     if not isinstance(indices, Tensor):
         indices = np.asarray(indices)
     length = x.shape[at]
+    if not known(mode, ("raise", "clip", "wrap")):
+        raise InvalidValueError(f"take: unknown mode {mode!r}; the modes are raise, clip, wrap")
     if mode == "clip":
         indices = elementwise("minimum", elementwise("maximum", indices, 0), length - 1)
     elif mode == "wrap":
         indices = indices % length
-    elif mode != "raise":
-        raise InvalidValueError(f"take: unknown mode {mode!r}; the modes are raise, clip, wrap")
     return getitem(x, (*(_ALL,) * at, indices))
 
 

@@ -59,6 +59,7 @@ def vander(x: TensorLike, n: int | None = None, increasing: bool = False) -> Ten
     count = x.size if n is None else n
     if x.dtype.is_bool:
         x = cast(x, dt.int64)
+    check_table(count, "vander")
     powers = np.arange(count) if increasing else np.arange(count)[::-1]
     return elementwise("pow", expand_dims(x, 1), cast(as_tensor(powers.astype(np.int64)), x.dtype))
 

@@ -15,7 +15,7 @@ from .. import _core, dt
 from .._core import Tensor
 from ..errors import ArgumentError, InvalidValueError, ShapeError
 from .adaptive_pooling import _adaptive_avg
-from .common import TensorLike, as_tensor, cast, check_table, fill, reshape_to, to_float
+from .common import TensorLike, as_tensor, cast, check_table, fill, known, reshape_to, shape_of, to_float
 from .convolution import per_axis
 from .indexing import take
 from .linalg import tensordot
@@ -55,7 +55,7 @@ def interpolate(
     [[[[1.0, 1.0, 3.0, 3.0]]]]
     """
     x = as_tensor(x)
-    if mode not in _AXES:
+    if not known(mode, _AXES):
         raise InvalidValueError(f"interpolate: mode is one of {', '.join(_AXES)}, got {mode!r}")
     if (size is None) == (scale_factor is None):
         raise ArgumentError("interpolate: give size or scale_factor, one of the two")
@@ -184,13 +184,13 @@ def affine_grid(theta: TensorLike, size: Any, align_corners: bool = False) -> Te
     [[[[-0.5, 0.0], [0.5, 0.0]]]]
     """
     theta = to_float(theta)
+    size = shape_of(size, "affine_grid")
     rank = len(size) - 2
     if rank not in (2, 3) or theta.shape != (size[0], rank, rank + 1):
         raise ShapeError(
-            f"affine_grid: size {tuple(size)} needs maps [N, {max(rank, 2)}, {max(rank, 2) + 1}], got "
-            f"{theta.shape}"
+            f"affine_grid: size {size} needs maps [N, {max(rank, 2)}, {max(rank, 2) + 1}], got {theta.shape}"
         )
-    space = tuple(int(n) for n in size[2:])
+    space = size[2:]
     if min(space) < 1:
         raise ShapeError(f"affine_grid: every extent must be at least 1, got {space}")
     check_table((rank + 1) * math.prod(space), "affine_grid")
@@ -230,11 +230,11 @@ def grid_sample(
             "grid_sample: needs [N, C, H, W] with [N, h, w, 2], or [N, C, D, H, W] with [N, d, h, w, 3], got "
             f"{x.shape} and {grid.shape}"
         )
-    if mode not in ("bilinear", "nearest", "bicubic") or (mode == "bicubic" and rank == 3):
+    if not known(mode, ("bilinear", "nearest", "bicubic")) or (mode == "bicubic" and rank == 3):
         raise InvalidValueError(
             f"grid_sample: mode is bilinear, nearest or (for images) bicubic, got {mode!r}"
         )
-    if padding_mode not in ("zeros", "border", "reflection"):
+    if not known(padding_mode, ("zeros", "border", "reflection")):
         raise InvalidValueError(
             f"grid_sample: padding_mode is zeros, border or reflection, got {padding_mode!r}"
         )

@@ -20,6 +20,7 @@ from .common import (
     axis_of,
     cast,
     iota,
+    known,
     reshape_to,
     spelled,
     to_float,
@@ -33,7 +34,7 @@ _REDUCTIONS = {"sum": "add", "prod": "mul", "amin": "min", "amax": "max", "mean"
 
 
 def _index_mode(mode: str, what: str) -> int:
-    if mode not in _INDEX_MODES:
+    if not known(mode, _INDEX_MODES):
         raise InvalidValueError(f"{what}: index_mode is raise, clip or drop, got {mode!r}")
     return _INDEX_MODES[mode]
 
@@ -98,7 +99,7 @@ def scatter(
     >>> pg.scatter(pg.zeros((2, 2)), 1, pg.Tensor([[1], [0]]), pg.Tensor([[5.0], [6.0]])).tolist()
     [[0.0, 5.0], [6.0, 0.0]]
     """
-    if mode not in _SCATTER_MODES:
+    if not known(mode, _SCATTER_MODES):
         raise InvalidValueError(f"scatter: mode is set, add, mul, min or max, got {mode!r}")
     x, index = as_tensor(x), _integers(index, "scatter")
     at = axis_of(axis, x.ndim, "scatter")
@@ -139,7 +140,7 @@ def scatter_reduce(
     [5.0, 1.0]
     """
     what = "scatter_reduce"
-    if reduce not in _REDUCTIONS:
+    if not known(reduce, _REDUCTIONS):
         raise InvalidValueError(f"{what}: reduce is sum, prod, mean, amax or amin, got {reduce!r}")
     x, index = as_tensor(x), _integers(index, what)
     at, out = axis_of(axis, x.ndim, what), _index_mode(index_mode, what)

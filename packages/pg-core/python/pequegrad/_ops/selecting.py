@@ -13,7 +13,7 @@ import numpy as np
 from .. import _core, dt
 from .._core import Tensor
 from ..errors import ArgumentError, DTypeError, InvalidValueError, ShapeError, TraceError
-from .common import TensorLike, as_tensor, axis_of, cast, elementwise, fill, iota, reshape_to
+from .common import TensorLike, as_tensor, axis_of, cast, elementwise, fill, iota, items_of, known, reshape_to
 from .elementwise import isnan
 from .indexing import getitem, take, take_along_axis, update
 from .logic import where
@@ -163,15 +163,15 @@ def choose(indices: TensorLike, choices: Sequence[TensorLike], mode: str = "rais
     >>> pg.choose(pg.Tensor([1, 0]), [pg.Tensor([1, 2]), pg.Tensor([10, 20])]).tolist()
     [10, 2]
     """
-    index, *options = broadcast_arrays(indices, *_common(list(choices)))
+    if not known(mode, ("raise", "clip", "wrap")):
+        raise InvalidValueError(f"choose: unknown mode {mode!r}; the modes are raise, clip, wrap")
+    index, *options = broadcast_arrays(indices, *_common(items_of(choices, "choose")))
     if not index.dtype.is_integer:
         raise DTypeError(f"choose: indices are integers, got {index.dtype}; convert with .astype('int64')")
     if mode == "clip":
         index = elementwise("minimum", elementwise("maximum", index, 0), len(options) - 1)
     elif mode == "wrap":
         index = index % len(options)
-    elif mode != "raise":
-        raise InvalidValueError(f"choose: unknown mode {mode!r}; the modes are raise, clip, wrap")
     return reshape_to(take_along_axis(stack(options), reshape_to(index, (1, *index.shape)), 0), index.shape)
 
 
@@ -213,7 +213,7 @@ def searchsorted(
     >>> pg.searchsorted(pg.Tensor([1, 3, 5]), pg.Tensor([3, 4])).tolist()
     [1, 2]
     """
-    if side not in ("left", "right"):
+    if not known(side, ("left", "right")):
         raise InvalidValueError(f"searchsorted: side is 'left' or 'right', got {side!r}")
     table, values = _common([x1, x2])
     if table.ndim != 1:

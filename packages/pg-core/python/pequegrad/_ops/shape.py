@@ -7,7 +7,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,9 @@ from .common import (
     axes_of,
     axis_of,
     cast,
+    check_count,
     check_table,
+    known,
     reshape_to,
     shape_of,
     spelled,
@@ -242,10 +244,20 @@ def ravel(x: TensorLike) -> Tensor:
     return reshape_to(x, (x.size,))
 
 
-def _together(xs: Any, what: str) -> list[Tensor]:
-    """Tensors of one dtype."""
-    if isinstance(xs, Tensor):
-        return list(unstack(xs))
+_Change = Callable[[tuple[int, ...]], tuple[int, ...]]
+
+
+def _together(xs: Any, what: str, change: _Change | None = None) -> Tensor | list[Tensor]:
+    """Tensors of one dtype, reshaped as ``change`` says. An array stands for the sequence of its rows and is
+    kept as one tensor: joining them is then a change of shape, however many there are.
+    """
+    if isinstance(xs, (Tensor, np.ndarray)):
+        rows = as_tensor(xs)
+        if rows.ndim == 0:
+            raise ArgumentError(f"{what}: takes a sequence of tensors, got one of rank 0")
+        if rows.shape[0] == 0:
+            raise InvalidValueError(f"{what}: no tensors given; pass at least one")
+        return reshape_to(rows, (rows.shape[0], *change(rows.shape[1:]))) if change else rows
     try:
         tensors = [as_tensor(x) for x in xs]
     except TypeError as error:
@@ -255,7 +267,36 @@ def _together(xs: Any, what: str) -> list[Tensor]:
     if not tensors:
         raise InvalidValueError(f"{what}: no tensors given; pass at least one")
     code, _ = _core.promote(*tensors)
-    return [cast(x, dt.all_dtypes[code]) for x in tensors]
+    ready = [cast(x, dt.all_dtypes[code]) for x in tensors]
+    return [reshape_to(x, change(x.shape)) for x in ready] if change else ready
+
+
+def at_least(rank: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape of at least so many axes: new ones in front, but a vector lies along the second of three, a
+    matrix along the first two.
+    """
+    if rank == 3 and 0 < len(shape) < 3:
+        return (1, *shape, 1)[-3:]
+    return (1,) * (rank - len(shape)) + shape
+
+
+def _row_joined(rows: Tensor, axis: int | None) -> Tensor:
+    """The rows of a tensor one after the other along an axis of theirs."""
+    if axis is None:
+        return ravel(rows)
+    if rows.ndim == 1:
+        raise ShapeError("concatenate: tensors of rank 0 have no axis to join; use pg.stack")
+    at = axis_of(axis, rows.ndim - 1, "concatenate")
+    count, *row = rows.shape
+    return reshape_to(moveaxis(rows, 0, at), (*row[:at], count * row[at], *row[at + 1 :]))
+
+
+def _joined(xs: Any, what: str, change: _Change, axis: Callable[[int], int]) -> Tensor:
+    """Tensors reshaped by ``change``, joined along the axis that follows from the rank of the first."""
+    tensors = _together(xs, what, change)
+    if isinstance(tensors, Tensor):
+        return _row_joined(tensors, axis(tensors.ndim - 1))
+    return concatenate(tensors, axis(tensors[0].ndim))
 
 
 def concatenate(xs: Sequence[TensorLike], axis: int | None = 0, *, dim: int | None = None) -> Tensor:
@@ -266,6 +307,8 @@ def concatenate(xs: Sequence[TensorLike], axis: int | None = 0, *, dim: int | No
     """
     axis = spelled(axis, 0, dim, "axis/dim", "concatenate")
     tensors = _together(xs, "concatenate")
+    if isinstance(tensors, Tensor):
+        return _row_joined(tensors, axis)
     if axis is None:
         tensors, axis = [ravel(x) for x in tensors], 0
     first = tensors[0]
@@ -294,6 +337,8 @@ def stack(xs: Sequence[TensorLike], axis: int = 0, *, dim: int | None = None) ->
     """
     axis = spelled(axis, 0, dim, "axis/dim", "stack")
     tensors = _together(xs, "stack")
+    if isinstance(tensors, Tensor):
+        return moveaxis(tensors, 0, axis_of(axis, tensors.ndim, "stack"))
     for i, x in enumerate(tensors):
         if x.shape != tensors[0].shape:
             raise ShapeError(
@@ -309,8 +354,7 @@ def hstack(xs: Sequence[TensorLike]) -> Tensor:
     >>> pg.hstack([pg.Tensor([1]), pg.Tensor([2])]).tolist()
     [1, 2]
     """
-    tensors = [x if x.ndim else reshape_to(x, (1,)) for x in _together(xs, "hstack")]
-    return concatenate(tensors, 0 if tensors[0].ndim == 1 else 1)
+    return _joined(xs, "hstack", lambda row: at_least(1, row), lambda rank: 0 if rank == 1 else 1)
 
 
 def vstack(xs: Sequence[TensorLike]) -> Tensor:
@@ -319,7 +363,25 @@ def vstack(xs: Sequence[TensorLike]) -> Tensor:
     >>> pg.vstack([pg.Tensor([1, 2]), pg.Tensor([3, 4])]).tolist()
     [[1, 2], [3, 4]]
     """
-    return concatenate([x if x.ndim > 1 else reshape_to(x, (1, x.size)) for x in _together(xs, "vstack")], 0)
+    return _joined(xs, "vstack", lambda row: at_least(2, row), lambda _: 0)
+
+
+def dstack(xs: Sequence[TensorLike]) -> Tensor:
+    """Tensors along the third axis, after ``atleast_3d``.
+
+    >>> pg.dstack([pg.zeros(3), pg.ones(3)]).shape
+    (1, 3, 2)
+    """
+    return _joined(xs, "dstack", lambda row: at_least(3, row), lambda _: 2)
+
+
+def column_stack(xs: Sequence[TensorLike]) -> Tensor:
+    """Vectors as columns, matrices as they are, side by side.
+
+    >>> pg.column_stack([pg.Tensor([1, 2]), pg.Tensor([3, 4])]).tolist()
+    [[1, 3], [2, 4]]
+    """
+    return _joined(xs, "column_stack", lambda row: row if len(row) > 1 else (*(row or (1,)), 1), lambda _: 1)
 
 
 def split(x: TensorLike, indices_or_sections: Any, axis: int = 0, *, dim: int | None = None) -> list[Tensor]:
@@ -347,7 +409,7 @@ def split(x: TensorLike, indices_or_sections: Any, axis: int = 0, *, dim: int | 
                 f"split: {length} elements along axis {at} do not divide into {parts} equal parts; give "
                 "indices"
             )
-        _check_count(parts, "split")
+        check_count(parts, "split")
         cuts = list(range(0, length + 1, length // parts)) if length else [0] * (parts + 1)
     return [part(x, at, a, max(a, b)) for a, b in itertools.pairwise(cuts)]
 
@@ -366,16 +428,10 @@ def array_split(x: TensorLike, sections: Any, axis: int = 0, *, dim: int | None 
     sections = operator.index(sections)
     if sections < 1:
         raise InvalidValueError(f"array_split: needs at least 1 part, got {sections}")
-    _check_count(sections, "array_split")
+    check_count(sections, "array_split")
     each, extra = divmod(x.shape[at], sections)
     cuts = np.cumsum([0] + [each + 1] * extra + [each] * (sections - extra)).tolist()
     return [part(x, at, a, b) for a, b in itertools.pairwise(cuts)]
-
-
-def _check_count(count: int, what: str) -> None:
-    """Parts without elements take no memory, but a tensor each."""
-    if count > 1 << 18:
-        raise InvalidValueError(f"{what}: {count} parts are too many")
 
 
 def part(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
@@ -395,7 +451,7 @@ def unstack(x: TensorLike, axis: int = 0) -> tuple[Tensor, ...]:
     x = as_tensor(x)
     at = axis_of(axis, x.ndim, "unstack")
     rest = x.shape[:at] + x.shape[at + 1 :]
-    _check_count(x.shape[at], "unstack")
+    check_count(x.shape[at], "unstack")
     return tuple(reshape_to(part(x, at, i, i + 1), rest) for i in range(x.shape[at]))
 
 
@@ -507,7 +563,7 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
         if any(d + a + b < 0 for d, a, b in zip(x.shape, low, high, strict=True)):
             raise ShapeError(f"pad: margins {widths} crop more than shape {x.shape} has")
         return _core.apply("pad", (x, value), [w for a, b in zip(low, high, strict=True) for w in (a, b, 0)])
-    if mode not in ("edge", "reflect", "symmetric", "wrap"):
+    if not known(mode, ("edge", "reflect", "symmetric", "wrap")):
         raise InvalidValueError(
             f"pad: unknown mode {mode!r}; the modes are constant, edge, reflect, symmetric, wrap"
         )

@@ -19,6 +19,7 @@ from .common import (
     elementwise,
     fill,
     from_python,
+    known,
     reshape_to,
     to_float,
 )
@@ -109,7 +110,7 @@ def _between(low: Tensor, high: Tensor, part: Tensor) -> Tensor:
 
 def _quantile(x: TensorLike, q: TensorLike, axis: Axis, method: str, keepdims: bool, skip: bool) -> Tensor:
     what = "nanquantile" if skip else "quantile"
-    if method not in _PLACES:
+    if not known(method, _PLACES):
         raise InvalidValueError(f"{what}: unknown method {method!r}; the methods are {', '.join(_PLACES)}")
     rows, kept = _lined_up(x, axis, what)
     q = from_python(q, dt.float64)

@@ -16,7 +16,7 @@ from .. import _core, dt
 from .._core import Tensor
 from ..autodiff import vjp
 from ..errors import ArgumentError, InvalidValueError
-from .common import TensorLike, as_tensor, as_tensor_like, cast, check_table, elementwise
+from .common import TensorLike, as_tensor, as_tensor_like, cast, check_table, elementwise, known
 from .convolution import Ints, _margins, per_axis
 from .general import pad_general
 from .pooling import _slide
@@ -174,7 +174,7 @@ def select_and_scatter_add(
     [0.0, 10.0, 0.0, 20.0]
     """
     what = "select_and_scatter_add"
-    if how not in ("max", "min"):
+    if not known(how, ("max", "min")):
         raise InvalidValueError(f"{what}: how is max or min, got {how!r}")
     x = as_tensor(x)
     source = cast(as_tensor_like(source, x), x.dtype)

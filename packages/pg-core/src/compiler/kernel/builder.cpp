@@ -40,11 +40,10 @@ uint64_t hash_of(const Value& v) {
 }  // namespace
 
 Builder::Builder(Kernel& kernel, const GroupReader& group, ir::Axis grid, int64_t row_bytes)
-    : kernel_(kernel), group_(group), row_bytes_left_(row_bytes) {
+    : kernel_(kernel), group_(group), row_bytes_left_(row_bytes),
+      next_id_(static_cast<int32_t>(kernel.values.size() + kernel.accumulators.size())) {
   open_.push_back({nullptr, &top_, {}, {}});
   axis_depth_[grid] = 0;
-  for (const Value& v : kernel.values) next_id_ = std::max(next_id_, v.id + 1);
-  for (const Accumulator& a : kernel.accumulators) next_id_ = std::max(next_id_, a.id + 1);
 }
 
 // ---- loops

@@ -87,7 +87,7 @@ class Builder {
   std::map<std::pair<Id, int>, Value*> results_;
   std::map<std::pair<Id, int>, Kept> kept_;
   int64_t row_bytes_left_;
-  int32_t next_id_ = 0;
+  int32_t next_id_;  // counts the kernel's values and accumulators
 };
 
 }  // namespace pg

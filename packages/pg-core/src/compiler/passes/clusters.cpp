@@ -9,13 +9,16 @@ namespace pg {
 
 using ir::Expr;
 
-Clusters::Clusters(const Graph& g) : graph(g), places(g.size()), uses(g.size()), live(g.size(), false) {
+Clusters::Clusters(const Graph& g)
+    : graph(g), places(g.size()), uses(g.size()), reads(g.size()), live(g.size(), false) {
   for (Id o : g.outputs) live[o] = true;
   for (Id id = static_cast<Id>(g.size()); id-- > 0;) {
     if (!live[id]) continue;
-    for (Id in : g[id].inputs) {
+    for (size_t slot = 0; slot < g[id].inputs.size(); ++slot) {
+      const Id in = g[id].inputs[slot];
       live[in] = true;
       if (uses[in].empty() || uses[in].back() != id) uses[in].push_back(id);
+      reads[in].push_back({id, slot});
     }
   }
 }
@@ -76,7 +79,8 @@ void Clusters::add_root(Id id, int32_t group) {
 // ---- frames
 // ------------------------------------------------------------------------------------------------------------
 
-int32_t Clusters::operand_frame(Id consumer, size_t slot, const Placement& at) {
+int32_t Clusters::operand_frame(const Read& read, const Placement& at) {
+  const auto [consumer, slot] = read;
   const Graph::Record& r = graph[consumer];
   const Shape& shape = graph[r.inputs[slot]].type.shape;
   if (shape.empty()) return points.intern({});
@@ -88,10 +92,14 @@ int32_t Clusters::operand_frame(Id consumer, size_t slot, const Placement& at) {
     return points.intern(v->map(graph[r.inputs[0]].type, r.type, r.attrs, index).source);
   if (const Concat* c = r.op->as<Concat>()) {
     const int axis = c->axis(r.attrs);
-    int64_t start = 0;
-    for (size_t i = 0; i < slot; ++i) start += graph[r.inputs[i]].type.shape[axis];
+    std::vector<int64_t>& starts = starts_[consumer];
+    if (starts.empty())
+      for (int64_t start = 0; Id in : r.inputs) {
+        starts.push_back(start);
+        start += graph[in].type.shape[axis];
+      }
     std::vector<Expr> moved = index;
-    moved[axis] = moved[axis] - start;
+    moved[axis] = moved[axis] - starts[slot];
     return points.intern(std::move(moved));
   }
   if (r.op->as<Gather>() && slot == 1)
@@ -135,37 +143,33 @@ double Clusters::evaluations(const Cluster& c, Id id, int32_t frame) const {
 
 std::vector<Demand> Clusters::demands(Id id) {
   std::vector<Demand> out;
-  for (Id consumer : uses[id]) {
-    const Graph::Record& r = graph[consumer];
+  for (const Read read : reads[id]) {
+    const Graph::Record& r = graph[read.consumer];
     if (r.op->as<Call>()) continue;
-    for (size_t slot = 0; slot < r.inputs.size(); ++slot) {
-      if (r.inputs[slot] != id) continue;
-      for (const Placement at : places[consumer]) {
-        Demand d{find(at.group), operand_frame(consumer, slot, at), at.by_number, false, at.evaluations,
-                 at.debt};
-        const Cluster& c = all[static_cast<size_t>(d.group)];
-        d.by_number = d.by_number || (r.op->as<Gather>() && slot == 0);
-        if (d.frame >= 0) d.evaluations = evaluations(c, id, d.frame);
-        // Where the consumer itself runs, which decides whether a reduction is read inside its own row.
-        if (at.frame >= 0)
-          for (Expr e : points[at.frame])
-            for (int64_t axis : c.reduced)
-              d.inner = d.inner || (!c.index[axis].is_constant() && e.uses(c.index[axis].terms()[0].atom));
-        d.inner = d.inner || at.frame < 0;
-        const auto same =
-            std::find_if(out.begin(), out.end(), [&](const Demand& o) { return o.group == d.group; });
-        if (same == out.end()) {
-          out.push_back(d);
-          continue;
-        }
-        if (same->frame != d.frame || d.frame < 0) {
-          same->frame = -1;
-          same->evaluations += d.evaluations;
-        }
-        same->inner = same->inner || d.inner;
-        same->by_number = same->by_number || d.by_number;
-        same->debt = std::max(same->debt, d.debt);
+    for (const Placement at : places[read.consumer]) {
+      Demand d{find(at.group), operand_frame(read, at), at.by_number, false, at.evaluations, at.debt};
+      const Cluster& c = all[static_cast<size_t>(d.group)];
+      d.by_number = d.by_number || (r.op->as<Gather>() && read.slot == 0);
+      if (d.frame >= 0) d.evaluations = evaluations(c, id, d.frame);
+      // Where the consumer itself runs, which decides whether a reduction is read inside its own row.
+      if (at.frame >= 0)
+        for (Expr e : points[at.frame])
+          for (int64_t axis : c.reduced)
+            d.inner = d.inner || (!c.index[axis].is_constant() && e.uses(c.index[axis].terms()[0].atom));
+      d.inner = d.inner || at.frame < 0;
+      const auto same =
+          std::find_if(out.begin(), out.end(), [&](const Demand& o) { return o.group == d.group; });
+      if (same == out.end()) {
+        out.push_back(d);
+        continue;
       }
+      if (same->frame != d.frame || d.frame < 0) {
+        same->frame = -1;
+        same->evaluations += d.evaluations;
+      }
+      same->inner = same->inner || d.inner;
+      same->by_number = same->by_number || d.by_number;
+      same->debt = std::max(same->debt, d.debt);
     }
   }
   return out;

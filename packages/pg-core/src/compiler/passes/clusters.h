@@ -49,7 +49,12 @@ class Clusters {
   Points points;
   std::vector<Cluster> all;
   std::vector<SmallVector<Placement, 1>> places;  // by record
-  std::vector<std::vector<Id>> uses;              // live consumers of a record, once each
+  struct Read {
+    Id consumer;
+    size_t slot;
+  };
+  std::vector<std::vector<Id>> uses;     // live consumers of a record, once each
+  std::vector<std::vector<Read>> reads;  // every operand that a record is
   std::vector<bool> live;
 
   int32_t find(int32_t group) const;
@@ -80,12 +85,13 @@ class Clusters {
   std::vector<ir::Expr> kept(const Cluster& c) const;
 
  private:
-  int32_t operand_frame(Id consumer, size_t slot, const Placement& at);
+  int32_t operand_frame(const Read& read, const Placement& at);
   double evaluations(const Cluster& c, Id id, int32_t frame) const;
 
   ir::ExprContext context_;
   ir::ExprScope scope_{context_};
   std::unordered_map<uint64_t, ir::Axis> axes_;
+  std::unordered_map<Id, std::vector<int64_t>> starts_;  // of the operands of a concat along its axis
 };
 
 }  // namespace pg

@@ -36,7 +36,8 @@ int64_t cost_of(const std::vector<Statement>& statements) {
 
 class Compiler : Emitter {
  public:
-  Compiler(Program& program, const Kernel& kernel, const Phase& phase) : Emitter(program, kernel, phase) {}
+  Compiler(Program& program, const BufferNumbers& numbers, const Phase& phase)
+      : Emitter(program, numbers, phase) {}
 
   ProgramPhase run() {
     std::vector<int32_t> path;
@@ -424,7 +425,8 @@ LaunchPlan compile_kernel(const Kernel& kernel) {
     program->locals.push_back({bytes, row});
     (row ? program->row_bytes : program->partial_bytes) += bytes;
   }
-  for (const Phase& p : kernel.phases) program->phases.push_back(Compiler(*program, kernel, p).run());
+  const BufferNumbers numbers(kernel);
+  for (const Phase& p : kernel.phases) program->phases.push_back(Compiler(*program, numbers, p).run());
   return {std::move(program), shareable(kernel)};
 }
 

@@ -11,13 +11,14 @@ using ir::Atom;
 using ir::AtomKind;
 using ir::Expr;
 
-Emitter::Emitter(Program& program, const Kernel& kernel, const Phase& phase)
-    : program_(program), phase_(phase), first_operand_(program.operands.size()),
-      first_tree_(program.trees.size()) {
-  for (size_t i = 0; i < kernel.params.size(); ++i) buffers_[kernel.params[i]] = static_cast<int32_t>(i);
-  for (size_t i = 0; i < kernel.locals.size(); ++i)
-    buffers_[kernel.locals[i]] = static_cast<int32_t>(kernel.params.size() + i);
+BufferNumbers::BufferNumbers(const Kernel& kernel) {
+  for (const KernelBuffer* b : kernel.params) emplace(b, static_cast<int32_t>(size()));
+  for (const KernelBuffer* b : kernel.locals) emplace(b, static_cast<int32_t>(size()));
 }
+
+Emitter::Emitter(Program& program, const BufferNumbers& numbers, const Phase& phase)
+    : program_(program), phase_(phase), numbers_(numbers), first_operand_(program.operands.size()),
+      first_tree_(program.trees.size()) {}
 
 int32_t Emitter::take_register() {
   if (!free_registers_.empty()) {
@@ -195,7 +196,9 @@ LaneIndex Emitter::lane_index(Expr e) {
 
 Access Emitter::access(const KernelBuffer* buffer, Expr index, const std::vector<Condition>& conditions) {
   Access out;
-  out.buffer = buffers_.at(buffer);
+  const auto [place, fresh] = buffers_.try_emplace(buffer, static_cast<int32_t>(out_.buffers.size()));
+  if (fresh) out_.buffers.push_back(numbers_.at(buffer));
+  out.buffer = place->second;
   const bool widened = buffer->space == Space::row;  // rows hold register contents
   out.size = static_cast<int32_t>(widened ? width_of(buffer->dtype) : size_of(buffer->dtype));
   out.at = lane_index(index);

@@ -14,9 +14,14 @@ inline int32_t width_of(DType d) { return static_cast<int32_t>(size_of(compute_t
 /// (output, input) positions that may share memory.
 std::vector<std::pair<int, int>> shareable(const Kernel& kernel);
 
+/// Where a kernel's buffers lie in the table that a launch gets: params, then locals.
+struct BufferNumbers : std::unordered_map<const KernelBuffer*, int32_t> {
+  explicit BufferNumbers(const Kernel& kernel);
+};
+
 class Emitter {
  protected:
-  Emitter(Program& program, const Kernel& kernel, const Phase& phase);
+  Emitter(Program& program, const BufferNumbers& numbers, const Phase& phase);
 
   struct Info {
     bool invariant = false;                      // does not depend on the grid point
@@ -101,8 +106,9 @@ class Emitter {
   int32_t tree(int64_t base, const std::vector<ir::Term>& terms, int32_t depth);
   Runs find_runs(const std::vector<ir::Term>& terms) const;
 
-  std::unordered_map<const KernelBuffer*, int32_t> buffers_;
-  std::unordered_map<const Value*, int32_t> last_use_;  // statement of the body the value is defined in
+  const BufferNumbers& numbers_;
+  std::unordered_map<const KernelBuffer*, int32_t> buffers_;  // in out_.buffers
+  std::unordered_map<const Value*, int32_t> last_use_;        // statement of the body the value is defined in
   std::unordered_map<int32_t, std::vector<const Value*>> live_;  // by depth, with a register
   size_t first_operand_, first_tree_;
 };

@@ -102,8 +102,8 @@ struct Test {
 };
 
 struct Access {
-  int32_t buffer = 0;
-  int32_t size = 4;  // bytes of an element in memory
+  int32_t buffer = 0;  // of the phase
+  int32_t size = 4;    // bytes of an element in memory
   LaneIndex at;
   ir::BlockFn convert = nullptr;  // 16-bit floats to or from float32
   std::vector<Test> tests;        // a load outside of them is `otherwise` (a cell) or zero
@@ -128,6 +128,7 @@ struct Instruction {
 
 struct ProgramPhase {
   std::vector<Instruction> code;  // [0, body): once per range of grid points; [body, end): per grid point
+  std::vector<int32_t> buffers;   // that it uses: params, then locals of the program
   int32_t body = 0;
   int64_t points = 0;
   int64_t cost = 0;  // element operations of a grid point

@@ -50,7 +50,7 @@ constexpr size_t line(size_t bytes) { return (bytes + 63) & ~size_t{63}; }
 
 Machine::Machine(const Program& program, const ProgramPhase& phase, void* const* buffers, Failure& failure)
     : program_(program), phase_(phase), failure_(failure) {
-  const size_t tables = static_cast<size_t>(program.params) + program.locals.size();
+  const size_t tables = phase.buffers.size();
   const size_t cells = line(static_cast<size_t>(phase.cells) * 8),
                locations = line(static_cast<size_t>(phase.locations) * 8);
   const size_t registers = static_cast<size_t>(phase.registers) * static_cast<size_t>(phase.register_bytes);
@@ -68,10 +68,13 @@ Machine::Machine(const Program& program, const ProgramPhase& phase, void* const*
   indices_ = reinterpret_cast<int64_t*>(take(indices));
   mask_ = reinterpret_cast<uint8_t*>(take(line(static_cast<size_t>(phase.block))));
   for (int32_t i = 0; i < phase.registers; ++i) locations_[i] = register_at(i);
-  for (size_t i = 0; i < tables; ++i) buffers_[i] = static_cast<char*>(buffers[i]);
-  for (size_t i = 0; i < program.locals.size(); ++i)
-    if (program.locals[i].row)
-      buffers_[static_cast<size_t>(program.params) + i] = take(static_cast<size_t>(program.locals[i].bytes));
+  for (size_t i = 0; i < tables; ++i) {
+    const int32_t number = phase.buffers[i];
+    const Program::Local* local =
+        number < program.params ? nullptr : &program.locals[static_cast<size_t>(number - program.params)];
+    buffers_[i] =
+        local && local->row ? take(static_cast<size_t>(local->bytes)) : static_cast<char*>(buffers[number]);
+  }
 }
 
 void Machine::run(int64_t begin, int64_t end) {
