@@ -163,7 +163,6 @@ def test_travels(dtype: str, rng: np.random.Generator) -> None:
         lambda z: z & z,
         lambda z: z.at[0].max(z[1]),
         lambda z: pg.clip(z, 0, 1),
-        lambda z: pg.conv1d(z.reshape(1, 1, 2), z.reshape(1, 1, 2)),
     ],
 )
 def test_complex_numbers_have_no_order(f: Callable[..., Any]) -> None:
