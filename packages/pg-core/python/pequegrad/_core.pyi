@@ -367,7 +367,7 @@ class JitEntry:
 
     def explain(self) -> str: ...
     def details(self) -> dict[str, Any]:
-        """What explain() says: "kernels" (dicts of name, source, bytes, flops), "library_calls", "control_flow" (what
+        """What explain() says: "kernels" (dicts of name, source, bytes, flops, tier), "library_calls", "control_flow" (what
         runs the kernels and calls of its bodies, each named once), "bytes", "flops",
         "arena_bytes", "temporary_bytes", "compile_seconds", "arguments", "hidden_inputs", "results", "hidden_outputs",
         "calls", "reason"."""
@@ -386,6 +386,10 @@ def counters() -> dict[str, int]: ...  # of the engine so far: kernels, calls, p
 def clear_programs() -> None: ...  # empties the cache of compiled programs
 def onednn_status() -> str: ...  # empty when oneDNN is in use, else why not
 def onednn_enable(on: bool) -> None: ...
+def set_codegen(mode: str) -> str:
+    """Which kernels of programs made from now on get generated code: off, automatic, all; answers what it was."""
+
+def codegen_status() -> dict[str, Any]: ...  # reason (empty: code can be generated), compiled, loaded, shared
 def num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
 def memory_stats() -> dict[str, int]: ...  # live_bytes, live_buffers, cached_bytes, held_bytes, peak_bytes, limit_bytes

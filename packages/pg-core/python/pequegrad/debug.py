@@ -82,6 +82,16 @@ def libraries() -> dict[str, Any]:
     return {**_core.library_calls(), "onednn_status": _core.onednn_status()}
 
 
+def generated() -> dict[str, Any]:
+    """Kernels with generated code so far: compiled, loaded from the disk, equal to one known; and why none
+    can be generated ("" when it can).
+
+    >>> sorted(pg.debug.generated())
+    ['compiled', 'loaded', 'reason', 'shared']
+    """
+    return _core.codegen_status()
+
+
 def environment() -> str:
     """The environment switches, one line each.
 

@@ -40,6 +40,7 @@ class Kernel(NamedTuple):
     source: str
     bytes: int  # read and written
     flops: int
+    tier: str  # what runs it now: "generated code", "interpreter", or "interpreter: " and why for good
 
 
 class Explanation:
@@ -54,7 +55,8 @@ class Explanation:
     def __init__(self, options: Options, entry: _core.JitEntry, graph: GraphTrace, retraced: bool) -> None:
         details = entry.details()
         self.kernels = [
-            Kernel(k["name"], k["source"], int(k["bytes"]), int(k["flops"])) for k in details["kernels"]
+            Kernel(k["name"], k["source"], int(k["bytes"]), int(k["flops"]), k["tier"])
+            for k in details["kernels"]
         ]
         self.library_calls: list[str] = list(details["library_calls"])
         self.control_flow: list[str] = list(details["control_flow"])  # their kernels and calls count once

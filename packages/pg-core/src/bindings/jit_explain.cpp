@@ -143,6 +143,7 @@ void describe_steps(const Program& program, const Backend& backend, py::list& ke
     py::dict kernel;
     kernel["name"] = name_of(program.graph, step.group);
     kernel["source"] = kernel_text(program, step, backend);
+    kernel["tier"] = step.kernel->tier();
     kernel["bytes"] = bytes_of(program, step);
     kernel["flops"] = flops_of(program.graph, step.group);
     kernels.append(kernel);
@@ -201,8 +202,8 @@ std::string explain_entry(const Entry& entry) {
   for (py::handle call : calls) out += concat("call ", py::cast<std::string>(call), "\n");
   for (py::handle kernel : kernels)
     out += concat("kernel ", py::cast<std::string>(kernel["name"]), ": ", py::cast<double>(kernel["bytes"]),
-                  " bytes, ", py::cast<double>(kernel["flops"]), " flops\n",
-                  py::cast<std::string>(kernel["source"]), "\n");
+                  " bytes, ", py::cast<double>(kernel["flops"]), " flops, ",
+                  py::cast<std::string>(kernel["tier"]), "\n", py::cast<std::string>(kernel["source"]), "\n");
   return out;
 }
 

@@ -166,4 +166,5 @@ PYBIND11_MODULE(_core, m) {
   bind_jit(m);
   bind_debug(m);
   bind_fourier(m);
+  bind_codegen(m);
 }

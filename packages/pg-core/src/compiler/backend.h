@@ -33,7 +33,19 @@ class CompiledKernel {
   virtual BadIndex run(void* const* buffers) const = 0;
   /// (output, input) positions that may share memory.
   virtual std::span<const std::pair<int, int>> in_place() const = 0;
+  /// What one run without generated code takes, roughly.
+  virtual double seconds() const = 0;
+  /// Generates code for the kernel that this was compiled from. Results stay the same to the last bit. May
+  /// take long; other threads may run the kernel meanwhile.
+  virtual void generate(const Kernel& kernel) const = 0;
+  /// Was that done, or found to be impossible?
+  virtual bool settled() const = 0;
+  /// What runs it now, for people.
+  virtual std::string tier() const = 0;
 };
+
+/// When a backend wants code to be generated.
+enum class Generation : uint8_t { never, when_worth, always };
 
 /// Operands and result of a library call; all buffers are row-major and do not overlap.
 struct CallArgs {
@@ -53,6 +65,7 @@ class Backend {
   virtual const char* name() const = 0;
   virtual Target target() const = 0;
   virtual std::unique_ptr<CompiledKernel> compile(const Kernel& kernel) const = 0;
+  virtual Generation generation() const = 0;
   /// The implementation of a Call record, or null when this device has none.
   virtual CallFn call(const Op& op) const = 0;
 };

@@ -10,6 +10,7 @@
 #include "engine/cache.h"
 #include "engine/cut.h"
 #include "engine/nans.h"
+#include "engine/tiers.h"
 #include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -81,8 +82,12 @@ Executable* known_program(ThreadState& state, const Cut& cut, uint64_t hash) {
   return entry.get();
 }
 
+// A program of eager code may never come again: only what takes long is generated before its first run.
+constexpr double eager_runs = 0.5;
+
 ExecutableRef new_program(ThreadState& state, const Cut& cut, uint64_t hash, Device device) {
   ExecutableRef made = build(decode(cut.key), device);
+  start_tiers(*made, eager_runs);
   made->hash = hash;
   made->key = cut.key;
   return state.front[hash % ThreadState::front_size] = enter_program(std::move(made));
@@ -156,17 +161,20 @@ void compute(ThreadState& state, std::span<Node* const> roots) {
   } const running{state};
 
   SmallVector<Buffer*, 4> results;
+  Executable* ran = nullptr;
   try {
     const uint64_t hash = hash_words(c.key.data(), c.key.size());
     Executable* known = known_program(state, c, hash);
     if (known && !is_long(*known)) [[likely]] {
       check(*known, c, run(*known, c.inputs, results));
+      ran = known;
     } else {
       // Other Python threads run meanwhile and may drop what hangs on their handles.
       for (Node* node : c.results) held.push_back(NodeRef::share(node));
       const ExecutableRef program =
           known ? ExecutableRef::share(known) : new_program(state, c, hash, c.results[0]->device);
       check(*program, c, run_yielding(*program, c.inputs, results));
+      ran = program.get();  // the thread's table holds it
     }
     if (nan_check() != NanCheck::off) [[unlikely]]
       check_results(decode(c.key), c.inputs, {results.data(), results.size()},
@@ -202,6 +210,7 @@ void compute(ThreadState& state, std::span<Node* const> roots) {
     }
   }
   if (awaited) finished.notify_all();
+  note_run(*ran);
   for (Node* node : released) NodeRef::adopt(node);
 }
 

@@ -2,6 +2,7 @@
 
 #include "engine/engine.h"
 #include "engine/nans.h"
+#include "engine/tiers.h"
 
 namespace pg::engine {
 
@@ -12,7 +13,10 @@ JitProgram::JitProgram(std::span<const NodeRef> params, std::span<const NodeRef>
   for (const NodeRef& node : kept_)
     if (!node->evaluated()) pending.push_back(node.get());
   if (!pending.empty()) evaluate(pending);
-  if (!outs.empty()) executable_ = build(traced_, outs[0]->device);
+  if (outs.empty()) return;
+  constexpr double likely_runs = 200;  // who asks for a compiled function means to call it often
+  executable_ = build(traced_, outs[0]->device);
+  start_tiers(*executable_, likely_runs);
 }
 
 void JitProgram::run(SmallVector<Input, 32>& inputs, SmallVector<Buffer*, 4>& outputs) const {
@@ -29,6 +33,7 @@ void JitProgram::run(SmallVector<Input, 32>& inputs, SmallVector<Buffer*, 4>& ou
   if (nan_check() != NanCheck::off) [[unlikely]]
     check_results(traced_, {inputs.data(), inputs.size()}, {outputs.data(), outputs.size()},
                   [](const Graph::Record& r) { return r.where; });
+  note_run(*executable_);
 }
 
 }  // namespace pg::engine

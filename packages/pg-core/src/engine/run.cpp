@@ -121,6 +121,7 @@ bool is_long(const Executable& executable) {
 ExecutableRef build(Graph graph, Device device) {
   const Backend& backend = backend_for(device);
   auto made = ExecutableRef::adopt(new Executable);
+  made->device = device;
   {
     const WithoutGil released;
     made->program = compile(std::move(graph), backend);

@@ -14,10 +14,13 @@ namespace pg::engine {
 struct Executable {
   RefCount refs;
   Program program;
+  Device device{};
   uint64_t hash = 0;
   std::vector<uint64_t> key;       // empty for jit programs
   std::atomic<double> seconds{0};  // estimated at first, then as measured last
   std::atomic<uint64_t> last_used{0};
+  std::atomic<int64_t> runs{0};
+  std::atomic<int64_t> next_look{0};  // the run after which kernels may be worth generating (tiers.h)
 };
 void destroy(Executable* executable);
 using ExecutableRef = Ref<Executable>;

@@ -24,6 +24,9 @@ constexpr Switch switches[] = {
     {"PG_DEBUG_NANS", "raise when a result holds a NaN, naming op and line; inf: infinities count as well"},
     {"PG_ONEDNN", "0 disables oneDNN"},
     {"PG_LIBDNNL", "path of libdnnl.so.3 to load instead of the installed wheel's"},
+    {"PG_LLVM", "0: no code is generated, kernels stay interpreted; all: every kernel is generated at once"},
+    {"PG_CACHE", "0: compiled kernels are not kept on disk"},
+    {"PG_CACHE_DIR", "folder of compiled kernels (default: pequegrad in the user's cache folder)"},
     {"PG_ISA", "highest instruction set of the block kernels: baseline, avx2 or avx512"},
 };
 

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "backends/cpu/codegen/generate.h"
 #include "check.h"
 #include "compiler/kernel/lower.h"
 #include "compiler/passes/fuse.h"
@@ -26,6 +27,18 @@ NodeRef spread(const NodeRef& reduced, const Shape& like, int64_t axis) {
 }
 NodeRef total(const NodeRef& x, const Ints& axes) { return reduce(reduce_sum_op, x, axes); }
 
+void compare(const std::string& file, const std::string& text) {
+  const std::string path = std::string(PG_TEST_FOLDER) + "/golden/" + file;
+  if (std::getenv("PG_UPDATE_GOLDEN")) {
+    std::ofstream(path) << text;
+    return;
+  }
+  std::stringstream want;
+  want << std::ifstream(path).rdbuf();
+  if (want.str() != text) std::fprintf(stderr, "%s:\n%s", file.c_str(), text.c_str());
+  CHECK(want.str() == text);
+}
+
 void golden(const std::string& name, const std::vector<NodeRef>& outputs) {
   std::vector<NodeRef> captures;
   const Graph graph = flatten({}, outputs, 0, captures);
@@ -34,20 +47,26 @@ void golden(const std::string& name, const std::vector<NodeRef>& outputs) {
     CHECK(s.kind == Step::Kind::kernel);
     text += to_string(lower(graph, s.group));
   }
-  const std::string path = std::string(PG_TEST_FOLDER) + "/golden/" + name + ".txt";
-  if (std::getenv("PG_UPDATE_GOLDEN")) {
-    std::ofstream(path) << text;
-    return;
-  }
-  std::stringstream want;
-  want << std::ifstream(path).rdbuf();
-  if (want.str() != text) std::fprintf(stderr, "%s:\n%s", name.c_str(), text.c_str());
-  CHECK(want.str() == text);
+  compare(name + ".txt", text);
+}
+
+// The text that goes to LLVM, for vectors of eight: they are shorter.
+void golden_ir(const std::string& name, const std::vector<NodeRef>& outputs) {
+  std::vector<NodeRef> captures;
+  const Graph graph = flatten({}, outputs, 0, captures);
+  std::string text;
+  for (const Step& s : fuse(graph)) text += codegen::kernel_ir(lower(graph, s.group), 8);
+  compare(name + ".ll", text);
 }
 
 }  // namespace
 
 int main() {
+  const NodeRef v = input({100}), m = input({9, 70});
+  golden_ir("scale_shift", {v * 2.0 + 1.0});
+  golden_ir("row_sum", {total(m, {1})});
+  golden_ir("column_maximum", {reduce(reduce_max_op, m, {0})});
+  golden_ir("half_product", {input({64}, DType::bfloat16) * input({64}, DType::bfloat16)});
   golden("seed",
          {total((permute(input({1000, 20, 100}), {0, 2, 1}) + 2.0) + input({1000, 100, 20}), {2}) * 3.0});
   const Shape s{37, 1003};

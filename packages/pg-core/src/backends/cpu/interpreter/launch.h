@@ -31,6 +31,8 @@ struct LaunchStatus {
 };
 
 LaunchPlan compile_kernel(const Kernel& kernel);
+/// What one run on one thread takes, roughly.
+double seconds_of(const LaunchPlan& plan);
 /// `buffers`: the kernel's inputs, then its outputs, aligned to their elements. Thread-safe.
 LaunchStatus run(const LaunchPlan& plan, void* const* buffers);
 

@@ -1,11 +1,10 @@
 // Runs programs: one pass over the instructions per grid point, grid points in parallel where it pays.
 
-#include <cstdlib>
 #include <cstring>
-#include <new>
 
 #include "backends/cpu/interpreter/blocks.h"
 #include "backends/cpu/interpreter/machine.h"
+#include "backends/cpu/scratch.h"
 #include "runtime/threads.h"
 
 namespace pg::interpreter {
@@ -14,29 +13,8 @@ namespace {
 constexpr int64_t serial_cost = 64 << 10;  // element operations below which threads do not pay
 constexpr int64_t grain_cost = 32 << 10;
 
-/// Memory that a thread keeps between launches.
-class Scratch {
- public:
-  ~Scratch() { std::free(base_); }
-  char* reserve(size_t bytes) {
-    if (bytes <= size_) [[likely]]
-      return base_;
-    std::free(base_);
-    size_ = (bytes + 4095) / 4096 * 4096;
-    base_ = static_cast<char*>(std::aligned_alloc(4096, size_));
-    if (!base_) {
-      size_ = 0;
-      throw std::bad_alloc();
-    }
-    return base_;
-  }
-
- private:
-  char* base_ = nullptr;
-  size_t size_ = 0;
-};
-thread_local Scratch scratch;   // of the grid points this thread runs
-thread_local Scratch partials;  // of the launches this thread starts
+thread_local cpu::Scratch scratch;   // of the grid points this thread runs
+thread_local cpu::Scratch partials;  // of the launches this thread starts
 
 /// n neutral elements of a reduction; those of complex numbers are real.
 void clear(void* out, const Instruction& i, int64_t n) {
@@ -236,6 +214,13 @@ void Machine::execute(const Instruction* pc, const Instruction* stop) {
 }  // namespace pg::interpreter
 
 namespace pg {
+
+double seconds_of(const LaunchPlan& plan) {
+  double out = 0;
+  for (const interpreter::ProgramPhase& p : plan.program->phases)
+    out += static_cast<double>(p.points) * static_cast<double>(p.cost);
+  return out * 1e-10;
+}
 
 LaunchStatus run(const LaunchPlan& plan, void* const* buffers) {
   using namespace interpreter;

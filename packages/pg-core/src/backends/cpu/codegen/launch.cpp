@@ -1,0 +1,104 @@
+#include "backends/cpu/codegen/launch.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "backends/cpu/codegen/emitter.h"
+#include "backends/cpu/scratch.h"
+#include "compiler/kernel/cost.h"
+#include "runtime/threads.h"
+
+namespace pg::codegen {
+namespace {
+
+constexpr int64_t serial_cost = 256 << 10;  // operations below which threads do not pay
+constexpr int64_t grain_cost = 128 << 10;
+
+thread_local cpu::Scratch rows;      // of the grid points this thread runs
+thread_local cpu::Scratch partials;  // of the launches this thread starts
+
+/// The first index outside of a gather, from any thread.
+struct Failure {
+  const std::vector<Limit>& limits;
+  std::atomic<bool> seen{false};
+  BadIndex bad = {};
+};
+
+void report(void* failure, int64_t limit, const int64_t* index, uint64_t mask) {
+  Failure& f = *static_cast<Failure*>(failure);
+  if (f.seen.exchange(true)) return;
+  const Limit& l = f.limits[static_cast<size_t>(limit)];
+  f.bad.happened = true;
+  f.bad.record = l.node;
+  f.bad.index = index[__builtin_ctzll(mask)];
+  f.bad.extent = l.extent;
+}
+
+// Operations on elements, at least one per statement.
+int64_t cost_of(const std::vector<Statement>& statements) {
+  int64_t out = 0;
+  for (const Statement& s : statements) {
+    if (const auto* l = std::get_if<Loop*>(&s)) {
+      out += std::min((*l)->count, (*l)->axis->extent()) * cost_of((*l)->body);
+      continue;
+    }
+    ++out;
+    const auto* v = std::get_if<Value*>(&s);
+    if (!v || (*v)->op != ValueOp::elementwise) continue;
+    SmallVector<DType, 4> in;
+    for (const Value* a : (*v)->args) in.push_back(a->dtype);
+    out += element_cost(*(*v)->record, {in.data(), in.size()}, *(*v)->attrs) / 4;
+  }
+  return out;
+}
+
+}  // namespace
+
+NativeKernel::NativeKernel(const Kernel& kernel, Generated generated)
+    : generated_(std::move(generated)), params_(kernel.params.size()) {
+  ir::ExprScope scope(*kernel.exprs);
+  for (size_t i = 0; i < kernel.phases.size(); ++i)
+    phases_.push_back({generated_.code->phases()[i], kernel.phases[i].grid->extent(),
+                       std::max<int64_t>(1, cost_of(kernel.phases[i].body))});
+  for (const KernelBuffer* b : kernel.locals) {
+    const bool row = b->space == Space::row;
+    const int64_t size = row ? size_of(compute_type(b->dtype)) : size_of(b->dtype);
+    // Rows of a power of two would meet in the same sets of the cache.
+    const size_t bytes = static_cast<size_t>((b->size * size + 63) / 64 * 64 + 192);
+    locals_.push_back({bytes, row});
+    (row ? row_bytes_ : partial_bytes_) += bytes;
+  }
+}
+
+BadIndex NativeKernel::run(void* const* buffers) const {
+  Failure failure{generated_.limits};
+  Runtime runtime = runtime_functions();
+  runtime.failure = &failure;
+  runtime.report = report;
+  SmallVector<void*, 32> shared;
+  if (!locals_.empty()) {
+    shared.assign(buffers, buffers + params_);
+    char* at = partial_bytes_ ? partials.reserve(partial_bytes_) : nullptr;
+    for (const Local& l : locals_) {
+      shared.push_back(l.row ? nullptr : at);
+      if (!l.row) at += l.bytes;
+    }
+    buffers = shared.data();
+  }
+  for (const PhasePlan& phase : phases_) {
+    const auto part = [&](int64_t begin, int64_t end, int) {
+      if (row_bytes_ == 0) return phase.entry(buffers, begin, end, &runtime);
+      SmallVector<void*, 32> own;
+      own.assign(buffers, buffers + params_ + locals_.size());
+      char* at = rows.reserve(row_bytes_);
+      for (size_t i = 0; i < locals_.size(); ++i)
+        if (locals_[i].row) own[params_ + i] = std::exchange(at, at + locals_[i].bytes);
+      phase.entry(own.data(), begin, end, &runtime);
+    };
+    if (phase.points <= 1 || phase.points * phase.cost < serial_cost) part(0, phase.points, 0);
+    else parallel_for(phase.points, std::max<int64_t>(1, grain_cost / phase.cost), part);
+  }
+  return failure.bad;
+}
+
+}  // namespace pg::codegen

@@ -1,0 +1,315 @@
+// Loops and reductions.
+
+#include <algorithm>
+#include <functional>
+
+#include "backends/cpu/codegen/emitter.h"
+#include "compiler/kernel/cost.h"
+#include "support/error.h"
+#include "support/format.h"
+
+namespace pg::codegen {
+
+using ir::Expr;
+
+namespace {
+
+int64_t cost_of(const std::vector<Statement>& statements) {
+  int64_t out = 0;
+  for (const Statement& s : statements) {
+    if (const auto* l = std::get_if<Loop*>(&s)) {
+      out += cost_of((*l)->body);
+      continue;
+    }
+    ++out;
+    const auto* v = std::get_if<Value*>(&s);
+    if (!v || (*v)->op != ValueOp::elementwise) continue;
+    SmallVector<DType, 4> in;
+    for (const Value* a : (*v)->args) in.push_back(a->dtype);
+    out += element_cost(*(*v)->record, {in.data(), in.size()}, *(*v)->attrs);
+  }
+  return out;
+}
+
+bool has_loop(const std::vector<Statement>& statements) {
+  return std::any_of(statements.begin(), statements.end(),
+                     [](const Statement& s) { return std::holds_alternative<Loop*>(s); });
+}
+
+int64_t trips(const Loop& l) { return std::min(l.count, l.axis->extent()); }
+
+}  // namespace
+
+void Emitter::loop(const Loop& l) {
+  for (const Accumulator* a : l.accumulators) begin(*a);
+  if (l.kind == Loop::Kind::lanes) lanes(l);
+  else serial(l);
+  for (const Accumulator* a : l.accumulators) finish(*a);
+}
+
+std::string Emitter::end_of(const Loop& l, const std::string& start) {
+  const std::string end = scalar_op("add", start, l.count);
+  if ((l.start + l.count).high() <= l.axis->extent()) return end;
+  return w_.call("i64", "llvm.smin.i64", "i64, i64", concat("i64 ", end, ", i64 ", l.axis->extent()));
+}
+
+void Emitter::serial(const Loop& l) {
+  const std::string start = scalar(l.start, 0);
+  counted(start, end_of(l, start), 1, updated_in(l.body), l.axis, [&] { body(l.body); });
+}
+
+// axis = from; while all of [axis, axis + step) lies before `to`: inside, axis += step. Answers where it
+// stopped.
+std::string Emitter::counted(const std::string& from, const std::string& to, int64_t step,
+                             const std::vector<Sum*>& carried, ir::Axis axis,
+                             const std::function<void()>& inside, bool whole) {
+  const std::string head = w_.fresh_label("head"), within = w_.fresh_label("body"),
+                    latch = w_.fresh_label("latch"), done = w_.fresh_label("done"), before = w_.block();
+  w_.jump(head);
+  w_.begin_block(head);
+  w_.open_scope();
+  const std::string i = w_.fresh();
+  const size_t place = w_.mark();  // of the phis, whose later operands the body makes
+  std::vector<Registers> first, held;
+  for (Sum* s : carried) {
+    first.push_back(s->now);
+    for (std::string& x : s->now) x = w_.fresh();
+    held.push_back(s->now);
+  }
+  const std::string next = w_.put(concat("add i64 ", i, ", ", step));
+  w_.branch(w_.put(whole ? concat("icmp sle i64 ", next, ", ", to) : concat("icmp slt i64 ", i, ", ", to)),
+            within, done);
+  w_.begin_block(within);
+  axes_[axis] = i;
+  inside();
+  w_.jump(latch);
+  w_.begin_block(latch);
+  w_.jump(head);
+  w_.close_scope();
+  std::string phis =
+      concat("  ", i, " = phi i64 [ ", from, ", %", before, " ], [ ", next, ", %", latch, " ]\n");
+  for (size_t k = 0; k < carried.size(); ++k) {
+    const std::string type = carried[k]->by_lane || w_.wide
+                                 ? Writer::vector(w_.lanes(), register_type(carried[k]->state))
+                                 : std::string(register_type(carried[k]->state));
+    for (size_t p = 0; p < held[k].size(); ++p)
+      phis += concat("  ", held[k][p], " = phi ", type, " [ ", first[k][p], ", %", before, " ], [ ",
+                     carried[k]->now[p], ", %", latch, " ]\n");
+    carried[k]->now = held[k];
+  }
+  w_.insert(place, phis);
+  w_.begin_block(done);
+  return i;
+}
+
+// Vectors in flight: more where the body is short, so that the processor has independent work.
+size_t Emitter::pieces_for(const Loop& l) {
+  const int64_t cost = cost_of(l.body);
+  size_t u = cost < 24 ? 4 : 2;
+  if (has_loop(l.body)) u = updated_in(l.body).size() > 2 ? 2 : 4;
+  while (u > 1 && trips(l) < static_cast<int64_t>(u) * w_.lanes()) u /= 2;
+  return u;
+}
+
+void Emitter::lanes(const Loop& l) {
+  const std::string start = scalar(l.start, 0), end = end_of(l, start);
+  const auto begins_at = steps_of(l.start);
+  const int64_t divisor = begins_at ? begins_at->divisor : 1, width = w_.lanes();
+  lane_ = l.axis;
+  lane_start_ = start;
+  lane_aligned_ = divisor % width == 0;
+  pieces_ = pieces_for(l);
+  w_.wide = true;
+  const int64_t step = static_cast<int64_t>(pieces_) * width;
+
+  // Partial results of sums across the lanes stay in registers where the body holds all of them.
+  std::vector<Sum*> across;
+  for (Sum* s : updated_in(l.body))
+    if (!s->by_lane && step == partial_lanes && width == 16) across.push_back(s);
+  std::string at = start;
+  if (trips(l) >= step) {
+    for (Sum* s : across) {
+      s->in_registers = true;
+      s->now.clear();
+      for (size_t p = 0; p < pieces_; ++p)
+        s->now.push_back(
+            w_.effect(concat("load ", w_.type(s->state), ", ptr ", partial_at(*s, p, "0"), ", align 64")));
+    }
+    at = counted(start, end, step, across, l.axis, [&] { body(l.body); }, true);
+    for (Sum* s : across) {
+      for (size_t p = 0; p < pieces_; ++p)
+        w_.line(concat("store ", w_.type(s->state), " ", s->now[p], ", ptr ", partial_at(*s, p, "0"),
+                       ", align 64"));
+      s->in_registers = false;
+    }
+  }
+  if (divisor % step != 0 || l.count % step != 0 || l.axis->extent() % step != 0) {
+    pieces_ = 1;
+    counted(
+        at, end, width, {}, l.axis,
+        [&] {
+          std::string count;
+          for (int64_t i = 0; i < width; ++i) count += concat(i ? ", " : "", "i32 ", i);
+          const std::string left =
+              w_.put(concat("trunc i64 ", scalar_op("sub", end, axes_.at(l.axis)), " to i32"));
+          mask_ = w_.put(concat("icmp slt ", w_.type("i32"), " <", count, ">, ", splat(left, "i32")));
+          body(l.body);
+          mask_.clear();
+        },
+        false);
+  }
+  w_.wide = false;
+  lane_ = nullptr;
+  pieces_ = 1;
+}
+
+// ---- reductions -----------------------------------------------------------------------------------------
+
+void Emitter::begin(const Accumulator& a) {
+  const auto update = std::find_if(kernel_.updates.begin(), kernel_.updates.end(),
+                                   [&](const Update& u) { return u.accumulator == &a; });
+  PG_INVARIANT(update != kernel_.updates.end());
+  const DType value = update->value->dtype;
+  if (is_complex(value) || is_complex(a.dtype)) throw Unsupported{"complex numbers"};
+  Sum& s = sums_[&a] = Sum{};
+  s.combine = a.combine;
+  s.value = value;
+  s.result = a.dtype;
+  const bool total = a.combine == Combine::sum || a.combine == Combine::prod;
+  s.state = is_float(value) && total ? DType::float64 : is_bool(value) ? DType::uint8 : compute_type(value);
+  const int64_t identity =
+      is_bool(value) ? identity_bits(a.combine, DType::bool_) : identity_bits(a.combine, s.state);
+  if (lane_) {
+    s.by_lane = s.in_registers = true;
+    s.now.assign(pieces_, w_.literal(s.state, identity));
+    return;
+  }
+  const std::string_view element = register_type(s.state);
+  s.memory = w_.stack(concat("[", partial_lanes, " x ", element, "]"), 64);
+  w_.wide = true;
+  const std::string first = w_.literal(s.state, identity);
+  for (int64_t i = 0; i < partial_lanes; i += w_.lanes())
+    w_.line(concat("store ", w_.type(element), " ", first, ", ptr ",
+                   partial_at(s, static_cast<size_t>(i / w_.lanes()), "0"), ", align 64"));
+  w_.wide = false;
+}
+
+std::string Emitter::partial_at(const Sum& s, size_t piece, const std::string& first) {
+  const std::string_view element = register_type(s.state);
+  std::string at = s.memory;
+  if (first != "0") at = w_.put(concat("getelementptr ", element, ", ptr ", at, ", i64 ", first));
+  if (piece == 0) return at;
+  return w_.put(
+      concat("getelementptr ", element, ", ptr ", at, ", i64 ", static_cast<int64_t>(piece) * w_.lanes()));
+}
+
+std::string Emitter::combine(const Sum& s, const std::string& a, const std::string& b) {
+  const std::string_view element = register_type(s.state);
+  const bool real = is_float(s.state);
+  const auto larger = [&](bool max) {
+    const char* order = real                     ? (max ? "ogt" : "olt")
+                        : is_signed_int(s.state) ? (max ? "sgt" : "slt")
+                                                 : (max ? "ugt" : "ult");
+    const std::string better = math_.select(math_.compare(order, s.state, a, b), s.state, a, b);
+    // NaN from either side wins: a comparison with one fails, which gives b.
+    return real ? math_.select(math_.compare("uno", s.state, a, a), s.state, a, better) : better;
+  };
+  switch (s.combine) {
+  case Combine::sum: return math_.binary(real ? "fadd" : "add", element, a, b);
+  case Combine::prod: return math_.binary(real ? "fmul" : "mul", element, a, b);
+  case Combine::max:
+  case Combine::any: return larger(true);
+  case Combine::min:
+  case Combine::all: break;
+  }
+  return larger(false);
+}
+
+void Emitter::update(const Update& u) {
+  Sum& s = sums_.at(u.accumulator);
+  Registers x = operands_of(u.value);
+  for (std::string& value : x) {
+    if (is_bool(s.value)) value = math_.cast("zext", value, "i1", "i8");
+    else if (s.state == DType::float64 && s.value != DType::float64)
+      value = math_.cast("fpext", value, "float", "double");
+  }
+  const std::string type = w_.type(s.state);
+  std::string first;
+  if (!s.in_registers)
+    first = scalar_op("and", scalar_op("sub", axes_.at(lane_), lane_start_), partial_lanes - 1);
+  for (size_t p = 0; p < x.size(); ++p) {
+    if (s.in_registers) {
+      s.now[p] = combine(s, s.now[p], x[p]);
+      continue;
+    }
+    const std::string place = partial_at(s, p, first);
+    const std::string old = w_.effect(concat("load ", type, ", ptr ", place, ", align 16"));
+    std::string made = combine(s, old, x[p]);
+    if (!mask_.empty()) made = math_.select(mask_, s.state, made, old);
+    w_.line(concat("store ", type, " ", made, ", ptr ", place, ", align 16"));
+  }
+}
+
+void Emitter::finish(const Accumulator& a) {
+  Sum& s = sums_.at(&a);
+  Registers out = s.now;
+  if (!s.by_lane) {  // the fixed tree: lane i takes lane i + half
+    out.clear();
+    const int lanes = w_.lanes();
+    w_.wide = true;
+    for (size_t p = 0; p < static_cast<size_t>(partial_lanes / lanes); ++p)
+      out.push_back(
+          w_.effect(concat("load ", w_.type(s.state), ", ptr ", partial_at(s, p, "0"), ", align 64")));
+    for (size_t half = out.size() / 2; half > 0; half /= 2) {
+      for (size_t p = 0; p < half; ++p) out[p] = combine(s, out[p], out[p + half]);
+      out.resize(half);
+    }
+    const std::string_view element = register_type(s.state);
+    for (int half = lanes / 2; half > 0; half /= 2) {
+      std::string part[2];
+      for (int k = 0; k < 2; ++k) {
+        std::string order;
+        for (int i = 0; i < half; ++i) order += concat(i ? ", " : "", "i32 ", i + k * half);
+        const std::string from = concat("<", 2 * half, " x ", element, ">");
+        part[k] = half == 1 ? w_.put(concat("extractelement ", from, " ", out[0], ", i64 ", k))
+                            : w_.put(concat("shufflevector ", from, " ", out[0], ", ", from, " poison, <",
+                                            half, " x i32> <", order, ">"));
+      }
+      w_.set_lanes(half);
+      w_.wide = half > 1;
+      out[0] = combine(s, part[0], part[1]);
+    }
+    w_.set_lanes(lanes);
+    w_.wide = false;
+  }
+  for (std::string& x : out) {
+    if (is_bool(s.result)) {
+      x = math_.compare("ne", DType::uint8, x, w_.integer("i8", 0));
+      continue;
+    }
+    if (!is_float(s.result)) continue;
+    x = math_.convert(x, s.state, compute_type(s.result));
+    if (is_half(s.result)) x = math_.convert(x, DType::float32, s.result);
+  }
+  values_[a.result] = std::move(out);
+}
+
+std::vector<Emitter::Sum*> Emitter::updated_in(const std::vector<Statement>& statements) {
+  std::vector<Sum*> out;
+  std::vector<const std::vector<Statement>*> stack{&statements};
+  while (!stack.empty()) {
+    const auto* body = stack.back();
+    stack.pop_back();
+    for (const Statement& s : *body) {
+      if (const auto* l = std::get_if<Loop*>(&s)) stack.push_back(&(*l)->body);
+      const auto* u = std::get_if<Update*>(&s);
+      if (!u) continue;
+      const auto found = sums_.find((*u)->accumulator);
+      if (found != sums_.end() && std::find(out.begin(), out.end(), &found->second) == out.end())
+        out.push_back(&found->second);
+    }
+  }
+  return out;
+}
+
+}  // namespace pg::codegen
