@@ -181,7 +181,7 @@ def _type_of(x: Any) -> Any:
     if isinstance(x, jax.core.Tracer):
         return None
     if isinstance(x, jax.Array):
-        return x.shape, x.dtype, x.weak_type
+        return x.shape, x.dtype, getattr(x, "weak_type", False)  # keys have none
     if isinstance(x, (np.ndarray, np.generic)):
         return x.shape, jax.dtypes.canonicalize_dtype(x.dtype), False
     if isinstance(x, (bool, int, float, complex)):
