@@ -23,6 +23,15 @@ def test_errors_stay_below_their_limits(function: accuracy.Function, dtype: str)
     assert measured.error <= (function.single if dtype == "float32" else function.double), measured
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("function", accuracy.FUNCTIONS, ids=[f.name for f in accuracy.FUNCTIONS])
+def test_the_smallest_subnormals_keep_their_sign(function: accuracy.Function) -> None:
+    smallest = np.arange(2000, dtype=np.uint32)
+    x = np.concatenate([smallest, smallest | np.uint32(1 << 31)]).view(np.float32)
+    measured = accuracy.measure(function, x)
+    assert measured.wrong == 0 and measured.error <= function.single, measured
+
+
 @pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

@@ -93,7 +93,8 @@ template <class X> PG_INLINE X gated(X x, X high, X low) {
   const X inverse = 1.0f / bottom, q = top * inverse;
   const X q_low = (fma(-q, bottom, top) + (top_low - q * bottom_low)) * inverse;
   const X product = x * q, r = product + fma(x, q_low, fma(x, q, -product));
-  return select(negative, scale(r, e.n), r);
+  // Of a result that rounds to zero the terms may have either sign.
+  return with_sign_of(select(negative, scale(r, e.n), r), x);
 }
 
 /// log(1 + x) for erf_inv, operation by operation as XLA's CPU compiler has it (rational for |x| < sqrt(2) -

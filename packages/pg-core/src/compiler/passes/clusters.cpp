@@ -145,6 +145,7 @@ std::vector<Demand> Clusters::demands(Id id) {
   std::vector<Demand> out;
   for (const Read read : reads[id]) {
     const Graph::Record& r = graph[read.consumer];
+    ++looked;
     if (r.op->as<Call>()) continue;
     for (const Placement at : places[read.consumer]) {
       Demand d{find(at.group), operand_frame(read, at), at.by_number, false, at.evaluations, at.debt};
@@ -251,6 +252,7 @@ bool Clusters::reaches(Id root, int32_t to) {
     const Id at = stack.back();
     stack.pop_back();
     for (Id consumer : uses[at]) {
+      ++looked;
       if (--budget < 0) return true;
       if (op(consumer).as<Call>()) {
         visit(consumer);

@@ -56,6 +56,7 @@ class Clusters {
   std::vector<std::vector<Id>> uses;     // live consumers of a record, once each
   std::vector<std::vector<Read>> reads;  // every operand that a record is
   std::vector<bool> live;
+  int64_t looked = 0;  // records met by `demands` and `reaches`
 
   int32_t find(int32_t group) const;
   Cluster& operator[](int32_t group) { return all[static_cast<size_t>(find(group))]; }

@@ -54,6 +54,7 @@ class Fuser {
     if (bold_) join_small();
     return ordered();
   }
+  int64_t looked() const { return clusters_.looked; }
 
  private:
   static constexpr Id no_record = static_cast<Id>(-1);
@@ -399,12 +400,17 @@ class Fuser {
 
 }  // namespace
 
-std::vector<Step> fuse(const Graph& graph) {
+std::vector<Step> fuse(const Graph& graph, int64_t* looked) {
   bool work = false;
   for (Id o : graph.outputs) work = work || !graph[o].op->as<Leaf>();
   if (!work) return {};
-  std::vector<Step> steps = Fuser(graph, true).run();
-  if (steps.empty()) steps = Fuser(graph, false).run();
+  std::vector<Step> steps;
+  for (bool bold : {true, false}) {
+    Fuser fuser(graph, bold);
+    steps = fuser.run();
+    if (looked) *looked += fuser.looked();
+    if (!steps.empty()) break;
+  }
   PG_INVARIANT(!steps.empty(), "fused groups depend on each other in a circle");
   return steps;
 }
