@@ -331,3 +331,52 @@ def test_the_same_bytes_twice() -> None:
     model = cnn()
     made = [pg_onnx.to_proto(model, normal(2, 2, 12, 12)) for _ in range(2)]
     assert made[0].SerializeToString(deterministic=True) == made[1].SerializeToString(deterministic=True)
+
+
+def test_what_is_exported_can_be_loaded() -> None:
+    for model, x in ((cnn(), normal(2, 2, 12, 12)), (Block(8, 2), normal(2, 3, 8))):
+        again = pg_onnx.load(pg_onnx.to_proto(model, x).SerializeToString())
+        model.eval()
+        np.testing.assert_allclose(again(x).numpy(), model(x).numpy(), rtol=1e-5, atol=1e-5)
+        assert set(model.params_dict()) <= set(again.state_dict())
+        assert again.params_dict()
+
+
+# ---- imported models written again
+
+
+def imported() -> pg_onnx.OnnxModule:
+    made = pg_onnx.to_proto(cnn(), normal(2, 2, 12, 12), dynamic={"x": {0: "batch"}}, metadata={"a": "b"})
+    made.graph.node[0].metadata_props.add(key="layer", value="first")
+    return pg_onnx.load(made.SerializeToString())
+
+
+def test_an_imported_model_is_written_as_it_was(tmp_path: Path) -> None:
+    module = imported()
+    before = onnx.load_model_from_string(bytes(module.onnx_model.data or b""))
+    pg_onnx.export(module, None, tmp_path / "again.onnx")
+    assert onnx.load(tmp_path / "again.onnx") == before
+    bias = module.state_dict()["7.bias"].numpy() + 1.0
+    module.load_state_dict({"7.bias": bias}, strict=False)
+    pg_onnx.export(module, None, tmp_path / "again.onnx", metadata={"tuned": "yes"})
+    after = onnx.load(tmp_path / "again.onnx")
+    assert after.graph.node == before.graph.node and after.metadata_props[-1].key == "tuned"
+    changed = [
+        a.name for a, b in zip(after.graph.initializer, before.graph.initializer, strict=True) if a != b
+    ]
+    assert changed == ["7.bias"]
+    x = normal(1, 2, 12, 12)
+    np.testing.assert_allclose(run(after, [x.numpy()])[0], module(x).numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_gradients_of_an_imported_model_are_plain_onnx() -> None:
+    module = imported()
+
+    def loss(params: dict[str, pg.Tensor], x: pg.Tensor) -> pg.Tensor:
+        return (nn.apply_to_module(module, params, x) ** 2).mean()
+
+    made = agrees(pg.value_and_grad(loss, [0]), (module.params_dict(), normal(2, 2, 12, 12)))
+    assert "params.0.weight" in [i.name for i in made.graph.input]
+    with pytest.raises(pg_onnx.UsageError):
+        pg_onnx.to_proto(module, None, opset=18)
+    assert agrees(module, (normal(2, 2, 12, 12),), opset=17).opset_import[0].version == 17

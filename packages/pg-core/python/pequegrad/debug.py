@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import _core
+from .errors import InvalidValueError
 from .nans import set_debug_nans as set_debug_nans
 
 
@@ -44,6 +45,19 @@ def memory() -> dict[str, int]:
     ['cached_bytes', 'held_bytes', 'limit_bytes', 'live_buffers', 'live_bytes', 'peak_bytes']
     """
     return _core.memory_stats()
+
+
+def set_memory_limit(size: int) -> None:
+    """Set how many bytes tensors may take; 0 restores the default. What does not fit raises OutOfMemoryError.
+
+    >>> pg.debug.set_memory_limit(2**30)
+    >>> pg.debug.memory()["limit_bytes"] == 2**30
+    True
+    >>> pg.debug.set_memory_limit(0)
+    """
+    if not isinstance(size, int) or size < 0:
+        raise InvalidValueError(f"set_memory_limit: needs a number of bytes, got {size!r}")
+    _core.set_memory_limit(size)
 
 
 def num_threads() -> int:

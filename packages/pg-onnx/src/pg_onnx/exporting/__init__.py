@@ -1,5 +1,5 @@
 """Traced functions as ONNX files."""
 
-from .export import DEFAULT_OPSET, export, to_proto
+from .model import DEFAULT_OPSET, export, to_proto
 
 __all__ = ["DEFAULT_OPSET", "export", "to_proto"]

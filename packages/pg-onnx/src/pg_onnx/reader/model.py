@@ -180,3 +180,4 @@ class Model:
     has_training_info: bool = False
     path: str | None = None
     file_bytes: int = 0
+    data: memoryview | None = field(default=None, repr=False, compare=False)  # the file as it is

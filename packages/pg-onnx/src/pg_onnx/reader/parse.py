@@ -254,6 +254,7 @@ class _Parser:
             has_training_info="training" in found,
             path=path,
             file_bytes=len(data),
+            data=data,
         )
 
     def opsets(self, spans: list[Span]) -> dict[str, int]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-import onnx
-from onnx import TensorProto
+import numpy as np
 
-from ..errors import FileError, UsageError
+from .errors import FileError, UsageError
+
+if TYPE_CHECKING:
+    import onnx
 
 EXTERNAL_FROM = 1536 * 2**20  # bytes of weights; a protobuf message cannot exceed 2 GiB
 _ALIGNMENT = 4096  # of weights that are mapped
@@ -33,7 +36,9 @@ def replacing(path: str | os.PathLike[str], overwrite: bool = True) -> Iterator[
     """
     target = Path(path)
     if not overwrite and target.exists():
-        raise FileError(f"{target} exists; allow it to be replaced or name another file")
+        raise FileError(
+            f"{target} exists; name another file, or allow to replace it (--force, overwrite=True)"
+        )
     if target.is_dir():
         raise FileError(f"{target} is a folder; name a file")
     try:
@@ -54,6 +59,14 @@ def replacing(path: str | os.PathLike[str], overwrite: bool = True) -> Iterator[
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(handle.name)
+
+
+def write_arrays(file: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
+    """Arrays by name, as NumPy's archive of them; the names may be those of any parameter of ``savez``."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
 
 
 def _umask() -> int:
@@ -78,7 +91,7 @@ def write_model(
     total = sum(len(w.raw_data) for w in model.graph.initializer)
     if external_data or (external_data is None and total > EXTERNAL_FROM):
         beside = target.with_name(target.name + ".data")
-        split = onnx.ModelProto()
+        split = type(model)()
         split.CopyFrom(model)
         with replacing(beside, overwrite) as file:
             _move_weights(split, file, beside.name)
@@ -101,4 +114,4 @@ def _move_weights(model: onnx.ModelProto, file: IO[bytes], name: str) -> None:
             entry.key, entry.value = key, str(value)
         place += len(weight.raw_data)
         weight.ClearField("raw_data")
-        weight.data_location = TensorProto.EXTERNAL
+        weight.data_location = weight.EXTERNAL

@@ -16,9 +16,11 @@ from pequegrad import pytree
 from pg_nn import StatefulModule
 
 from ..errors import UsageError
+from ..importer import OnnxModule
+from ..writing import write_model
+from .again import rewritten
 from .builder import Builder, array_of
 from .emitting import Writer, merged
-from .files import write_model
 from .parts import Graph, Value
 from .sizes import Symbol, Symbols
 
@@ -35,7 +37,7 @@ def export(
     example_args: Any,
     path: str | os.PathLike[str],
     *,
-    opset: int = DEFAULT_OPSET,
+    opset: int | None = None,
     dynamic: Dynamic | None = None,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
@@ -52,10 +54,11 @@ def export(
     parameters keep their names. A gradient is a function like any other.
 
     Args:
-        f: a function of tensors (and pytrees of them), or a module of pg_nn.
+        f: a function of tensors (and pytrees of them), or a module of pg_nn. An imported module without
+            example arguments is written as the file it came from, with the numbers that changed.
         example_args: the arguments: a tensor, or a tuple of pytrees.
         path: where to write; the file appears complete or not at all.
-        opset: 13 or newer.
+        opset: 13 or newer; 20 by default.
         dynamic: extents that stay open: ``{"x": {0: "batch"}}``, or ``{"x": [0]}`` to have names made.
             The function is traced with several sizes, and must compute the same for all.
         input_names, output_names: instead of those of the function's parameters, and ``output``.
@@ -95,7 +98,7 @@ def to_proto(
     f: Callable[..., Any],
     example_args: Any,
     *,
-    opset: int = DEFAULT_OPSET,
+    opset: int | None = None,
     dynamic: Dynamic | None = None,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
@@ -109,6 +112,15 @@ def to_proto(
     >>> model.graph.node[0].op_type, [i.name for i in model.graph.input]
     ('Softmax', ['x'])
     """
+    if example_args is None and isinstance(f, OnnxModule):
+        if any(x is not None for x in (opset, dynamic, input_names, output_names, names)):
+            raise UsageError(
+                "export: an imported model keeps its opset and names unless example_args are given"
+            )
+        model = rewritten(f)
+        _add_metadata(model, metadata or {})
+        return model
+    opset = DEFAULT_OPSET if opset is None else opset
     newest = onnx.defs.onnx_opset_version()
     if not isinstance(opset, int) or not OLDEST_OPSET <= opset <= newest:
         raise UsageError(f"export: opset must be {OLDEST_OPSET} to {newest}, got {opset!r}")
@@ -389,9 +401,15 @@ def _model(
         producer_name="pequegrad",
         producer_version=_version(),
     )
-    if metadata:
-        helper.set_model_props(model, {str(k): str(v) for k, v in metadata.items()})
+    _add_metadata(model, metadata)
     return model
+
+
+def _add_metadata(model: onnx.ModelProto, metadata: Mapping[str, str]) -> None:
+    known = {entry.key: entry for entry in model.metadata_props}
+    for key, value in metadata.items():
+        entry = known.get(str(key)) or model.metadata_props.add(key=str(key))
+        entry.value = str(value)
 
 
 def _read(node: onnx.NodeProto) -> Iterator[str]:
