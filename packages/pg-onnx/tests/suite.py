@@ -129,7 +129,9 @@ class Case:
             for inputs, outputs in self.test.data_sets:
                 yield [_value(v) for v in inputs], [_value(v) for v in outputs]
         elif self.test.url is not None:
-            shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
+            weights = {tensor.name for tensor in model.graph.initializer}
+            info = next(value for value in model.graph.input if value.name not in weights)
+            shape = [d.dim_value for d in info.type.tensor_type.shape.dim]
             n = int(np.prod(shape))
             expected = onnx.TensorProto.FromString(
                 Path(self._path().replace(".onnx", "_output_0.pb")).read_bytes()
@@ -174,7 +176,7 @@ def run(case: Case) -> tuple[str, str]:
         for inputs, expected in case.data(model):
             outputs = prepared.run(inputs)
             try:
-                _check(list(expected), list(outputs), case.test.rtol, case.test.atol)
+                check(list(expected), list(outputs), case.test.rtol, case.test.atol)
             except AssertionError as error:
                 return "wrong", " ".join(str(error).split())[:400]
     except pg_onnx.UnsupportedError as error:
@@ -185,7 +187,7 @@ def run(case: Case) -> tuple[str, str]:
     return "pass", ""
 
 
-def _check(expected: list[Any], outputs: list[Any], rtol: float, atol: float) -> None:
+def check(expected: list[Any], outputs: list[Any], rtol: float, atol: float) -> None:
     """The official comparison; the elements of sequences one by one, which it cannot compare when they are scalars."""
     assert len(expected) == len(outputs), f"{len(outputs)} values, expected {len(expected)}"
     for a, b in zip(expected, outputs, strict=True):
@@ -193,7 +195,7 @@ def _check(expected: list[Any], outputs: list[Any], rtol: float, atol: float) ->
             assert a is None and b is None, "something and nothing"
         elif isinstance(a, list):
             assert isinstance(b, list), "a tensor for a sequence"
-            _check(a, b, rtol, atol)
+            check(a, b, rtol, atol)
         else:
             runner.Runner.assert_similar_outputs([a], [b], rtol, atol)
 

@@ -18,7 +18,7 @@ from .plan import Plan, make_plan
 from .reader import ELEMENT_TYPES, Model, TensorType, ValueInfo, read
 from .reader import Tensor as FileTensor
 from .runtime import Run
-from .values import Value, from_file
+from .values import Value, as_float, from_file, tensor_of
 
 __all__ = ["OnnxModule", "load"]
 
@@ -30,8 +30,11 @@ class Scope(StatefulModule):
 class _Program:
     """What all copies of a module share: the plan, and the constants that are not its tensors."""
 
-    def __init__(self, model: Model, plan: Plan, limits: Limits, check_shapes: bool) -> None:
-        self.model, self.plan, self.limits, self.check_shapes = model, plan, limits, check_shapes
+    def __init__(
+        self, model: Model, plan: Plan, limits: Limits, check_shapes: bool, float_type: DType | None
+    ) -> None:
+        self.model, self.plan, self.limits = model, plan, limits
+        self.check_shapes, self.float_type = check_shapes, float_type
         self.places: dict[str, tuple[str, ...]] = {}  # of an initializer: the path to its tensor
         self.hosts: dict[str, np.ndarray] = {}
         self.tensors: dict[int, Tensor] = {}
@@ -73,10 +76,11 @@ def load(
     """
     limits = limits or Limits()
     model = source if isinstance(source, Model) else read(source, limits)
-    program = _Program(model, make_plan(model, limits), limits, check_shapes)
-    module = OnnxModule(program, trainable)
-    module.train(train)
-    return module.to(pg.dt.as_dtype(dtype)) if dtype is not None else module
+    float_type = None if dtype is None else pg.dt.as_dtype(dtype)
+    if float_type is not None and not float_type.is_floating:
+        raise UsageError(f"dtype: needs a floating type, got {float_type}")
+    program = _Program(model, make_plan(model, limits, float_type), limits, check_shapes, float_type)
+    return OnnxModule(program, trainable).train(train)
 
 
 class OnnxModule(StatefulModule):
@@ -95,6 +99,7 @@ class OnnxModule(StatefulModule):
         program.frozen = frozen_reasons(program.plan, floats, trainable)
         for name, held in constants.items():
             value = from_file(held) if isinstance(held, FileTensor) else held
+            value = as_float(value, program.float_type)
             reason = program.frozen.get(name)
             if name in floats and reason is None:
                 self._hold(name, value, True)
@@ -194,10 +199,9 @@ class OnnxModule(StatefulModule):
         if missing:
             raise UsageError(f"missing inputs: {', '.join(map(repr, missing))}")
         symbols: dict[str, int] = {}
-        check = self._program.check_shapes
-        return {
-            name: _argument(by_name[name], value, symbols if check else None) for name, value in given.items()
-        }
+        shapes = symbols if self._program.check_shapes else None
+        kind = self._program.float_type
+        return {name: _argument(by_name[name], value, shapes, kind) for name, value in given.items()}
 
 
 _ON_HOST = ("shapes depend on it", "a scalar constant")
@@ -210,21 +214,26 @@ def _free_name(module: StatefulModule, name: str, kind: type | None) -> str:
     return name
 
 
-def _argument(info: ValueInfo, value: Any, symbols: dict[str, int] | None) -> Value:
-    if not isinstance(info.type, TensorType) or value is None:
+def _argument(info: ValueInfo, value: Any, symbols: dict[str, int] | None, float_type: DType | None) -> Value:
+    """An input as the model takes it: of the type that the file states, and of a shape that fits."""
+    if value is None:
+        return None
+    if isinstance(value, (list, tuple)) and not isinstance(info.type, TensorType):
+        return [_argument(ValueInfo(info.name), v, None, None) for v in value]
+    if not isinstance(info.type, TensorType):
         return (
-            [_argument(ValueInfo(info.name), v, None) for v in value]
-            if isinstance(value, (list, tuple))
-            else (pg.Tensor(value) if isinstance(value, np.ndarray) else value)
+            tensor_of(np.asarray(value), f"input {info.name!r}") if not isinstance(value, Tensor) else value
         )
     kind = ELEMENT_TYPES.get(info.type.dtype)
-    wanted = pg.dt.as_dtype(kind.name) if kind is not None and kind.known else None
-    if isinstance(value, (Tensor, np.ndarray)):
-        tensor = value if isinstance(value, Tensor) else pg.Tensor(value)
+    wanted = as_float(pg.dt.as_dtype(kind.name), float_type) if kind is not None and kind.known else None
+    if not isinstance(value, (Tensor, np.ndarray)):
+        tensor = pg.Tensor(value, dtype=wanted)
+    else:
+        tensor = value if isinstance(value, Tensor) else tensor_of(value, f"input {info.name!r}")
+        if tensor.weak and wanted is not None:  # a number under pg.jit
+            tensor = tensor.astype(wanted)
         if wanted is not None and tensor.dtype is not wanted:
             raise UsageError(f"input {info.name!r} is {tensor.dtype}, the model needs {wanted}")
-    else:
-        tensor = pg.Tensor(value, dtype=wanted)
     if info.type.shape is not None and symbols is not None:
         _check_shape(info, tensor.shape, symbols)
     return tensor

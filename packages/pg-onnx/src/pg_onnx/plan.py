@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pequegrad.dt import DType
 
 from .errors import InvalidModelError, Unsupported, UnsupportedError
 from .functions import inline
@@ -19,6 +20,7 @@ from .limits import Limits
 from .ops.registry import Rule, find, known
 from .reader import ELEMENT_TYPES, Graph, Model, Node, SequenceType, TensorType, type_name
 from .reader import Tensor as FileTensor
+from .values import as_float, from_file
 
 __all__ = ["MAX_OPSET", "Plan", "Step", "make_plan", "unsupported"]
 
@@ -47,9 +49,11 @@ class Plan:
     free_names: frozenset[str] = frozenset()  # of values of the graphs around it
 
 
-def make_plan(model: Model, limits: Limits) -> Plan:
-    """The plan of a model; raises ``UnsupportedError`` with all that is missing."""
-    plan, reasons = _planned(model, limits)
+def make_plan(model: Model, limits: Limits, float_type: DType | None = None) -> Plan:
+    """The plan of a model, with another type in place of float32 if so wanted; raises ``UnsupportedError``
+    with all that is missing.
+    """
+    plan, reasons = _planned(model, limits, float_type)
     if reasons:
         listed = "; ".join(str(reason) for reason in reasons)
         raise UnsupportedError(f"{model.path or 'the model'}: not supported: {listed}", reasons)
@@ -68,11 +72,11 @@ def unsupported(model: Model, limits: Limits | None = None) -> list[Unsupported]
     return _planned(model, limits or Limits())[1]
 
 
-def _planned(model: Model, limits: Limits) -> tuple[Plan, list[Unsupported]]:
+def _planned(model: Model, limits: Limits, float_type: DType | None = None) -> tuple[Plan, list[Unsupported]]:
     opset = model.opsets.get("")
     if opset is None and any(node.domain == "" for node in model.graph.nodes):
         raise InvalidModelError("the model imports no version of the operators of ONNX")
-    builder = _Builder()
+    builder = _Builder(float_type)
     if opset is not None and opset > MAX_OPSET:
         reason = f"opset {opset} is newer than the newest one known here, {MAX_OPSET}"
         return Plan((), (), [], {}), [Unsupported("", "", opset, reason)]
@@ -83,7 +87,8 @@ def _planned(model: Model, limits: Limits) -> tuple[Plan, list[Unsupported]]:
 
 
 class _Builder:
-    def __init__(self) -> None:
+    def __init__(self, float_type: DType | None) -> None:
+        self.float_type = float_type
         self.found: dict[tuple[str, str, int, str], list[str]] = {}
 
     def listed(self) -> list[Unsupported]:
@@ -102,7 +107,7 @@ class _Builder:
             self.missing("", "", 0, f"{name!r} is a {kind}")
 
     def plan(self, graph: Graph, outer: frozenset[str]) -> Plan:
-        constants: dict[str, FileTensor | np.ndarray] = {**self.initializers(graph)}
+        constants: dict[str, Any] = {**self.initializers(graph)}
         defined = set(constants)
         for value in graph.inputs:
             defined.add(value.name)
@@ -142,7 +147,13 @@ class _Builder:
         free = {name for names in uses for name in names if name not in inner}
         free.update(name for name in outputs if name not in inner)
         inputs = tuple(value.name for value in graph.inputs)
+        if outer and not self.found:
+            constants = {name: self.constant(held) for name, held in constants.items()}
         return Plan(inputs, outputs, steps, constants, frozenset(free))
+
+    def constant(self, held: Any) -> Any:
+        """A constant inside a loop or branch, read once."""
+        return as_float(from_file(held), self.float_type) if isinstance(held, FileTensor) else held
 
     def initializers(self, graph: Graph) -> dict[str, FileTensor]:
         made: dict[str, FileTensor] = {}
@@ -156,9 +167,7 @@ class _Builder:
             made.update({s.values.name: s.values for s in graph.sparse_initializers})
         return made
 
-    def step(
-        self, node: Node, plans: dict[str, Plan], constants: dict[str, FileTensor | np.ndarray]
-    ) -> Step | None:
+    def step(self, node: Node, plans: dict[str, Plan], constants: dict[str, Any]) -> Step | None:
         """The step of a node; None where it is a constant, which is entered there, or has no rule."""
         opset = node.opset
         found = find(node.domain, node.op, opset)
@@ -175,12 +184,21 @@ class _Builder:
         self.check_inputs(node, rule)
         for attribute in node.attributes.values():
             if attribute.kind == "tensor":
-                self.check_type(node.label, TensorType(attribute.value.dtype))
+                attributes[attribute.name] = self.attribute_tensor(node, attribute.value)
+        attributes = {name: as_float(value, self.float_type) for name, value in attributes.items()}
         if node.op == "Constant" and node.domain == "":
-            if not reasons:
+            if not self.found:
                 constants[node.outputs[0]] = rule.function(**attributes)
             return None
         return Step(node, version, rule, {**attributes, **plans})
+
+    def attribute_tensor(self, node: Node, tensor: FileTensor) -> Any:
+        """The array of a tensor among the attributes, unless pequegrad lacks its type."""
+        known = tensor.dtype in ELEMENT_TYPES and (ELEMENT_TYPES[tensor.dtype].known or tensor.dtype == 8)
+        if not known:
+            self.check_type(node.label, TensorType(tensor.dtype))
+            return None
+        return from_file(tensor)
 
     def check_inputs(self, node: Node, rule: Rule) -> None:
         for i, name in enumerate(node.inputs):

@@ -14,8 +14,7 @@ from .errors import InvalidModelError, OnnxError, ResourceLimitError, Unsupporte
 from .limits import Limits
 from .plan import Plan, Step
 from .reader import Node
-from .reader import Tensor as FileTensor
-from .values import Value, from_file, host_of, ints_of, on_host, tensor_of
+from .values import Value, host_of, ints_of, on_host, tensor_of
 
 __all__ = ["Call", "Run"]
 
@@ -40,7 +39,7 @@ class Run:
         scope = Scope(given, outer)
         for name, constant in plan.constants.items():
             if name not in given:
-                given[name] = from_file(constant) if isinstance(constant, FileTensor) else constant
+                given[name] = constant
         for step in plan.steps:
             self.step(step, scope)
         return [scope.get(name) for name in plan.outputs]

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pequegrad as pg
 from pequegrad import Tensor
+from pequegrad.dt import DType
 
 from .errors import InvalidModelError, UnsupportedError
 from .reader import ELEMENT_TYPES
 from .reader import Tensor as FileTensor
 
-__all__ = ["Value", "from_file", "host_of", "ints_of", "on_host", "tensor_of"]
+__all__ = ["Value", "as_float", "from_file", "host_of", "ints_of", "on_host", "tensor_of"]
 
 Value = Any  # Tensor, np.ndarray, list of values, or None
 _HOST_ELEMENTS = 4096  # a larger array is data rather than a shape, and left to pequegrad
@@ -30,6 +31,17 @@ def from_file(tensor: FileTensor) -> np.ndarray | Tensor:
         bits = array.astype(np.uint32) << 16
         return pg.Tensor(bits.view(np.float32)).astype(pg.bfloat16).eval()
     return array
+
+
+def as_float(value: Value, kind: DType | None) -> Value:
+    """A constant (or an element type) of float32 as another floating type, anything else as it is."""
+    if kind is None or isinstance(value, DType):
+        return kind if kind is not None and value is pg.float32 else value
+    if not isinstance(value, (np.ndarray, Tensor)) or value.dtype != np.float32:
+        return value
+    if isinstance(value, np.ndarray) and kind is not pg.bfloat16:
+        return value.astype(kind.name)
+    return tensor_of(value, "a constant").astype(kind).eval()
 
 
 def on_host(values: list[Value]) -> bool:

@@ -10,7 +10,7 @@ import pequegrad as pg
 from pequegrad import Tensor
 
 from ..errors import InvalidModelError, ResourceLimitError, UnsupportedError
-from ..reader import Graph
+from ..reader import Graph, TensorType
 from .registry import Ints, op
 from .shaping import axis_of
 
@@ -29,7 +29,13 @@ def if_(call: Any, condition: Any, *, then_branch: Graph, else_branch: Graph) ->
         return tuple(call.run("then_branch" if chosen else "else_branch"))
 
     def branch(name: str) -> Any:
-        return lambda: tuple(call.tensor(value, "an output") for value in call.run(name))
+        def compute() -> tuple[Tensor, ...]:
+            values = call.run(name)
+            if any(isinstance(value, list) or value is None for value in values):
+                raise UnsupportedError("the condition depends on data, and the branches give sequences")
+            return tuple(call.tensor(value, "an output") for value in values)
+
+        return compute
 
     try:
         made = pg.cond(pg.reshape(condition, ()), branch("then_branch"), branch("else_branch"))
@@ -45,7 +51,7 @@ class _Unknown(Exception):
 
 
 @op("Loop", 1, 11, 13, 16, 19, 21, 23, 24, 25)
-def loop(call: Any, trips: Any, condition: Any, *state: Any, body: Graph) -> tuple[Any, ...]:
+def loop(call: Any, trips: Any = None, condition: Any = None, *state: Any, body: Graph) -> tuple[Any, ...]:
     try:
         return _unrolled(call, trips, condition, list(state))
     except _Unknown:
@@ -262,7 +268,7 @@ def sequence_map(call: Any, sequence: Any, *others: Any, body: Graph) -> tuple[l
 
 
 @op("Optional", 15, 28)
-def optional(value: Any = None) -> Any:
+def optional(value: Any = None, *, type: TensorType | None = None) -> Any:
     return value
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -149,9 +148,11 @@ def is_inf(x: Tensor, *, detect_negative: bool = True, detect_positive: bool = T
 
 # ---- bounds
 
+_LARGEST = 3.4028234663852886e38  # of float32
+
 
 @op("Clip", 6)
-def clip_6(x: Tensor, *, min: float = -math.inf, max: float = math.inf) -> Tensor:
+def clip_6(x: Tensor, *, min: float = -_LARGEST, max: float = _LARGEST) -> Tensor:
     return pg.clip(x, min, max)
 
 

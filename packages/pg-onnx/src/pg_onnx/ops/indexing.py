@@ -67,9 +67,10 @@ def tensor_scatter(
 
 
 @op("OneHot", 9, 11, 28)
-def one_hot(indices: Tensor, depth: Host, values: Tensor, *, axis: int = -1) -> Tensor:
+def one_hot(call: Any, indices: Tensor, depth: Host, values: Tensor, *, axis: int = -1) -> Tensor:
     count = int(depth.item())
     at = axis_of(axis, indices.ndim + 1)
+    call.check_size((max(count, 0), *indices.shape))
     places = pg.expand_dims(indices.astype(pg.int64), at)
     places = pg.where(places < 0, places + count, places)
     along = np.arange(count).reshape([-1 if i == at else 1 for i in range(indices.ndim + 1)])

@@ -200,5 +200,8 @@ def dropout(
 
 
 @op("Dropout", 6, 7, 10)
-def dropout_6(call: Any, x: Tensor, *, ratio: float = 0.5, is_test: bool = True) -> Any:
+def dropout_6(call: Any, x: Tensor, *, ratio: float = 0.5, is_test: bool = False) -> Any:
+    """These versions cannot tell training from inference in a file that is used for both: the module's
+    mode does.
+    """
     return _dropped(call, x, ratio, call.training, None, pg.bool_ if call.version >= 10 else x.dtype)

@@ -30,20 +30,20 @@ def _mean(xp: Any, x: Any, axes: Ints, keep: bool) -> Any:
 
 def _extreme(name: str, sign: int) -> Reduction:
     def reduce(xp: Any, x: Any, axes: Ints, keep: bool) -> Any:
-        if math.prod(x.shape[a] for a in axes) == 0 and xp is pg:
-            shape = [n for i, n in enumerate(x.shape) if i not in axes]
+        if math.prod(x.shape[a] for a in axes) == 0:
             kept = [1 if i in axes else n for i, n in enumerate(x.shape)]
-            return pg.full(kept if keep else shape, _neutral(x.dtype, sign), dtype=x.dtype)
+            shape = kept if keep else [n for i, n in enumerate(x.shape) if i not in axes]
+            return xp.full(shape, _neutral(str(x.dtype), sign), dtype=x.dtype)
         return getattr(xp, name)(x, axis=axes, keepdims=keep)
 
     return reduce
 
 
-def _neutral(dtype: Any, sign: int) -> Any:
+def _neutral(dtype: str, sign: int) -> Any:
     """What an extreme of nothing is."""
-    if dtype.is_floating:
+    if "float" in dtype:
         return sign * math.inf
-    if dtype.is_bool:
+    if dtype == "bool":
         return sign > 0
     bounds = pg.iinfo(dtype)
     return bounds.max if sign > 0 else bounds.min

@@ -6,8 +6,8 @@ Annotations say in what form an input is wanted, and of what kind an attribute i
 
 - inputs: ``Tensor``; ``Ints`` and ``Host`` for numbers that decide shapes and are read when the graph is
   traced; ``Any`` as it is. ``*xs`` takes any number. A default makes an input optional.
-- attributes: ``int, bool, float, str, Ints, Floats, Strs, Graph, reader.Tensor, DType`` or a ``Literal`` of
-  strings.
+- attributes: ``int, bool, float, str, Ints, Floats, Strs, Graph, reader.Tensor, DType``, ``TensorType`` (of
+  any kind) or a ``Literal`` of strings.
 - a first parameter ``call`` receives the node and its surroundings. A first parameter ``xp`` says that the
   rule is written for both NumPy and pequegrad: it computes on the host what is known when the graph is
   traced.
@@ -29,7 +29,7 @@ from pequegrad import Tensor
 from pequegrad.dt import DType
 
 from ..errors import InvalidModelError
-from ..reader import ELEMENT_TYPES, Graph, Node
+from ..reader import ELEMENT_TYPES, Graph, Node, TensorType
 from ..reader import Tensor as FileTensor
 
 __all__ = ["Floats", "Host", "Ints", "Rule", "Strs", "find", "known", "op", "rules"]
@@ -52,6 +52,7 @@ _KINDS: dict[Any, str] = {
     Strs: "strings",
     Graph: "graph",
     FileTensor: "tensor",
+    TensorType: "type",
     DType: "int",
 }
 _INPUTS = {Tensor: "tensor", Ints: "ints", Host: "host", Any: "any"}

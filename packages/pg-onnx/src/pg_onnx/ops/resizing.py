@@ -247,17 +247,33 @@ def upsample_1(
 # ---- sampling
 
 
-@op("GridSample", 16, 20, 22)
+def _sampled(x: Tensor, grid: Tensor, mode: str, padding: str, corners: bool) -> Tensor:
+    words = {"linear": "bilinear", "cubic": "bicubic"}
+    return pg.grid_sample(x, grid, words.get(mode, mode), padding, corners).astype(x.dtype)
+
+
+@op("GridSample", 20, 22)
 def grid_sample(
     x: Tensor,
     grid: Tensor,
     *,
     align_corners: bool = False,
-    mode: Literal["linear", "nearest", "cubic", "bilinear", "bicubic"] = "linear",
+    mode: Literal["linear", "nearest", "cubic"] = "linear",
     padding_mode: Literal["zeros", "border", "reflection"] = "zeros",
 ) -> Tensor:
-    words = {"linear": "bilinear", "cubic": "bicubic"}
-    return pg.grid_sample(x, grid, words.get(mode, mode), padding_mode, align_corners).astype(x.dtype)
+    return _sampled(x, grid, mode, padding_mode, align_corners)
+
+
+@op("GridSample", 16)
+def grid_sample_16(
+    x: Tensor,
+    grid: Tensor,
+    *,
+    align_corners: bool = False,
+    mode: Literal["bilinear", "nearest", "bicubic"] = "bilinear",
+    padding_mode: Literal["zeros", "border", "reflection"] = "zeros",
+) -> Tensor:
+    return _sampled(x, grid, mode, padding_mode, align_corners)
 
 
 @op("AffineGrid", 20)

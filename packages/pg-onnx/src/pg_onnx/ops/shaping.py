@@ -46,10 +46,8 @@ def constant(
     value_string: str | None = None,
     value_strings: Strs | None = None,
 ) -> Any:
-    from ..values import from_file
-
     if value is not None:
-        return from_file(value)
+        return value
     for held in (value_float, value_floats):
         if held is not None:
             return np.array(held, np.float32)
@@ -64,9 +62,7 @@ def constant(
 
 @op("ConstantOfShape", 9, 20, 21, 23, 24, 25)
 def constant_of_shape(call: Any, shape: Ints, *, value: FileTensor | None = None) -> Any:
-    from ..values import from_file
-
-    filler = np.zeros(1, np.float32) if value is None else from_file(value)
+    filler: Any = np.zeros(1, np.float32) if value is None else value
     if filler.size != 1 or any(n < 0 for n in shape):
         raise InvalidModelError(f"a constant of shape {shape} from {filler.size} values")
     call.check_size(shape)

@@ -1,0 +1,100 @@
+"""The official suite of ONNX, every case by one rule: it passes, or is refused before anything runs.
+
+Refused cases of the operators that exporters emit name an element type that pequegrad lacks; for operator sets up
+to 21 nothing else is missing of them.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pequegrad as pg
+import pytest
+import suite
+from pg_onnx import UnsupportedError
+from pg_onnx.backend import PequegradBackend
+from pg_onnx.ops.registry import find
+from pg_onnx.runtime import Run
+
+pytestmark = pytest.mark.keeps_alive
+
+NODES = {case.name: case for case in suite.cases("node")}
+MODELS = {case.name: case for case in suite.cases("simple", "pytorch-converted", "pytorch-operator")}
+TIER1 = [name for name, case in NODES.items() if case.primary in suite.TIER1]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", NODES)
+def test_node(name: str) -> None:
+    case = NODES[name]
+    outcome, why = suite.run(case)
+    assert outcome in ("pass", "unsupported"), why
+    if outcome == "unsupported" and case.primary in suite.TIER1 and case.opset <= 21:
+        assert "has the element type" in why
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", MODELS)
+def test_model(name: str) -> None:
+    outcome, why = suite.run(MODELS[name])
+    assert outcome in ("pass", "unsupported"), why
+    assert outcome == "pass" or not name.startswith("pytorch"), why
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("case", suite.cases("real"), ids=lambda case: case.name)
+def test_real_model(case: suite.Case) -> None:
+    assert suite.run(case) == ("pass", "")
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", TIER1)
+def test_under_jit(name: str) -> None:
+    """One program for the whole graph, unless a shape is among its inputs."""
+    case = NODES[name]
+    model = case.model()
+    try:
+        module = PequegradBackend.prepare(model).module
+        for inputs, expected in case.data(model):
+            outs = pg.jit(functools.partial(_call, module))(*inputs)
+            suite.check(expected, _arrays(outs), case.test.rtol, case.test.atol)
+    except UnsupportedError:
+        pass
+
+
+def _arrays(value):
+    if isinstance(value, (list, tuple)):
+        return [_arrays(v) for v in value]
+    return value.numpy()
+
+
+def _call(module, *inputs):
+    outs = module(*inputs)
+    return outs if isinstance(outs, tuple) else (outs,)
+
+
+def on_host(case: suite.Case) -> bool:
+    found = find("", case.primary, case.opset) if case.primary else None
+    return found is not None and found[1].on_host
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", [name for name, case in NODES.items() if on_host(case)])
+def test_on_the_host(name: str) -> None:
+    """Rules that also compute shapes while a graph is traced give the same there, by NumPy."""
+    case = NODES[name]
+    model = case.model()
+    try:
+        program = PequegradBackend.prepare(model).module._program
+    except UnsupportedError:
+        return
+    for inputs, expected in case.data(model):
+        if any(np.asarray(value).dtype.name == "bfloat16" for value in inputs):
+            continue
+        names = [value.name for value in program.inputs]
+        inputs = [np.asarray(value) for value in inputs]
+        run = Run(program.limits)
+        made = run.plan(program.plan, dict(zip(names, inputs, strict=True)))
+        arrays = [v if isinstance(v, np.ndarray) else run.tensor(v, "").numpy() for v in made]
+        suite.check(expected, arrays, case.test.rtol, case.test.atol)
