@@ -44,3 +44,13 @@ from .distributions import (
     weibull_min,
 )
 from .rejection import beta, binomial, chisquare, dirichlet, f, gamma, loggamma, poisson, t
+from .vectors import (
+    ball,
+    double_sided_maxwell,
+    generalized_normal,
+    maxwell,
+    multinomial,
+    multivariate_normal,
+    orthogonal,
+    wald,
+)

@@ -1,8 +1,8 @@
 """Distributions that follow from uniform and normal numbers by a formula.
 
-Signatures are those of ``jax.random``; so are the numbers, up to the rounding of logarithms, which are
-correct to one unit in the last place here. All are differentiable by their parameters: the draw is a function
-of them and of the key.
+Signatures are those of ``jax.random``; so are the numbers, to the last bit where they are made of
+logarithms alone, and up to the rounding of other functions, which is correct here. All are differentiable
+by their parameters: the draw is a function of them and of the key.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .._ops.creation import arange
 from .._ops.elementwise import maximum, minimum, sign
 from .._ops.indexing import getitem, take
 from .._ops.logic import where
-from .._ops.maths import erf, erfinv, exp, log, log1p, sqrt, tan
+from .._ops.maths import erfinv, sqrt, tan
 from .._ops.reduce import argmax, cumsum
 from .._ops.selecting import searchsorted
 from .._ops.shape import broadcast_shapes, moveaxis
@@ -38,6 +38,7 @@ from .basic import (
     randint,
     uniform,
 )
+from .elementary import erf, exp, log, log1p
 
 _TINY = {"float16": 2.0**-14, "bfloat16": 2.0**-126, "float32": 2.0**-126, "float64": 2.0**-1022}
 
@@ -237,7 +238,9 @@ def rayleigh(
     """
     kind, dims, (size,) = _parameters("rayleigh", shape, dtype, scale)
     u = uniform(k, dims, kind, generator=generator)
-    return size * sqrt(-2.0 * log1p(-u))  # not log(u), which is infinite for u = 0
+    return size * sqrt(
+        -2.0 * log(where(u == 0, 2.0 ** -(_MANTISSA[kind.name] + 2), u))
+    )  # the log of 0 is infinite
 
 
 def weibull_min(

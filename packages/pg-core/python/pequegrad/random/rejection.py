@@ -1,8 +1,8 @@
 """Gamma, Poisson and binomial numbers, and what is made of them.
 
-These are drawn by rejection or by searching a distribution function: a loop inside the program that stops
-when every element is settled. Draw i of the loop has a key of its own, so an element's number depends on its
-own parameters and place only.
+These are drawn by rejection: a loop inside the program that stops when every element is settled. Loops and
+keys are those of ``jax.random``, so that the numbers are, too, up to roundings. A gamma number has a key of
+its own; it depends on its own parameter and place only.
 """
 
 from __future__ import annotations
@@ -16,59 +16,62 @@ import numpy as np
 from .. import dt
 from .._core import Tensor
 from .._ops.common import TensorLike, as_tensor, cast, fill, from_python, to_float
-from .._ops.elementwise import minimum
-from .._ops.indexing import getitem
-from .._ops.keys import fold_in, split
+from .._ops.elementwise import maximum, minimum
+from .._ops.indexing import getitem, take
+from .._ops.keys import split
 from .._ops.logic import where
-from .._ops.maths import exp, expm1, log, log1p, sqrt
+from .._ops.maths import exp as exact_exp
+from .._ops.maths import expm1, sqrt
+from .._ops.maths import log as exact_log
+from .._ops.maths import log1p as exact_log1p
 from .._ops.reduce import any as _any
 from .._ops.reduce import max as _max
 from .._ops.reduce import sum as _sum
 from .._ops.shape import broadcast_to, expand_dims
 from .._ops.special import digamma, lgamma
 from ..autodiff import stop_gradient
+from ..batching import vmap
 from ..control import while_loop
 from ..custom import custom_jvp
 from ..errors import ShapeError
-from .basic import Generator, _key_or_next, normal, uniform
+from .basic import Generator, _float_type, _key_or_next, normal, uniform
 from .distributions import _parameters
-
-
-def _rejected(
-    k: Tensor, settled: Tensor, start: Tensor, propose: Callable[[Tensor], tuple[Tensor, Tensor]]
-) -> Tensor:
-    """Proposals until one is accepted, for each element that is not settled; ``propose(key)`` gives numbers
-    and whether they are accepted.
-    """
-
-    def step(state: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        turn, done, value = state
-        made, accepted = propose(fold_in(k, turn))
-        return turn + 1, done | accepted, where(done, value, made)
-
-    first = from_python(np.array(0, np.uint32))
-    return while_loop(lambda state: _any(~state[1]), step, (first, settled, start))[2]
-
+from .elementary import exp, log, log1p
 
 # ---- gamma
 
 
-def _gamma_above_one(k: Tensor, a: Tensor) -> Tensor:
-    """Gamma numbers for float64 a >= 1, by the method of Marsaglia and Tsang (2000)."""
-    d = a - 1.0 / 3.0
-    c = 1.0 / (3.0 * sqrt(d))
+def _cube(k: Tensor, a: Tensor) -> Tensor:
+    """For one number a >= 1 the v = (1 + c x) ** 3 of which a gamma number is d v, with d = a - 1/3 and
+    c = 1/3 / sqrt(d), by the method of Marsaglia and Tsang (2000): x is a normal number, and of several v the
+    first that is positive and passes a test with a uniform number is taken.
+    """
+    d = a - _float(1.0 / 3.0, a)
+    c = _float(1.0 / 3.0, a) / sqrt(d)
     usual = (a >= 1.0) & (a < math.inf)
 
-    def propose(k: Tensor) -> tuple[Tensor, Tensor]:
-        keys = split(k)
-        x = cast(normal(getitem(keys, 0), a.shape, "float32"), dt.float64)
-        u = uniform(getitem(keys, 1), a.shape, "float64")
-        root = 1.0 + c * x
-        v = where(root > 0, root, 1.0) ** 3
-        accepted = (root > 0) & (log(u) < 0.5 * x * x + d * (1.0 - v + log(v)))
-        return d * v, accepted
+    def step(state: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        def next_x(inner: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+            pair = split(inner[0])
+            x = normal(getitem(pair, 1), (), a.dtype)
+            return getitem(pair, 0), x, x * c + 1.0
 
-    return _rejected(k, ~usual, where(a == math.inf, math.inf, fill(math.nan, a)), propose)
+        three = split(state[0], 3)
+        first = (getitem(three, 1), fill(0.0, a), fill(-1.0, a))
+        _, x, root = while_loop(lambda inner: inner[2] <= 0, next_x, first)
+        square, v = x * x, root * root * root
+        u = uniform(getitem(three, 2), (), a.dtype)
+        sure = u < 1.0 - (square * square) * 0.0331
+        accepted = sure | (log(u) < square * 0.5 + d * ((1.0 - v) + log(v)))
+        return getitem(three, 0), v, accepted
+
+    state = while_loop(lambda state: ~state[2], step, (k, fill(1.0, a), ~usual))
+    return where(usual, state[1], where(a == math.inf, 1.0, math.nan))
+
+
+def _float(x: float, like: Tensor) -> float:
+    """A number as the dtype has it."""
+    return float(np.float32(x)) if like.dtype is dt.float32 else x
 
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
@@ -82,7 +85,7 @@ def _gamma_slope(a: Tensor, z: Tensor) -> Tensor:
     and falls by e^-40 within a length that Newton's method finds, so that 40 Gauss points do.
     """
     middle = digamma(a)
-    gap = log(z) - middle
+    gap = exact_log(z) - middle
     side = where(gap > 0, 1.0, fill(-1.0, z))
 
     def exponent(u: Tensor, a: Tensor, z: Tensor, side: Tensor) -> Tensor:
@@ -91,46 +94,58 @@ def _gamma_slope(a: Tensor, z: Tensor) -> Tensor:
     fixed_a, fixed_z = stop_gradient(a), stop_gradient(z)
     length = sqrt(80.0 / fixed_z) + 40.0 / fixed_a
     for _ in range(2):  # above, the exponent falls like -z e^u: Newton's method from afar would be slow
-        shorter = log1p((40.0 + fixed_a * length) / fixed_z)
+        shorter = exact_log1p((40.0 + fixed_a * length) / fixed_z)
         length = where(gap > 0, minimum(length, shorter), length)
     for _ in range(6):
-        slope = side * (fixed_a - fixed_z * exp(side * length))
+        slope = side * (fixed_a - fixed_z * exact_exp(side * length))
         length = length - (exponent(length, fixed_a, fixed_z, side) + 40.0) / slope
     nodes = from_python(0.5 * (_NODES + 1.0), "float64")
     weights = from_python(0.5 * _WEIGHTS, "float64")
     wide = [expand_dims(v, -1) for v in (a, z, side, gap, length)]
     u = nodes * wide[4]
-    values = (wide[2] * wide[3] + u) * exp(exponent(u, wide[0], wide[1], wide[2]))
+    values = (wide[2] * wide[3] + u) * exact_exp(exponent(u, wide[0], wide[1], wide[2]))
     return z * length * _sum(values * weights, -1)
 
 
 @custom_jvp
-def _standard_gamma(k: Tensor, a: Tensor) -> Tensor:
-    return _gamma_above_one(k, a)
+def _cubes(keys: Tensor, a: Tensor) -> Tensor:
+    return vmap(_cube)(keys, a)
 
 
-_standard_gamma.nondiff_argnums = (0,)
+_cubes.nondiff_argnums = (0,)
 
 
-@_standard_gamma.defjvp
-def _(k: Tensor, primals: tuple[Tensor], tangents: tuple[Tensor]) -> tuple[Tensor, Tensor]:
+@_cubes.defjvp
+def _(keys: Tensor, primals: tuple[Tensor], tangents: tuple[Tensor]) -> tuple[Tensor, Tensor]:
     (a,) = primals
-    z = _standard_gamma(k, a)
-    return z, _gamma_slope(a, z) * tangents[0]
+    v = _cubes(keys, a)
+    wide = cast(a, dt.float64)
+    d = wide - 1.0 / 3.0
+    slope = (_gamma_slope(wide, d * cast(v, dt.float64)) - cast(v, dt.float64)) / d
+    return v, cast(slope, a.dtype) * tangents[0]
 
 
-def _log_gamma_number(k: Tensor, a: Tensor) -> Tensor:
-    """The logarithm of a gamma number; below 1 that of a + 1 is multiplied by u^(1/a)."""
-    keys = split(k)
+def _gamma_draws(k: Tensor, a: Tensor, dims: tuple[int, ...], logs: bool) -> Tensor:
+    """Gamma numbers or their logarithms; each element has a key of its own. A number for a < 1 is one for a
+    + 1, multiplied by u ** (1 / a).
+    """
+    kind = a.dtype
+    a = broadcast_to(cast(a, dt.float32) if kind.itemsize == 2 else a, dims).ravel()
+    if a.size == 0:
+        return cast(fill(0.0, a), kind).reshape(dims)
+    pairs = vmap(split)(split(k, a.size))
     raised = a < 1.0
-    large = _standard_gamma(getitem(keys, 0), where(raised, a + 1.0, a))
-    boost = log1p(-uniform(getitem(keys, 1), a.shape, "float64")) / where(raised, a, 1.0)
-    made = log(large) + where(raised, boost, 0.0)
-    return where(a >= 0, made, math.nan)
-
-
-def _log_gamma_draws(k: Tensor, a: Tensor, dims: tuple[int, ...]) -> Tensor:
-    return _log_gamma_number(k, broadcast_to(cast(a, dt.float64), dims))
+    large = where(raised, a + 1.0, a)
+    v = _cubes(pairs[:, 0], large)
+    d = large - _float(1.0 / 3.0, a)
+    u = vmap(lambda key: uniform(key, (), a.dtype))(pairs[:, 1])
+    power = 1.0 / where(raised, a, 1.0)
+    if logs:
+        drawn = log1p(-u)
+        made = (exact_log(d) + exact_log(v)) + where(raised & (drawn != 0), drawn * power, 0.0)
+    else:
+        made = d * v * where(raised, (1.0 - u) ** power, 1.0)
+    return cast(where(a >= 0, made, math.nan), kind).reshape(dims)
 
 
 def loggamma(
@@ -146,8 +161,8 @@ def loggamma(
     >>> pg.random.loggamma(pg.random.key(0), 0.001, (3,)).shape
     (3,)
     """
-    kind, dims, (power,) = _parameters("loggamma", shape, dtype, a)
-    return cast(_log_gamma_draws(_key_or_next(k, generator), power, dims), kind)
+    _kind, dims, (power,) = _parameters("loggamma", shape, dtype, a)
+    return _gamma_draws(_key_or_next(k, generator), power, dims, True)
 
 
 def gamma(
@@ -160,14 +175,14 @@ def gamma(
 ) -> Tensor:
     """Numbers of the gamma distribution with shape parameter a and scale 1; NaN for a < 0.
 
-    The derivative by a is the implicit one: the draw moves along its quantile. The numbers are not those of
-    JAX, whose loop has other keys.
+    The derivative by a is the implicit one for a >= 1: the draw moves along its quantile; below 1 it is
+    that of ``gamma(a + 1) * u ** (1 / a)``.
 
     >>> bool((pg.random.gamma(pg.random.key(0), 2.0, (9,)) > 0).all())
     True
     """
-    kind, dims, (power,) = _parameters("gamma", shape, dtype, a)
-    return cast(exp(_log_gamma_draws(_key_or_next(k, generator), power, dims)), kind)
+    _kind, dims, (power,) = _parameters("gamma", shape, dtype, a)
+    return _gamma_draws(_key_or_next(k, generator), power, dims, False)
 
 
 def beta(
@@ -185,11 +200,13 @@ def beta(
     >>> bool(((x > 0) & (x < 1)).all())
     True
     """
-    kind, dims, (first, second) = _parameters("beta", shape, dtype, a, b)
+    _kind, dims, (first, second) = _parameters("beta", shape, dtype, a, b)
     keys = split(_key_or_next(k, generator))
-    x = _log_gamma_draws(getitem(keys, 0), first, dims)
-    y = _log_gamma_draws(getitem(keys, 1), second, dims)
-    return cast(1.0 / (1.0 + exp(y - x)), kind)
+    x = _gamma_draws(getitem(keys, 0), first, dims, True)
+    y = _gamma_draws(getitem(keys, 1), second, dims, True)
+    top = maximum(x, y)
+    x, y = exp(x - top), exp(y - top)
+    return x / (x + y)
 
 
 def dirichlet(
@@ -212,10 +229,10 @@ def dirichlet(
     if given.ndim < 1:
         raise ShapeError("dirichlet: alpha needs an axis")
     whole = None if shape is None else (*_dims(shape), given.shape[-1])
-    kind, dims, (power,) = _parameters("dirichlet", whole, dtype, given)
-    logs = _log_gamma_draws(_key_or_next(k, generator), power, dims)
+    _kind, dims, (power,) = _parameters("dirichlet", whole, dtype, given)
+    logs = _gamma_draws(_key_or_next(k, generator), power, dims, True)
     e = exp(logs - stop_gradient(_max(logs, -1, True)))
-    return cast(e / _sum(e, -1, True), kind)
+    return e / _sum(e, -1, True)
 
 
 def _dims(shape: Any) -> tuple[int, ...]:
@@ -235,8 +252,8 @@ def chisquare(
     >>> bool((pg.random.chisquare(pg.random.key(0), 3.0, (9,)) >= 0).all())
     True
     """
-    kind, dims, (degrees,) = _parameters("chisquare", shape, dtype, df)
-    return cast(2.0 * exp(_log_gamma_draws(_key_or_next(k, generator), degrees * 0.5, dims)), kind)
+    _kind, dims, (degrees,) = _parameters("chisquare", shape, dtype, df)
+    return exp(_gamma_draws(_key_or_next(k, generator), degrees / 2.0, dims, True)) * 2.0
 
 
 def t(
@@ -254,9 +271,9 @@ def t(
     """
     kind, dims, (degrees,) = _parameters("t", shape, dtype, df)
     keys = split(_key_or_next(k, generator))
-    half = cast(degrees, dt.float64) * 0.5
-    logs = _log_gamma_draws(getitem(keys, 1), half, dims)
-    return cast(normal(getitem(keys, 0), dims, "float64") * exp(0.5 * (log(half) - logs)), kind)
+    half = degrees / 2.0
+    drawn = _gamma_draws(getitem(keys, 1), half, dims, False)
+    return normal(getitem(keys, 0), dims, kind) * sqrt(half / drawn)
 
 
 def f(
@@ -274,32 +291,33 @@ def f(
     True
     """
     kind, dims, (above, below) = _parameters("f", shape, dtype, dfnum, dfden)
-    above, below = cast(above, dt.float64), cast(below, dt.float64)
     keys = split(_key_or_next(k, generator))
-    x, y = (_log_gamma_draws(getitem(keys, i), n * 0.5, dims) for i, n in ((0, above), (1, below)))
-    return cast(exp(x - y) * (below / above), kind)
+    x = chisquare(getitem(keys, 1), above, dims, kind)
+    y = chisquare(getitem(keys, 0), below, dims, kind)
+    return (x / above) / (y / below)
 
 
 # ---- counts
 
 
-def _searched(u: Tensor, first: Tensor, ratio: Callable[[Tensor], Tensor], settled: Tensor) -> Tensor:
-    """The count whose distribution function first exceeds u; ``ratio(n)`` is P(n) / P(n - 1)."""
+def _until(
+    k: Tensor,
+    dims: tuple[int, ...],
+    settled: Tensor,
+    propose: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+) -> Tensor:
+    """For each element the last proposal that was accepted, when all have one; ``propose(u, v)`` gives
+    counts and whether they are accepted.
+    """
 
     def step(state: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        count, chance, total = state
-        going = ~settled & (u >= total)
-        following = chance * ratio(count + 1.0)
-        # Past the mode what is left may round to nothing: then this is the last count.
-        stuck = (total + following == total) & (following < chance)
-        moved = going & ~stuck
-        return (
-            where(moved, count + 1.0, count),
-            where(moved, following, chance),
-            where(going, where(stuck, math.inf, total + following), total),
-        )
+        three = split(state[0], 3)
+        u, v = (uniform(getitem(three, i), dims, "float32") for i in (1, 2))
+        made, accepted = propose(u - 0.5, v)
+        return getitem(three, 0), where(accepted, made, state[1]), state[2] | accepted
 
-    return while_loop(lambda s: _any(~settled & (u >= s[2])), step, (fill(0.0, u), first, first))[0]
+    first = (k, broadcast_to(as_tensor(np.float32(-1.0)), dims), settled)
+    return while_loop(lambda state: _any(~state[2]), step, first)[1]
 
 
 def poisson(
@@ -312,38 +330,68 @@ def poisson(
 ) -> Tensor:
     """Counts of the Poisson distribution with mean lam; -1 where lam is negative or NaN.
 
-    Below 10 by searching the distribution function, above by transformed rejection (Hörmann 1993). Counts
-    have no derivative.
+    Below 10 by counting how many uniform numbers have a product above exp(-lam) (Knuth), above by transformed
+    rejection (Hörmann 1993), in float32. Counts have no derivative.
 
     >>> bool((pg.random.poisson(pg.random.key(0), 4.0, (9,)) >= 0).all())
     True
     """
     kind = dt.as_dtype(dtype)
-    _, dims, (mean,) = _parameters("poisson", shape, "float64", lam)
+    _, dims, (mean,) = _parameters("poisson", shape, "float32", lam)
     mean = stop_gradient(broadcast_to(mean, dims))
-    keys = split(_key_or_next(k, generator))
-    low, high = (mean >= 0) & (mean < 10.0), (mean >= 10.0) & (mean < math.inf)
-    small = where(low, mean, 1.0)
-    found = _searched(uniform(getitem(keys, 0), dims, "float64"), exp(-small), lambda n: small / n, ~low)
-    large = where(high, mean, 10.0)
+    chosen = _key_or_next(k, generator)
+    high = mean >= 10.0
+    small = where(high, 0.0, mean)
+
+    def draw(state: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        pair = split(state[0])
+        count = where(state[2] > -small, state[1] + 1, state[1])
+        return getitem(pair, 0), count, state[2] + log(uniform(getitem(pair, 1), dims, "float32"))
+
+    zero = fill(0.0, mean)
+    found = while_loop(lambda s: _any(s[2] > -small), draw, (chosen, cast(zero, dt.int64), zero))[1] - 1
+
+    usual = high & (mean < math.inf)
+    large = where(usual, mean, 1e5)
     b = 0.931 + 2.53 * sqrt(large)
     a = -0.059 + 0.02483 * b
     inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
+    sure = 0.9277 - 3.6224 / (b - 2.0)
 
-    def propose(k: Tensor) -> tuple[Tensor, Tensor]:
-        pair = split(k)
-        u = uniform(getitem(pair, 0), dims, "float64") - 0.5
-        v = uniform(getitem(pair, 1), dims, "float64")
+    def propose(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         edge = 0.5 - abs(u)
         count = ((2.0 * a / edge + b) * u + large + 0.43).floor()
-        inside = (count >= 0) & ~((edge < 0.013) & (v > edge))
-        safe = where(inside, count, 0.0)
         height = log(v * inverse_alpha / (a / (edge * edge) + b))
-        accepted = inside & (height <= safe * log(large) - large - lgamma(safe + 1.0))
-        return count, accepted
+        inside = (count >= 0) & ~((edge < 0.013) & (v > edge))
+        below = height <= -large + count * log(large) - lgamma(where(inside, count, 0.0) + 1.0)
+        return count, ((edge >= 0.07) & (v <= sure)) | (inside & below)
 
-    rejected = _rejected(getitem(keys, 1), ~high, fill(-1.0, large), propose)
-    return cast(where(low, found, where(mean == math.inf, mean, rejected)), kind)
+    rejected = _until(chosen, dims, ~usual, propose)
+    counts = where(high, cast(where(mean == math.inf, mean, rejected), dt.int64), found)
+    return cast(where(mean == 0, 0, counts), kind)
+
+
+# What Stirling's formula leaves of the logarithm of k!, for k from 0 to 9.
+_TAILS = [
+    0.0810614667953272,
+    0.0413406959554092,
+    0.0276779256849983,
+    0.02079067210376509,
+    0.0166446911898211,
+    0.0138761288230707,
+    0.0118967099458917,
+    0.0104112652619720,
+    0.00925546218271273,
+    0.00833056343336287,
+]
+
+
+def _stirling_tail(k: Tensor) -> Tensor:
+    few = k <= 9.0
+    index = where(few & (k >= 0), k, 0.0)
+    square = (k + 1.0) * (k + 1.0)
+    series = (1.0 / 12 - (1.0 / 360 - 1.0 / 1260 / square) / square) / (k + 1.0)
+    return where(few, take(from_python(_TAILS, k.dtype), cast(index, dt.int64)), series)
 
 
 def binomial(
@@ -357,56 +405,65 @@ def binomial(
 ) -> Tensor:
     """The number of successes in n trials with probability p each; NaN where n < 0 or p is outside 0 .. 1.
 
-    Means below 10 by searching the distribution function, above by transformed rejection (Hörmann's BTRS,
-    1993). Counts have no derivative.
+    Means up to 10 by adding up geometric numbers, above by transformed rejection (Hörmann's BTRS, 1993), in
+    float32. Counts have no derivative.
 
     >>> x = pg.random.binomial(pg.random.key(0), 10, 0.5, (9,))
     >>> bool(((x >= 0) & (x <= 10)).all())
     True
     """
-    kind = dt.as_dtype(dtype)
-    _, dims, (trials, chance) = _parameters("binomial", shape, "float64", n, p)
-    trials = stop_gradient(broadcast_to(trials, dims)).floor()
+    kind = _float_type(dtype, "binomial")
+    _, dims, (trials, chance) = _parameters("binomial", shape, "float32", n, p)
+    trials = stop_gradient(broadcast_to(trials, dims))
     chance = stop_gradient(broadcast_to(chance, dims))
-    valid = (trials >= 0) & (trials < math.inf) & (chance >= 0) & (chance <= 1)
-    flipped = chance > 0.5
-    q = where(valid, where(flipped, 1.0 - chance, chance), 0.5)
-    count = where(valid, trials, 1.0)
-    low = valid & (count * q < 10.0)
-    high = valid & (count * q >= 10.0)
-    keys = split(_key_or_next(k, generator))
+    valid = (trials >= 0) & (chance >= 0) & (chance <= 1)
+    flipped = ~(chance < 0.5)
+    q = where(valid, where(flipped, 1.0 - chance, chance), 0.01)
+    usual = valid & (trials < math.inf)
+    low = ~usual | (trials * q <= 10.0)
+    trials = trials.floor()
+    chosen = _key_or_next(k, generator)
 
-    n_low, q_low = where(low, count, 1.0), where(low, q, 0.5)
-    found = _searched(
-        uniform(getitem(keys, 0), dims, "float64"),
-        exp(n_low * log1p(-q_low)),
-        lambda i: (n_low - i + 1.0) / i * (q_low / (1.0 - q_low)),
-        ~low,
-    )
+    few = where(low & usual, trials, 0.0)
+    failing = log1p(-q)
 
-    n_high, q_high = where(high, count, 40.0), where(high, q, 0.5)
-    spread = sqrt(n_high * q_high * (1.0 - q_high))
+    def draw(state: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        pair = split(state[0])
+        count = where(state[2] <= few, state[1] + 1.0, state[1])
+        u = uniform(getitem(pair, 0), dims, "float32")
+        return getitem(pair, 1), count, state[2] + (log(u) / failing).ceil()
+
+    zero = fill(0.0, q)
+    found = while_loop(lambda s: _any(s[2] <= few), draw, (chosen, zero, zero))[1] - 1.0
+
+    many, q_many = where(low, 1e4, trials), where(low, 0.5, q)
+    spread = sqrt(many * q_many * (1.0 - q_many))
     b = 1.15 + 2.53 * spread
-    a = -0.0873 + 0.0248 * b + 0.01 * q_high
-    centre = n_high * q_high + 0.5
+    a = -0.0873 + 0.0248 * b + 0.01 * q_many
+    centre = many * q_many + 0.5
+    sure = 0.92 - 4.2 / b
+    odds = q_many / (1.0 - q_many)
     alpha = (2.83 + 5.1 / b) * spread
-    mode = ((n_high + 1.0) * q_high).floor()
-    odds = log(q_high / (1.0 - q_high))
-    top = lgamma(mode + 1.0) + lgamma(n_high - mode + 1.0)
+    mode = ((many + 1.0) * q_many).floor()
 
-    def propose(k: Tensor) -> tuple[Tensor, Tensor]:
-        pair = split(k)
-        u = uniform(getitem(pair, 0), dims, "float64") - 0.5
-        v = uniform(getitem(pair, 1), dims, "float64")
+    def propose(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         edge = 0.5 - abs(u)
         made = ((2.0 * a / edge + b) * u + centre).floor()
-        inside = (made >= 0) & (made <= n_high)
-        safe = where(inside, made, 0.0)
+        inside = (made >= 0) & (made <= many)
+        count = where(inside, made, 0.0)
         height = log(v * alpha / (a / (edge * edge) + b))
-        bound = top - lgamma(safe + 1.0) - lgamma(n_high - safe + 1.0) + (safe - mode) * odds
-        return made, inside & (height <= bound)
+        bound = (
+            (mode + 0.5) * log((mode + 1.0) / (odds * (many - mode + 1.0)))
+            + (many + 1.0) * log((many - mode + 1.0) / (many - count + 1.0))
+            + (count + 0.5) * log(odds * (many - count + 1.0) / (count + 1.0))
+            + _stirling_tail(mode)
+            + _stirling_tail(many - mode)
+            - _stirling_tail(count)
+            - _stirling_tail(many - count)
+        )
+        return made, ((edge >= 0.07) & (v <= sure)) | (inside & (height <= bound))
 
-    rejected = _rejected(getitem(keys, 1), ~high, fill(0.0, count), propose)
-    made = where(low, found, rejected)
-    made = where(flipped, count - made, made)
+    made = where(low, found, _until(chosen, dims, low, propose))
+    made = where(flipped, trials - made, made)
+    made = where(trials == math.inf, math.inf, made)
     return cast(where(valid, made, math.nan), kind)
