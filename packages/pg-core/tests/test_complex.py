@@ -351,3 +351,56 @@ def test_derivatives_at_zero_are_finite() -> None:
     z = pg.Tensor(np.zeros(2, np.complex128))
     assert pg.grad(lambda x: pg.abs(x).sum())(z).tolist() == [0, 0]
     assert pg.grad(lambda x: pg.real(pg.prod(x)))(z).tolist() == [0, 0]
+
+
+def test_jacobians_equal_jax(jnp: Any) -> None:
+    import jax
+
+    z, x = points(), np.linspace(-1, 2, 3)
+    holomorphic = lambda like: lambda a: like.sin(a) * a.sum()
+    for name in ("jacfwd", "jacrev", "hessian"):
+        want = getattr(jax, name)(holomorphic(jnp), holomorphic=True)(z)
+        got = getattr(pg, name)(holomorphic(pg), holomorphic=True)(pg.Tensor(z))
+        np.testing.assert_allclose(got.numpy(), np.asarray(want), rtol=1e-10, atol=1e-10)
+    real = lambda like: lambda a: like.abs(a) * like.real(a.sum())
+    by_reverse = pg.jacrev(real(pg))(pg.Tensor(z))
+    np.testing.assert_allclose(by_reverse.numpy(), np.asarray(jax.jacrev(real(jnp))(z)), rtol=1e-10)
+    turned = lambda like: lambda a: like.exp(1j * a) * a.sum()
+    by_forward = pg.jacfwd(turned(pg))(pg.Tensor(x))
+    np.testing.assert_allclose(by_forward.numpy(), np.asarray(jax.jacfwd(turned(jnp))(x)), rtol=1e-10)
+    for f, at, want in ((real(pg), z, by_reverse), (turned(pg), x, by_forward)):
+        assert pg.fnjacobian(f)(pg.Tensor(at))[0].tolist() == want.tolist()
+
+
+@pytest.mark.parametrize(
+    ("transform", "f", "argument", "message"),
+    [
+        (pg.jacfwd, pg.sin, 1j, "complex argument in forward mode"),
+        (pg.jacfwd, pg.abs, 1j, "or use jacrev"),
+        (pg.jacrev, lambda x: pg.exp(1j * x), 1.0, "or use jacfwd"),
+        (pg.jacrev, pg.sin, 1j, "needs holomorphic=True; where the function is not, take real"),
+        (pg.fnjacobian, pg.conj, 1j, "holomorphic=True"),
+        (lambda f: pg.jacrev(f, holomorphic=True), pg.abs, 1j, "needs complex results"),
+        (lambda f: pg.jacfwd(f, holomorphic=True), pg.sin, 1.0, "needs complex arguments"),
+    ],
+)
+def test_jacobians_that_are_no_complex_numbers(
+    transform: Any, f: Any, argument: complex, message: str
+) -> None:
+    with pytest.raises(pg.DifferentiationError, match=message):
+        transform(f)(pg.Tensor([argument]))
+
+
+def test_check_grads_of_complex_functions() -> None:
+    z, x = pg.Tensor(points()), pg.Tensor([0.5, 1.5], "float64")
+    pg.check_grads(lambda a: pg.sin(a) * pg.conj(a), [z])
+    pg.check_grads(lambda a, b: {"abs": pg.abs(a), "turned": pg.exp(1j * b) * a.sum()}, [z, x], order=1)
+
+    @pg.custom_jvp
+    def wrong(a: Any) -> Any:
+        return a * a
+
+    wrong.defjvp(lambda primals, tangents: (wrong(primals[0]), 2 * pg.conj(primals[0]) * tangents[0]))
+    for mode in ("fwd", "rev"):
+        with pytest.raises(pg.GradientError, match=r"args\[0\]\[\d\]\.imag: derivative"):
+            pg.check_grads(wrong, [z], order=1, modes=mode)

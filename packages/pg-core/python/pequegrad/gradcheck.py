@@ -49,8 +49,9 @@ def check_grads(
     differences along it, for ``"rev"`` the pullback of a random cotangent (``vjp``) with the product of
     cotangent and differences. The derivative is then a function itself, and the next order checks it in every
     mode: order 2 with both modes checks forward-over-forward, reverse-over-forward, forward-over-reverse and
-    reverse-over-reverse. f takes and returns pytrees; leaves that are not floating stay as they are. Use
-    float64 arguments: with float32 only coarse errors are seen.
+    reverse-over-reverse. f takes and returns pytrees; leaves that are neither floating nor complex stay as
+    they are. Complex leaves move along both parts, so f need not be holomorphic. Use float64 or complex128
+    arguments: with less only coarse errors are seen.
 
     >>> pg.check_grads(lambda x: pg.sin(x) * x, [pg.Tensor([0.3, 2.0], "float64")])
     >>> wrong = lambda x: pg.stop_gradient(x) * x
@@ -69,7 +70,7 @@ def check_grads(
         if mode not in _MODES:
             raise InvalidValueError(f"check_grads: modes are 'fwd' and 'rev', got {mode!r}")
     function = _closed(f, args)
-    coarse = any(a.dtype != np.float64 for a in function.at)
+    coarse = any(a.dtype not in (np.float64, np.complex128) for a in function.at)
     default_rtol, default_step = _TOLERANCE["float32" if coarse else "float64"]
     check = _Check(
         default_rtol if rtol is None else rtol,
@@ -86,7 +87,7 @@ def _closed(f: Callable[..., Any], args: Sequence[Any]) -> _Function:
     moving, at, names = [], [], []
     for i, leaf in enumerate(leaves):
         x = operand(leaf)
-        if x is NotImplemented or as_tensor(x).dtype.kind != "f":
+        if x is NotImplemented or not as_tensor(x).dtype.is_inexact:
             continue
         x = as_tensor(x)
         if x.dtype.itemsize < 4:
@@ -97,19 +98,19 @@ def _closed(f: Callable[..., Any], args: Sequence[Any]) -> _Function:
         at.append(x.numpy(copy=True))
         names.append(f"args{paths[i]}")
     if not moving:
-        raise DifferentiationError("check_grads: no argument is a floating tensor or number")
+        raise DifferentiationError("check_grads: no argument is a floating or complex tensor or number")
 
     def call(*values: Tensor) -> list[Tensor]:
         given = list(leaves)
         for i, value in zip(moving, values, strict=True):
             given[i] = value
-        return _floating(f(*pytree.unflatten(tree, given)))
+        return _inexact(f(*pytree.unflatten(tree, given)))
 
     return _Function(call, at, names)
 
 
-def _floating(result: Any) -> list[Tensor]:
-    return [x for leaf in pytree.leaves(result) if (x := as_tensor(leaf)).dtype.kind == "f"]
+def _inexact(result: Any) -> list[Tensor]:
+    return [x for leaf in pytree.leaves(result) if (x := as_tensor(leaf)).dtype.is_inexact]
 
 
 class _Check:
@@ -131,7 +132,7 @@ class _Check:
                 )
                 got = [y.numpy() for y in derived.call(*map(Tensor, f.at))]
                 good = all(itertools.starmap(self.close, zip(got, slopes, strict=True)))
-                left, right = [float(np.sum(g)) for g in got], [float(np.sum(s)) for s in slopes]
+                left, right = [np.sum(g).item() for g in got], [np.sum(s).item() for s in slopes]
             else:
                 derived = _Function(
                     lambda *x, f=f, cts=cotangents: vjp(f.call, range(count))(*x, [Tensor(c) for c in cts]),
@@ -148,14 +149,19 @@ class _Check:
                 self.run(derived, order - 1, modes, path)
 
     def random_like(self, arrays: Arrays) -> Arrays:
-        return [np.asarray(self.rng.uniform(-1, 1, a.shape), a.dtype) for a in arrays]
+        def draw(a: np.ndarray[Any, Any]) -> Any:
+            real = self.rng.uniform(-1, 1, a.shape)
+            return real + 1j * self.rng.uniform(-1, 1, a.shape) if np.iscomplexobj(a) else real
+
+        return [np.asarray(draw(a), a.dtype) for a in arrays]
 
     def differences(self, f: _Function, along: Arrays) -> Arrays:
         h = self.step
 
         def value(s: float) -> Arrays:
             moved = [(a + s * d).astype(a.dtype) for a, d in zip(f.at, along, strict=True)]
-            return [y.numpy().astype(np.float64) for y in f.call(*map(Tensor, moved))]
+            found = [y.numpy() for y in f.call(*map(Tensor, moved))]
+            return [y.astype(np.result_type(y, np.float64)) for y in found]
 
         near = [(b - a) / (2 * h) for a, b in zip(value(-h), value(h), strict=True)]
         far = [(b - a) / (4 * h) for a, b in zip(value(-2 * h), value(2 * h), strict=True)]
@@ -171,8 +177,8 @@ class _Check:
         path: list[str],
         mode: str,
         cotangents: Arrays,
-        left: list[float],
-        right: list[float],
+        left: list[complex],
+        right: list[complex],
     ) -> str:
         words = {"fwd": "forward", "rev": "reverse"}
         what = " of the ".join(f"{words[m]} derivative" for m in path)
@@ -197,19 +203,22 @@ class _Check:
         out = []
         for k, array in enumerate(f.at):
             for index in np.ndindex(array.shape):
-                along = [np.zeros_like(a) for a in f.at]
-                along[k][index] = 1
-                want = _product(cts, self.differences(f, along))
-                if mode == "fwd":
-                    rates = jvp(f.call, count)(*given, *map(Tensor, along))
-                    got = _product(cts, [r.numpy() for r in rates])
-                else:
-                    got = float(pulled[k].numpy()[index])
-                if not self.close(got, want):
-                    place = f"[{', '.join(map(str, index))}]" if index else ""
-                    out.append((abs(got - want), f.names[k] + place, got, want))
+                for unit in (1, 1j) if np.iscomplexobj(array) else (1,):
+                    along = [np.zeros_like(a) for a in f.at]
+                    along[k][index] = unit
+                    want = _product(cts, self.differences(f, along))
+                    if mode == "fwd":
+                        rates = jvp(f.call, count)(*given, *map(Tensor, along))
+                        got = _product(cts, [r.numpy() for r in rates])
+                    else:
+                        got = float(np.real(unit * pulled[k].numpy()[index]))
+                    if not self.close(got, want):
+                        place = f"[{', '.join(map(str, index))}]" if index else ""
+                        place += ".imag" if unit == 1j else ""
+                        out.append((abs(got - want), f.names[k] + place, got, want))
         return sorted(out, reverse=True)[:8]
 
 
 def _product(a: Arrays, b: Arrays) -> float:
-    return float(sum(np.sum(np.multiply(x, y, dtype=np.float64)) for x, y in zip(a, b, strict=True)))
+    """What transposition keeps: the real part of the sum of products."""
+    return float(sum(np.sum(np.real(1.0 * x * y)) for x, y in zip(a, b, strict=True)))

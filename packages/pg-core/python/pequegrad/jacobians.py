@@ -109,14 +109,33 @@ def _rows(pull: _core.Pullback, inputs: list[Tensor], outs: list[Tensor]) -> lis
     ]
 
 
-def _check_floating(traced: _Traced, what: str) -> None:
+def _mode(traced: _Traced, what: str, forward: bool | None, holomorphic: bool) -> bool:
+    """Whether to go forward: the given mode or else the one that needs fewer unit vectors. Where a complex
+    number depends on a complex one without ``holomorphic``, its derivative is no single number: forward mode
+    then needs real arguments, reverse mode real results.
+    """
     for n, y in enumerate(traced.outs):
-        if y.dtype.kind != "f":
-            path = pytree.paths(pytree.unflatten(traced.tree, traced.outs))[n]
+        path = pytree.paths(pytree.unflatten(traced.tree, traced.outs))[n]
+        where = f"{y.dtype}{' at ' + path if path else ''}"
+        if not y.dtype.is_inexact:
             raise DifferentiationError(
-                f"{what}: the function returned {y.dtype}{' at ' + path if path else ''}, which has no "
-                "derivative; return it with has_aux=True"
+                f"{what}: the function returned {where}, which has no derivative; return it with has_aux=True"
             )
+        if holomorphic and not y.dtype.is_complex:
+            raise DifferentiationError(f"{what}: holomorphic=True needs complex results, got {where}")
+    sources = not holomorphic and any(x.dtype.is_complex for x in traced.inputs)
+    results = not holomorphic and any(y.dtype.is_complex for y in traced.outs)
+    if forward is None:
+        fewer = sum(x.size for x in traced.inputs) < sum(y.size for y in traced.outs)
+        forward = fewer if sources == results else results
+    if sources if forward else results:
+        raise DifferentiationError(
+            f"{what}: the derivative of a complex {'argument' if forward else 'result'} in "
+            f"{'forward' if forward else 'reverse'} mode needs holomorphic=True; where the function is not, "
+            "take real and imaginary parts apart"
+            + ("" if sources and results else f", or use jac{'rev' if forward else 'fwd'}")
+        )
+    return forward
 
 
 def _jacobian(
@@ -128,28 +147,28 @@ def _jacobian(
     *,
     forward: bool | None,
     has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> _Jacobian:
-    """``forward=None`` takes the mode that needs fewer unit vectors."""
-    inputs: _Inputs = _inputs(args, wrt, what, False)
+    inputs: _Inputs = _inputs(args, wrt, what, False, holomorphic)
     with _core.Trace(False) as trace:
         traced = _call(trace, f, args, kwargs, inputs, has_aux, what)
-        _check_floating(traced, what)
+        forward = _mode(traced, what, forward, holomorphic)
         outs, pull = _core.vjp(traced.outs, traced.stand_ins, traced.inputs)
-        if forward is None:
-            forward = sum(x.size for x in traced.inputs) < sum(y.size for y in outs)
         table = (_columns if forward else _rows)(pull, traced.inputs, outs)
     return _Jacobian(outs, traced.tree, traced.aux, [inputs.group(row) for row in table])
 
 
 def _by_argnums(
-    f: Callable[..., Any], argnums: Wrt, has_aux: bool, what: str, forward: bool
+    f: Callable[..., Any], argnums: Wrt, has_aux: bool, holomorphic: bool, what: str, forward: bool
 ) -> Callable[..., Any]:
     if not callable(f):
         raise ArgumentError(f"{what} needs a function, got {type(f).__name__}")
 
     @functools.wraps(f)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
-        found = _jacobian(f, args, kwargs, argnums, what, forward=forward, has_aux=has_aux)
+        found = _jacobian(
+            f, args, kwargs, argnums, what, forward=forward, has_aux=has_aux, holomorphic=holomorphic
+        )
         rows = [row[0] if isinstance(argnums, int) else tuple(row) for row in found.table]
         result = pytree.unflatten(found.tree, rows)
         return (result, found.aux) if has_aux else result
@@ -157,40 +176,49 @@ def _by_argnums(
     return jacobian
 
 
-def jacfwd(f: Callable[..., Any], argnums: Wrt = 0, has_aux: bool = False) -> Callable[..., Any]:
+def jacfwd(
+    f: Callable[..., Any], argnums: Wrt = 0, has_aux: bool = False, *, holomorphic: bool = False
+) -> Callable[..., Any]:
     """The function that returns the Jacobian of f by forward mode, best for few inputs and many outputs.
 
     Each tensor of f's result becomes a pytree like the argument, of tensors of shape ``output.shape +
     input.shape``; with several ``argnums``, a tuple of them. With ``has_aux=True`` f returns ``(value,
-    aux)`` and so does the result.
+    aux)`` and so does the result. Complex arguments need ``holomorphic=True``; results may be complex.
 
     >>> pg.jacfwd(lambda x: x * x)(pg.Tensor([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
-    return _by_argnums(f, argnums, has_aux, "jacfwd", True)
+    return _by_argnums(f, argnums, has_aux, holomorphic, "jacfwd", True)
 
 
-def jacrev(f: Callable[..., Any], argnums: Wrt = 0, has_aux: bool = False) -> Callable[..., Any]:
+def jacrev(
+    f: Callable[..., Any], argnums: Wrt = 0, has_aux: bool = False, *, holomorphic: bool = False
+) -> Callable[..., Any]:
     """The function that returns the Jacobian of f by reverse mode, best for many inputs and few outputs.
 
-    The result is that of ``jacfwd``.
+    The result is that of ``jacfwd``. Complex results need ``holomorphic=True``; by complex arguments the
+    derivative of a real result is that of ``grad``.
 
     >>> pg.jacrev(lambda x: x.sum() * x)(pg.Tensor([1.0, 2.0])).tolist()
     [[4.0, 1.0], [2.0, 5.0]]
     """
-    return _by_argnums(f, argnums, has_aux, "jacrev", False)
+    return _by_argnums(f, argnums, has_aux, holomorphic, "jacrev", False)
 
 
-def hessian(f: Callable[..., Any], argnums: Wrt = 0, has_aux: bool = False) -> Callable[..., Any]:
+def hessian(
+    f: Callable[..., Any], argnums: Wrt = 0, has_aux: bool = False, *, holomorphic: bool = False
+) -> Callable[..., Any]:
     """The function that returns all second derivatives of f: the Jacobian, by forward mode, of the Jacobian
     by reverse mode.
 
     For a scalar function of one tensor the result has shape ``x.shape + x.shape``; pytrees nest as in JAX.
+    Complex arguments need ``holomorphic=True``.
 
     >>> pg.hessian(lambda x: (x ** 3).sum())(pg.Tensor([1.0, 2.0])).tolist()
     [[6.0, 0.0], [0.0, 12.0]]
     """
-    return jacfwd(jacrev(f, argnums, has_aux), argnums, has_aux)
+    rows = jacrev(f, argnums, has_aux, holomorphic=holomorphic)
+    return jacfwd(rows, argnums, has_aux, holomorphic=holomorphic)
 
 
 def fnjacobian(f: Callable[..., Any], wrt: Wrt = (0,), return_outs: bool = False) -> Callable[..., Any]:

@@ -9,7 +9,18 @@ from typing import Any
 
 from .. import dt
 from .._core import Tensor
-from .._ops.common import Axis, TensorLike, as_tensor, axes_of, axis_of, cast, known, reshape_to, to_float
+from .._ops.common import (
+    Axis,
+    TensorLike,
+    as_tensor,
+    axes_of,
+    axis_of,
+    cast,
+    items_of,
+    known,
+    reshape_to,
+    to_float,
+)
 from .._ops.elementwise import abs as _abs
 from .._ops.elementwise import ceil, clip
 from .._ops.linalg import matmul
@@ -190,7 +201,7 @@ def multi_dot(arrays: Sequence[TensorLike]) -> Tensor:
     >>> pg.linalg.multi_dot([pg.ones((2, 3)), pg.ones((3, 4)), pg.ones(4)]).tolist()
     [12.0, 12.0]
     """
-    xs = [as_tensor(x) for x in arrays]
+    xs = [as_tensor(x) for x in items_of(arrays, "linalg.multi_dot")]
     if len(xs) < 2:
         raise InvalidValueError(f"linalg.multi_dot: needs at least two arrays, got {len(xs)}")
     for i, x in enumerate(xs):

@@ -78,6 +78,8 @@ def vectorize(
     """
     cores = None
     if signature is not None:
+        if not isinstance(signature, str):
+            raise ArgumentError(f"vectorize: a signature is text, got {type(signature).__name__}")
         sides = signature.replace(" ", "").split("->")
         if len(sides) != 2:
             raise ArgumentError(f"vectorize: a signature has one '->', got {signature!r}")

@@ -17,7 +17,18 @@ from typing import Any, NamedTuple
 from .. import _core, dt
 from .._core import Tensor
 from ..errors import ArgumentError, IndexingError, InvalidValueError, ShapeError
-from .common import TensorLike, as_tensor, as_tensor_like, axis_of, cast, elementwise, iota, known, reshape_to
+from .common import (
+    TensorLike,
+    as_tensor,
+    as_tensor_like,
+    axis_of,
+    cast,
+    elementwise,
+    iota,
+    items_of,
+    known,
+    reshape_to,
+)
 from .indexing import take_along_axis
 from .logic import where
 from .scattering import _INDEX_MODES, _SCATTER_MODES
@@ -515,7 +526,7 @@ def sort_together(
     [[1, 2, 2], [8, 7, 9]]
     """
     what = "sort_together"
-    tensors = [as_tensor(x) for x in xs]
+    tensors = [as_tensor(x) for x in items_of(xs, what)]
     if not tensors or not 1 <= num_keys <= len(tensors):
         raise ArgumentError(f"{what}: num_keys={num_keys} of {len(tensors)} tensors; at least one is a key")
     if builtins.any(x.shape != tensors[0].shape for x in tensors):
