@@ -30,6 +30,7 @@ ELSEWHERE: dict[str, set[str]] = {
     "test_jit.py": {"jit", "make_trace"},
     "test_tools.py": {"check_grads", "debug_nans"},
     "test_random.py": {"rand", "randn", "manual_seed"},
+    "test_profile.py": {"profile"},
     "test_device.py": {"set_default_device", "sync_cuda_device"},
 }
 for _family in FAMILIES:

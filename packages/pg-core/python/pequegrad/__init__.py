@@ -589,6 +589,7 @@ from .graph_trace import GraphTrace
 from .jacobians import fnhessian, fnhvp, fnjacobian, fnvhp, hessian, jacfwd, jacrev, linearize
 from .jit import jit
 from .nans import debug_nans
+from .profiling import profile
 from .random import manual_seed, rand, randn
 from .taylor import jet, taylor_expand
 from .tracing import make_trace

@@ -109,18 +109,6 @@ double flops_of(const Graph& graph, const Group& group) {
   return out;
 }
 
-std::string name_of(const Graph& graph, const Group& group) {
-  constexpr size_t most = 6;
-  std::vector<std::string> ops;
-  for (const Id id : group.nodes)
-    if (graph[id].op->elementwise() || graph[id].op->as<Reduction>()) ops.push_back(graph[id].op->name);
-  if (ops.empty())
-    for (const Id id : group.nodes) ops.push_back(graph[id].op->name);
-  const size_t more = ops.size() > most ? ops.size() - most : 0;
-  ops.resize(ops.size() - more);
-  return join(ops, "_") + (more ? concat("_and_", more, "_more") : "");
-}
-
 double bytes_of(const Program& program, const ProgramStep& step) {
   double out = 0;
   for (const uint32_t slot : step.slots) out += static_cast<double>(program.slots[slot].bytes);
@@ -141,7 +129,7 @@ void describe_steps(const Program& program, const Backend& backend, py::list& ke
       continue;
     }
     py::dict kernel;
-    kernel["name"] = name_of(program.graph, step.group);
+    kernel["name"] = kernel_name(program, step);
     kernel["source"] = kernel_text(program, step, backend);
     kernel["tier"] = step.kernel->tier();
     kernel["bytes"] = bytes_of(program, step);

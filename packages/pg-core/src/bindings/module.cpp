@@ -9,6 +9,7 @@
 #include "compiler/passes/runner.h"
 #include "engine/engine.h"
 #include "engine/nans.h"
+#include "engine/profile.h"
 #include "runtime/pool.h"
 #include "runtime/threads.h"
 #include "support/env.h"
@@ -120,6 +121,23 @@ void bind_debug(py::module_& m) {
       },
       "What the engine did so far: kernels launched, library calls, programs run, programs compiled, "
       "programs in the cache.");
+  m.def("start_profile", engine::start_profile,
+        "Begins to record what runs; False when that is going on already.");
+  m.def(
+      "stop_profile",
+      [] {
+        py::list out;
+        for (const engine::ProfileEvent& e : engine::stop_profile()) {
+          std::vector<std::string> lines;
+          for (const Location& where : e.where) lines.push_back(describe_location(where));
+          out.append(py::make_tuple(e.kind, e.name, e.tier, lines, e.start, e.duration, e.thread, e.bytes,
+                                    e.live_bytes));
+        }
+        return out;
+      },
+      "Ends the record; one tuple per event: (kind, name, tier, lines, start ns, duration ns, thread, bytes, "
+      "live bytes afterwards).");
+  m.def("profile_time", engine::profile_time, "Nanoseconds since the record began.");
   m.def("clear_programs", engine::clear_programs, "Empties the cache of compiled programs.");
   m.def(
       "memory_stats",

@@ -213,6 +213,19 @@ Program compile(Graph graph, const Backend& backend) {
   return program;
 }
 
+std::string kernel_name(const Program& program, const ProgramStep& step) {
+  constexpr size_t most = 6;
+  const Graph& graph = program.graph;
+  std::vector<std::string> ops;
+  for (const Id id : step.group.nodes)
+    if (graph[id].op->elementwise() || graph[id].op->as<Reduction>()) ops.push_back(graph[id].op->name);
+  if (ops.empty())
+    for (const Id id : step.group.nodes) ops.push_back(graph[id].op->name);
+  const size_t more = ops.size() > most ? ops.size() - most : 0;
+  ops.resize(ops.size() - more);
+  return join(ops, "_") + (more ? concat("_and_", more, "_more") : "");
+}
+
 std::string kernel_text(const Program& program, const ProgramStep& step, const Backend& backend) {
   return to_string(lower(program.graph, step.group, backend.target()));
 }

@@ -52,6 +52,8 @@ struct Program {
 /// The pipeline. Raises NotImplementedByBackend when a call has no implementation on the backend.
 Program compile(Graph graph, const Backend& backend);
 
+/// The ops of one kernel in a word.
+std::string kernel_name(const Program& program, const ProgramStep& step);
 /// The text of one kernel, as PG_KERNEL_DB and explain() show it.
 std::string kernel_text(const Program& program, const ProgramStep& step, const Backend& backend);
 /// Name, shapes and attributes of a library call.

@@ -4,12 +4,14 @@
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "engine/cache.h"
 #include "engine/cut.h"
 #include "engine/nans.h"
+#include "engine/profile.h"
 #include "engine/tiers.h"
 #include "ops/ops.h"
 #include "support/error.h"
@@ -162,6 +164,11 @@ void compute(ThreadState& state, std::span<Node* const> roots) {
 
   SmallVector<Buffer*, 4> results;
   Executable* ran = nullptr;
+  const auto lines = [&](const Graph::Record& r) { return line_of(c, r); };
+  const LinesScope::Lines line_function = lines;
+  std::optional<LinesScope> scope;
+  if (profiling()) [[unlikely]]
+    scope.emplace(line_function);
   try {
     const uint64_t hash = hash_words(c.key.data(), c.key.size());
     Executable* known = known_program(state, c, hash);
@@ -177,8 +184,7 @@ void compute(ThreadState& state, std::span<Node* const> roots) {
       ran = program.get();  // the thread's table holds it
     }
     if (nan_check() != NanCheck::off) [[unlikely]]
-      check_results(decode(c.key), c.inputs, {results.data(), results.size()},
-                    [&](const Graph::Record& r) { return line_of(c, r); });
+      check_results(decode(c.key), c.inputs, {results.data(), results.size()}, lines);
   } catch (...) {
     release(results);
     {

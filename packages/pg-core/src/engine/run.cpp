@@ -9,6 +9,7 @@
 #include "backends/cpu/backend.h"
 #include "engine/control.h"
 #include "engine/engine.h"
+#include "engine/profile.h"
 #include "support/env.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -89,7 +90,9 @@ BadIndex run_steps(const Program& program, void* const* memory, Launches& launch
   launches.kernels += program.kernels;
   launches.calls += program.calls;
   SmallVector<void*, 16> pointers;
+  const bool recorded = profiling();
   for (const ProgramStep& step : program.steps) {
+    const int64_t start = recorded ? profile_time() : 0;
     pointers.reserve(step.slots.size());
     void** operands = pointers.data();
     for (size_t i = 0; i < step.slots.size(); ++i) operands[i] = memory[step.slots[i]];
@@ -97,6 +100,8 @@ BadIndex run_steps(const Program& program, void* const* memory, Launches& launch
     if (step.kernel) bad = step.kernel->run(operands);
     else if (step.bodies.empty()) bad = call(program, step, operands);
     else bad = run_control(program, step, operands, launches);
+    if (recorded) [[unlikely]]
+      record_step(program, step, start);
     if (bad.happened) [[unlikely]]
       return bad;
     if (watch) watch->look();
@@ -122,10 +127,12 @@ ExecutableRef build(Graph graph, Device device) {
   const Backend& backend = backend_for(device);
   auto made = ExecutableRef::adopt(new Executable);
   made->device = device;
+  const int64_t start = profiling() ? profile_time() : 0;
   {
     const WithoutGil released;
     made->program = compile(std::move(graph), backend);
   }
+  if (profiling()) record_work("compile", start);
   const Program& program = made->program;
   made->seconds = program.seconds;
   build_count.fetch_add(1, std::memory_order_relaxed);

@@ -6,6 +6,7 @@
 
 #include "compiler/kernel/lower.h"
 #include "engine/engine.h"
+#include "engine/profile.h"
 #include "ops/control.h"
 
 namespace pg::engine {
@@ -16,17 +17,19 @@ constexpr double generating = 10e-3;  // seconds
 constexpr int64_t never = std::numeric_limits<int64_t>::max();
 
 // Generates what pays after so many runs; answers after how many the next kernel will.
-double generate_worth(const Program& program, const Backend& backend, double runs) {
+double generate_worth(const Program& program, const Backend& backend, double runs, int& generated) {
   double next = std::numeric_limits<double>::infinity();
   for (const ProgramStep& step : program.steps) {
     const Graph::Record& r = program.graph[step.record];
     const double times = r.op == &scan_op ? static_cast<double>(Scan(r.attrs).length) : 1;
     for (const Program& body : step.bodies)
-      next = std::min(next, generate_worth(body, backend, runs * times) / std::max(times, 1.0));
+      next = std::min(next, generate_worth(body, backend, runs * times, generated) / std::max(times, 1.0));
     if (!step.kernel || step.kernel->settled()) continue;
     const double worth = generating / std::max(step.kernel->seconds(), 1e-9);
-    if (worth <= runs) step.kernel->generate(lower(program.graph, step.group, backend.target()));
-    else next = std::min(next, worth);
+    if (worth <= runs) {
+      step.kernel->generate(lower(program.graph, step.group, backend.target()));
+      ++generated;
+    } else next = std::min(next, worth);
   }
   return next;
 }
@@ -39,10 +42,13 @@ void generate_now(Executable& executable, double runs) {
   if (when == Generation::never) return;
   if (when == Generation::always) runs = std::numeric_limits<double>::infinity();
   double next;
+  int generated = 0;
+  const int64_t start = profiling() ? profile_time() : 0;
   {
     const WithoutGil released;
-    next = generate_worth(executable.program, backend, runs);
+    next = generate_worth(executable.program, backend, runs, generated);
   }
+  if (generated && profiling()) record_work("generate", start);
   if (std::isfinite(next))
     executable.next_look.store(static_cast<int64_t>(std::min(std::ceil(next), 9e18)),
                                std::memory_order_relaxed);

@@ -5,6 +5,8 @@ each step. Floats begin as small multiples of a half, so most steps are exact an
 a step that is not exact says by how much its result may be off at most, given how far its operands may be off.
 """
 
+# Size: one table of steps, each of a few lines.
+
 from __future__ import annotations
 
 import math
