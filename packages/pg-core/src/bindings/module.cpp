@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 #include "engine/nans.h"
 #include "engine/profile.h"
+#include "graph/node_pool.h"
 #include "runtime/pool.h"
 #include "runtime/threads.h"
 #include "support/env.h"

@@ -4,6 +4,7 @@
 
 #include "bindings/values.h"
 #include "engine/engine.h"
+#include "graph/walk.h"
 #include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"

@@ -1,8 +1,8 @@
 #include "graph/graph.h"
 
 #include <algorithm>
-#include <unordered_map>
 
+#include "graph/node_index.h"
 #include "support/error.h"
 #include "support/format.h"
 #include "support/hash.h"
@@ -27,16 +27,6 @@ bool same_record(const Graph::Record& a, const Graph::Record& b) {
 
 }  // namespace
 
-void GraphBuilder::grow() {
-  table_.assign(std::max<size_t>(64, table_.size() * 2), 0);
-  for (size_t id = 0; id < graph_.nodes.size(); ++id) {
-    if (graph_.nodes[id].op->unique) continue;
-    size_t at = record_hash(graph_.nodes[id]) & (table_.size() - 1);
-    while (table_[at]) at = (at + 1) & (table_.size() - 1);
-    table_[at] = static_cast<uint32_t>(id + 1);
-  }
-}
-
 Id GraphBuilder::add(Graph::Record record) {
   for (const Id input : record.inputs)
     PG_INVARIANT(input < graph_.nodes.size(), "a record before its operand");
@@ -45,13 +35,13 @@ Id GraphBuilder::add(Graph::Record record) {
     graph_.nodes.push_back(std::move(record));
     return fresh;
   }
-  if (table_.empty() || used_ * 2 >= table_.size()) grow();
-  size_t at = record_hash(record) & (table_.size() - 1);
-  for (; table_[at]; at = (at + 1) & (table_.size() - 1))
-    if (same_record(graph_.nodes[table_[at] - 1], record)) return table_[at] - 1;
-  table_[at] = fresh + 1;
-  ++used_;
+  const uint64_t hash = record_hash(record);
+  const uint64_t time =
+      record.inputs.empty() ? 0 : *std::max_element(record.inputs.begin(), record.inputs.end());
+  const Id known = table_.find(time, hash, [&](Id id) { return same_record(graph_.nodes[id], record); });
+  if (known != InternTable::none) return known;
   graph_.nodes.push_back(std::move(record));
+  table_.enter(time, hash, fresh);
   return fresh;
 }
 
@@ -74,19 +64,19 @@ Id GraphBuilder::param(Aval type) {
 
 Graph GraphBuilder::finish(std::vector<Id> outputs) {
   graph_.outputs = std::move(outputs);
-  table_.clear();
+  table_ = InternTable();
   return std::move(graph_);
 }
 
 Graph flatten(std::span<const NodeRef> params, std::span<const NodeRef> outputs, uint64_t oldest,
               std::vector<NodeRef>& captures, bool nested) {
   GraphBuilder builder;
-  std::unordered_map<const Node*, Id> ids;
-  for (const NodeRef& p : params) ids.emplace(p.get(), builder.param(p->aval()));
+  NodeIndex ids;
+  for (const NodeRef& p : params) ids.enter(p.get(), builder.param(p->aval()));
 
   const auto capture = [&](Node* node) {
     captures.push_back(NodeRef::share(node));
-    ids.emplace(node, builder.param(node->aval()));
+    ids.enter(node, builder.param(node->aval()));
   };
   std::vector<std::pair<Node*, size_t>> stack;
   for (const NodeRef& output : outputs) {
@@ -117,15 +107,15 @@ Graph flatten(std::span<const NodeRef> params, std::span<const NodeRef> outputs,
       }
       if (!ids.contains(node)) {
         SmallVector<Id, 3> inputs;
-        for (Node* input : node->inputs) inputs.push_back(ids.at(input));
-        ids.emplace(node, builder.add(Graph::Record{node->op, std::move(inputs), node->attrs, node->aval(),
-                                                    node->where, node->payloads}));
+        for (Node* input : node->inputs) inputs.push_back(ids.find(input));
+        ids.enter(node, builder.add(Graph::Record{node->op, std::move(inputs), node->attrs, node->aval(),
+                                                  node->where, node->payloads}));
       }
       stack.pop_back();
     }
   }
   std::vector<Id> roots;
-  for (const NodeRef& output : outputs) roots.push_back(ids.at(output.get()));
+  for (const NodeRef& output : outputs) roots.push_back(ids.find(output.get()));
   return builder.finish(std::move(roots));
 }
 

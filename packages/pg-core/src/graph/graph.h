@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "graph/node.h"
+#include "support/intern_table.h"
 
 namespace pg {
 
@@ -40,9 +41,7 @@ class GraphBuilder {
 
  private:
   Graph graph_;
-  std::vector<uint32_t> table_;  // open addressing over record ids + 1
-  size_t used_ = 0;
-  void grow();
+  InternTable table_;  // positions of records
 };
 
 /// Flattens the nodes between `params` and `outputs`; params become the graph's inputs, in order. Nodes older

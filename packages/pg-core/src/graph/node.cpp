@@ -4,76 +4,30 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <mutex>
 #include <new>
+#include <optional>
 
 #include "graph/location.h"
+#include "graph/node_pool.h"
 #include "support/error.h"
 #include "support/format.h"
 #include "support/hash.h"
+#include "support/intern_table.h"
 #include "support/thread_local.h"
 
 namespace pg {
 namespace {
 
-std::atomic<int64_t> other_nodes{0};  // living nodes that no thread's list counts
 std::atomic<uint64_t> next_serial{1};
 std::atomic<int64_t> next_trace{1};
 std::atomic<int> open_traces{0};
 
-// Freed nodes of this thread, for reuse; bounded, so that one deep graph does not keep its memory for ever.
-// Each list counts what its thread made less what it freed, so that counting needs no locked instruction.
-struct NodeList {
-  static constexpr size_t limit = 256;
-  void* spare[limit];
-  size_t count = 0;
-  std::atomic<int64_t> balance{0};  // written by its thread only
-  void add(int64_t n) {
-    balance.store(balance.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-  }
-};
-PG_THREAD_LOCAL NodeList* node_list = nullptr;
-PG_THREAD_LOCAL bool thread_ended = false;  // later destructors of this thread use the system's memory
-
-struct NodeLists {
-  std::mutex mutex;
-  std::vector<const NodeList*> all;
-};
-NodeLists& node_lists() {
-  static auto* lists = new NodeLists;  // threads may outlive static destruction
-  return *lists;
-}
-
-struct NodeListOwner {
-  NodeListOwner() {
-    node_list = new NodeList;
-    const std::lock_guard lock(node_lists().mutex);
-    node_lists().all.push_back(node_list);
-  }
-  ~NodeListOwner() {
-    NodeList* list = std::exchange(node_list, nullptr);
-    thread_ended = true;
-    {
-      const std::lock_guard lock(node_lists().mutex);
-      std::erase(node_lists().all, list);
-      other_nodes.fetch_add(list->balance.load(std::memory_order_relaxed), std::memory_order_relaxed);
-    }
-    for (size_t i = 0; i < list->count; ++i) ::operator delete(list->spare[i], std::align_val_t(64));
-    delete list;
-  }
-};
-
-[[gnu::noinline]] NodeList* make_node_list() {
-  if (!thread_ended) static thread_local NodeListOwner owner;
-  return node_list;
-}
-
-// The traces open on this thread and their table of nodes, keyed by (op, attributes, inputs).
+// The traces open on this thread and their nodes, interned by (op, attributes, inputs).
 struct TraceState {
   std::vector<int64_t> abstract_ids;
-  std::vector<Node*> table;  // open addressing; owns one reference each
-  size_t used = 0;
+  uint64_t start = 0;          // serial at which the outermost began
+  std::vector<NodeRef> nodes;  // in the order in which they were made
+  InternTable table;           // positions in it
 };
 PG_THREAD_LOCAL int trace_depth = 0;
 PG_THREAD_LOCAL int abstract_depth = 0;
@@ -88,73 +42,56 @@ TraceState& trace_state() {
   return state;
 }
 
-Node* allocate_node() {
-  NodeList* list = node_list ? node_list : make_node_list();
-  void* raw =
-      list && list->count ? list->spare[--list->count] : ::operator new(sizeof(Node), std::align_val_t(64));
-  if (list) list->add(1);
-  else other_nodes.fetch_add(1, std::memory_order_relaxed);
-  return new (raw) Node;
-}
+Node* allocate_node() { return new (take_node_memory()) Node; }
 
 void free_node(Node* node) {
   if (Buffer* buffer = node->buffer.load(std::memory_order_relaxed)) Ref<Buffer>::adopt(buffer);
   node->~Node();
-  NodeList* list = node_list ? node_list : make_node_list();
-  if (list) list->add(-1);
-  else other_nodes.fetch_sub(1, std::memory_order_relaxed);
-  if (list && list->count < NodeList::limit) list->spare[list->count++] = node;
-  else ::operator delete(static_cast<void*>(node), std::align_val_t(64));
+  give_node_memory(node);
 }
 
-uint64_t key_hash(const Op& op, std::span<Node* const> inputs, const Attrs& attrs) {
-  uint64_t h = hash_mix(0x1234567, op.id);
-  for (Node* input : inputs) h = hash_mix(h, reinterpret_cast<uintptr_t>(input));
-  for (int64_t word : attrs) h = hash_mix(h, static_cast<uint64_t>(word));
-  return h;
-}
+// What a new node would be interned by.
+struct Key {
+  const Op& op;
+  std::span<Node* const> inputs;
+  const Attrs& attrs;
+  const Aval* leaf;  // the type, where it does not follow
+  uint64_t hash, time;
+
+  Key(uint64_t start, const Op& op, std::span<Node* const> inputs, const Attrs& attrs, const Aval* leaf)
+      : op(op), inputs(inputs), attrs(attrs), leaf(leaf), hash(hash_mix(0x1234567, op.id)), time(0) {
+    for (const Node* input : inputs) {
+      hash = hash_mix(hash, reinterpret_cast<uintptr_t>(input));
+      if (input->serial > start) time = std::max(time, input->serial - start);
+    }
+    for (const int64_t word : attrs) hash = hash_mix(hash, static_cast<uint64_t>(word));
+  }
+};
 
 bool same_leaf_type(const Node& a, const Aval& b) {
   return a.dtype == b.dtype && a.weak == b.weak && a.device == b.device && a.shape == b.shape;
 }
 
-void grow_table(TraceState& trace) {
-  std::vector<Node*> old = std::move(trace.table);
-  trace.table.assign(std::max<size_t>(64, old.size() * 2), nullptr);
-  for (Node* node : old) {
-    if (!node) continue;
-    size_t at = key_hash(*node->op, {node->inputs.data(), node->inputs.size()}, node->attrs) &
-                (trace.table.size() - 1);
-    while (trace.table[at]) at = (at + 1) & (trace.table.size() - 1);
-    trace.table[at] = node;
-  }
+// An evaluated node is a value with its own identity: it is never found for a new expression.
+NodeRef find_node(const TraceState& trace, const Key& key) {
+  const uint32_t at = trace.table.find(key.time, key.hash, [&](uint32_t position) {
+    const Node& node = *trace.nodes[position];
+    return node.op == &key.op && node.attrs == key.attrs && node.inputs.size() == key.inputs.size() &&
+           std::equal(key.inputs.begin(), key.inputs.end(), node.inputs.begin()) &&
+           (!key.leaf || same_leaf_type(node, *key.leaf)) && node.serial >= oldest_found && !node.evaluated();
+  });
+  return at == InternTable::none ? NodeRef() : trace.nodes[at];
 }
 
-// An evaluated node is a value with its own identity: it is never found for a new expression.
-Node** find_slot(TraceState& trace, const Op& op, std::span<Node* const> inputs, const Attrs& attrs,
-                 const Aval* leaf) {
-  if (trace.table.empty() || trace.used * 2 >= trace.table.size()) grow_table(trace);
-  size_t at = key_hash(op, inputs, attrs) & (trace.table.size() - 1);
-  for (;; at = (at + 1) & (trace.table.size() - 1)) {
-    Node* node = trace.table[at];
-    if (!node) return &trace.table[at];
-    if (node->op == &op && node->attrs == attrs && node->inputs.size() == inputs.size() &&
-        std::equal(inputs.begin(), inputs.end(), node->inputs.begin()) &&
-        (!leaf || same_leaf_type(*node, *leaf)) && node->serial >= oldest_found && !node->evaluated())
-      return &trace.table[at];
-  }
+void remember(TraceState& trace, const Key& key, const NodeRef& node) {
+  trace.nodes.push_back(node);
+  trace.table.enter(key.time, key.hash, trace.nodes.size() - 1);
 }
 
 void detach(Node* node) {
   auto inputs = std::move(node->inputs);
   node->inputs = {};
   for (Node* input : inputs) Ref<Node>::adopt(input);
-}
-
-void remember(Node** slot, Node* node) {
-  node->refs.retain();
-  *slot = node;
-  ++trace_state().used;
 }
 
 NodeRef leaf_node(const Op& op, const Aval& aval, Attrs attrs) {
@@ -262,13 +199,6 @@ void destroy(Node* node) {
   }
 }
 
-int64_t live_nodes() {
-  const std::lock_guard lock(node_lists().mutex);
-  int64_t total = other_nodes.load(std::memory_order_relaxed);
-  for (const NodeList* list : node_lists().all) total += list->balance.load(std::memory_order_relaxed);
-  return total;
-}
-
 NodeRef make(const Op& op, std::span<const NodeRef> inputs, Attrs attrs) {
   PG_INVARIANT(op.arity < 0 ? !inputs.empty() || op.several()
                             : static_cast<size_t>(op.arity) == inputs.size(),
@@ -291,10 +221,12 @@ NodeRef make(const Op& op, std::span<const NodeRef> inputs, Attrs attrs) {
   if (abstract)
     check_alive(**std::find_if(raw, raw + inputs.size(), [](const Node* n) { return n->abstract; }));
 
-  Node** slot = nullptr;
+  TraceState* trace = nullptr;  // where the node is interned, if it is
+  std::optional<Key> key;
   if (trace_depth && !op.unique) {
-    slot = find_slot(trace_state(), op, {raw, inputs.size()}, attrs, nullptr);
-    if (*slot) return NodeRef::share(*slot);
+    trace = &trace_state();
+    key.emplace(trace->start, op, std::span<Node* const>(raw, inputs.size()), attrs, nullptr);
+    if (NodeRef known = find_node(*trace, *key)) return known;
   }
 
   Aval types_small[4];
@@ -335,9 +267,10 @@ NodeRef make(const Op& op, std::span<const NodeRef> inputs, Attrs attrs) {
   }
   if (trace_depth) {
     node->serial = next_serial.fetch_add(1, std::memory_order_relaxed);
-    if (slot) remember(slot, node);
   }
-  return NodeRef::adopt(node);
+  NodeRef made = NodeRef::adopt(node);
+  if (trace) remember(*trace, *key, made);
+  return made;
 }
 
 // ---- leaves
@@ -354,10 +287,11 @@ NodeRef number_node(int64_t bits, Aval aval) { return leaf_node(number_op, aval,
 NodeRef full_node(int64_t bits, Aval aval) {
   Attrs attrs{bits};
   if (!trace_depth) return leaf_node(full_op, aval, std::move(attrs));
-  Node** slot = find_slot(trace_state(), full_op, {}, attrs, &aval);
-  if (*slot) return NodeRef::share(*slot);
-  NodeRef node = leaf_node(full_op, aval, std::move(attrs));
-  remember(slot, node.get());
+  TraceState& trace = trace_state();
+  const Key key(trace.start, full_op, {}, attrs, &aval);
+  if (NodeRef known = find_node(trace, key)) return known;
+  NodeRef node = leaf_node(full_op, aval, attrs);
+  remember(trace, key, node);
   return node;
 }
 
@@ -410,7 +344,7 @@ bool is_full_of(const NodeRef& x, double value) {
 OpenTrace::OpenTrace(bool abstract, bool literals)
     : start_(next_serial.fetch_add(1)), id_(next_trace.fetch_add(1)), abstract_(abstract),
       literals_(literals) {
-  ++trace_depth;
+  if (!trace_depth++) trace_state().start = start_;
   literal_depth += literals_;
   open_traces.fetch_add(1);
   if (!abstract) return;
@@ -427,14 +361,13 @@ OpenTrace::~OpenTrace() {
   }
   open_traces.fetch_sub(1);
   if (--trace_depth) return;
-  std::vector<Node*> table = std::move(trace.table);
-  trace.table.clear();
-  trace.used = 0;
-  for (Node* node : table)
-    if (node && node->evaluated() && node->op != &buffer_op)
-      detach(node);  // what was read needs its edges no more
-  for (Node* node : table)
-    if (node) Ref<Node>::adopt(node);
+  std::vector<NodeRef> nodes = std::exchange(trace.nodes, {});
+  trace.table = InternTable();
+  // Users before their operands: a node that nobody else holds is freed while it is in the cache.
+  for (; !nodes.empty(); nodes.pop_back()) {
+    Node* node = nodes.back().get();
+    if (node->evaluated() && node->op != &buffer_op) detach(node);  // what was read needs its edges no more
+  }
 }
 
 BodyTrace::BodyTrace() : OpenTrace(true, true), outer_(std::exchange(oldest_found, start())) {}
@@ -447,81 +380,6 @@ bool edges_needed(const Node& node) {
   // Exact per thread would need the owner; a node with a serial was made inside some trace, and while any is
   // open it is kept.
   return node.serial != 0 && open_traces.load(std::memory_order_relaxed) > 0;
-}
-
-// ---- traversal
-// -----------------------------------------------------------------------------------------------------------
-
-namespace {
-
-/// The nodes one traversal has met: a set of its own instead of marks, because traces of several threads may
-/// share nodes.
-class NodeSet {
- public:
-  /// False when it was there already.
-  bool insert(Node* node) {
-    if (used_ * 2 >= table_.size()) {
-      std::vector<Node*> old(table_.size() * 2, nullptr);
-      old.swap(table_);
-      for (Node* n : old)
-        if (n) table_[place(n)] = n;
-    }
-    Node*& found = table_[place(node)];
-    if (found) return false;
-    found = node;
-    ++used_;
-    return true;
-  }
-  bool contains(const Node* node) const { return table_[place(node)] != nullptr; }
-
- private:
-  std::vector<Node*> table_ = std::vector<Node*>(64, nullptr);
-  size_t used_ = 0;
-
-  size_t place(const Node* node) const {
-    size_t at = hash_mix(1, reinterpret_cast<uintptr_t>(node)) & (table_.size() - 1);
-    while (table_[at] && table_[at] != node) at = (at + 1) & (table_.size() - 1);
-    return at;
-  }
-};
-
-}  // namespace
-
-std::vector<Node*> reachable(std::span<const NodeRef> outputs, uint64_t oldest) {
-  std::vector<Node*> order, stack;
-  NodeSet seen;
-  for (const NodeRef& output : outputs)
-    if (output && output->serial >= oldest && seen.insert(output.get())) stack.push_back(output.get());
-  while (!stack.empty()) {
-    Node* node = stack.back();
-    stack.pop_back();
-    order.push_back(node);
-    for (Node* input : node->inputs)
-      if (input->serial >= oldest && seen.insert(input)) stack.push_back(input);
-  }
-  std::sort(order.begin(), order.end(), [](const Node* a, const Node* b) { return a->serial < b->serial; });
-  return order;
-}
-
-std::vector<Node*> dependents(std::span<const NodeRef> outputs, std::span<const NodeRef> roots) {
-  if (roots.empty()) return {};
-  uint64_t oldest = std::numeric_limits<uint64_t>::max();
-  NodeSet live;
-  for (const NodeRef& root : roots) {
-    oldest = std::min(oldest, root->serial);
-    live.insert(root.get());
-  }
-  std::vector<Node*> out;
-  for (Node* node : reachable(outputs, oldest)) {
-    if (live.contains(node)) continue;
-    for (Node* input : node->inputs)
-      if (input->serial >= oldest && live.contains(input)) {
-        live.insert(node);
-        out.push_back(node);
-        break;
-      }
-  }
-  return out;
 }
 
 }  // namespace pg

@@ -22,31 +22,30 @@ struct Location {
   int offset = -1;
 };
 
+// Three cache lines: what a walk reads, what a rule reads, type and scratch.
 struct Node {
   RefCount refs;
-  const Op* op = nullptr;
   DType dtype = DType::float32;
   bool weak = false;
   bool abstract = false;   // depends on a param: its value cannot be read
   bool in_flight = false;  // being evaluated by some thread (graph lock)
-  Device device{};
-  uint32_t mark = 0, index = 0, uses = 0;  // scratch of the cut, touched only under the graph lock
+  const Op* op = nullptr;
   uint64_t serial = 0;
   std::atomic<Buffer*> buffer{nullptr};  // owned reference; null while pending
   SmallVector<Node*, 3> inputs;          // owned references
   Attrs attrs;
-  Shape shape;
   Location where;
   Payloads payloads;  // what the first words of attrs name
+  Shape shape;
+  uint32_t mark = 0, index = 0, uses = 0;  // scratch of the cut, touched only under the graph lock
+  Device device{};
 
   Aval aval() const { return {shape, dtype, weak, device}; }
   bool evaluated() const { return buffer.load(std::memory_order_acquire) != nullptr; }
   NodeRef input(size_t i) const { return NodeRef::share(inputs[i]); }
 };
+static_assert(sizeof(Node) <= 192);
 void destroy(Node* node);  // iterative: frees chains of any depth
-
-/// Live nodes in the process, for leak checks.
-int64_t live_nodes();
 
 /// The one way to build a node: check operands, simplify, look up (inside a trace), else create.
 NodeRef make(const Op& op, std::span<const NodeRef> inputs, Attrs attrs = {});
@@ -119,13 +118,5 @@ bool edges_needed(const Node& node);
 extern Location (*current_location)();
 /// Hook set by the bindings: "file.py:12 in f", or empty. May be null.
 extern std::string (*describe_location)(const Location&);
-
-// ---- traversal (iterative; inside a trace, serial order is topological order)
-// --------------------------------------------
-
-/// Nodes reachable from `outputs` with serial >= oldest, in topological order.
-std::vector<Node*> reachable(std::span<const NodeRef> outputs, uint64_t oldest);
-/// Nodes strictly between roots and outputs, in topological order.
-std::vector<Node*> dependents(std::span<const NodeRef> outputs, std::span<const NodeRef> roots);
 
 }  // namespace pg

@@ -63,9 +63,7 @@ NodeRef jvp_solve(const RuleArgs& args, std::span<const NodeRef> t) {
 }
 
 NodeRef transpose_solve(const NodeRef& ct, const RuleArgs& args, const Aval&, int) {
-  Attrs attrs = args.attrs;
-  attrs[1] = !attrs[1];
-  return make(triangular_solve_op, {args.x[0], ct}, std::move(attrs));
+  return make(triangular_solve_op, {args.x[0], ct}, {args.attrs[0], !args.attrs[1], args.attrs[2]});
 }
 
 Batched batch_solve(const BatchArgs& args) {

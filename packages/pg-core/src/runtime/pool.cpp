@@ -1,7 +1,6 @@
 #include "runtime/pool.h"
 
 #include <pthread.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -16,6 +15,7 @@
 #include "support/env.h"
 #include "support/error.h"
 #include "support/format.h"
+#include "support/pages.h"
 #include "support/thread_local.h"
 
 namespace pg {
@@ -23,8 +23,7 @@ namespace {
 
 constexpr size_t line = 64;
 constexpr size_t small_limit = size_t{1}
-                               << 20;  // up to here a block is thread-local and lies behind its header
-constexpr size_t huge_page = size_t{2} << 20;
+                               << 20;         // up to here a block is thread-local and lies behind its header
 constexpr int64_t local_bytes_cap = 8 << 20;  // cached by one thread
 constexpr uint32_t local_count_cap = 256;     // of one class
 constexpr int64_t flush_bytes = 4 << 20;      // a thread that mostly releases reports at least this often
@@ -166,28 +165,20 @@ Buffer* new_small(size_t capacity) {
 Buffer* new_large(size_t capacity) {
   void* header = std::aligned_alloc(line, sizeof(Buffer));
   if (!header) return nullptr;
-  const size_t span = capacity + huge_page;
-  void* raw = mmap(nullptr, span, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (raw == MAP_FAILED) {
+  void* data = map_pages(capacity, true);
+  if (!data) {
     std::free(header);
     return nullptr;
   }
-  char* start = static_cast<char*>(raw);
-  char* aligned = reinterpret_cast<char*>(round_up(reinterpret_cast<uintptr_t>(raw), huge_page));
-  if (aligned > start) munmap(start, aligned - start);
-  if (start + span > aligned + capacity) munmap(aligned + capacity, start + span - (aligned + capacity));
-#ifdef MADV_HUGEPAGE
-  madvise(aligned, capacity, MADV_HUGEPAGE);  // only advice: small pages work too
-#endif
   auto* buffer = new (header) Buffer;
-  buffer->data = aligned;
+  buffer->data = data;
   return buffer;
 }
 
 // The lock is held.
 void give_back(Shared& s, Buffer* buffer) {
   s.held_bytes -= static_cast<int64_t>(buffer->capacity);
-  if (buffer->size_class >= small_classes) munmap(buffer->data, buffer->capacity);
+  if (buffer->size_class >= small_classes) unmap_pages(buffer->data, buffer->capacity);
   buffer->~Buffer();
   std::free(buffer);
 }

@@ -24,10 +24,10 @@ template <class T, unsigned N> class SmallVector {
   explicit SmallVector(size_t count, T value = T()) { resize(count, value); }
   SmallVector(const std::vector<T>& items) { assign(items.begin(), items.end()); }
   template <class It> SmallVector(It first, It last) { assign(first, last); }
-  SmallVector(const SmallVector& other) { assign(other.begin(), other.end()); }
+  SmallVector(const SmallVector& other) { copy(other); }
   SmallVector(SmallVector&& other) noexcept { steal(other); }
   SmallVector& operator=(const SmallVector& other) {
-    if (this != &other) assign(other.begin(), other.end());
+    if (this != &other) copy(other);
     return *this;
   }
   SmallVector& operator=(SmallVector&& other) noexcept {
@@ -41,8 +41,8 @@ template <class T, unsigned N> class SmallVector {
 
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  T* data() { return heap_ ? heap_ : inline_; }
-  const T* data() const { return heap_ ? heap_ : inline_; }
+  T* data() { return on_heap() ? at_.heap : at_.items; }
+  const T* data() const { return on_heap() ? at_.heap : at_.items; }
   T* begin() { return data(); }
   T* end() { return data() + size_; }
   const T* begin() const { return data(); }
@@ -71,7 +71,7 @@ template <class T, unsigned N> class SmallVector {
     T* fresh = new T[wide];
     std::memcpy(static_cast<void*>(fresh), data(), size_ * sizeof(T));
     release();
-    heap_ = fresh;
+    at_.heap = fresh;
     capacity_ = static_cast<uint32_t>(wide);
   }
   void insert(size_t at, T value) {
@@ -96,27 +96,43 @@ template <class T, unsigned N> class SmallVector {
   friend bool operator!=(const SmallVector& a, const SmallVector& b) { return !(a == b); }
 
  private:
+  union Place {
+    Place() : heap(nullptr) {}
+    T* heap;
+    T items[N];
+  };
+  uint32_t size_ = 0;
+  uint32_t capacity_ = N;  // more than N: on the heap
+  Place at_;
+
+  // Copying all of a small place takes a few wide moves; counting what is in use would take a call.
+  static constexpr bool copied_whole = sizeof(Place) <= 64;
+
+  bool on_heap() const { return capacity_ > N; }
+  void copy(const SmallVector& other) {
+    if (copied_whole && !on_heap() && !other.on_heap()) {
+      size_ = other.size_;
+      std::memcpy(static_cast<void*>(&at_), &other.at_, sizeof(Place));
+    } else {
+      assign(other.begin(), other.end());
+    }
+  }
   void release() {
-    delete[] heap_;
-    heap_ = nullptr;
+    if (on_heap()) delete[] at_.heap;
     capacity_ = N;
   }
   void steal(SmallVector& other) {
     size_ = other.size_;
-    heap_ = other.heap_;
     capacity_ = other.capacity_;
-    if (!heap_) std::memcpy(static_cast<void*>(inline_), other.inline_, size_ * sizeof(T));
-    other.heap_ = nullptr;
+    if (on_heap()) at_.heap = other.at_.heap;
+    else if (copied_whole) std::memcpy(static_cast<void*>(&at_), &other.at_, sizeof(Place));
+    else std::copy(other.at_.items, other.at_.items + size_, at_.items);
     other.capacity_ = N;
     other.size_ = 0;
   }
-
-  uint32_t size_ = 0;
-  uint32_t capacity_ = N;
-  T* heap_ = nullptr;
-  T inline_[N];
 };
 
-using Ints = SmallVector<int64_t, 6>;
+// Five fit a node into three cache lines.
+using Ints = SmallVector<int64_t, 5>;
 
 }  // namespace pg

@@ -1,7 +1,6 @@
 #include "transforms/bodies.h"
 
-#include <unordered_set>
-
+#include "graph/walk.h"
 #include "ops/control.h"
 #include "ops/ops.h"
 #include "support/error.h"
@@ -109,22 +108,19 @@ LinearBody linearize_body(const PayloadRef& body, const Flags& moving, const Fla
   for (size_t i = 0; i < want.size(); ++i)
     if (want[i]) tangents.push_back(d.tangents[i] ? d.tangents[i] : zeros_like(d.primals[i]->aval()));
 
-  const std::vector<Node*> order = dependents(tangents, roots);
-  std::unordered_set<const Node*> inside(order.begin(), order.end()), varying;
-  for (const NodeRef& root : roots) inside.insert(root.get());
+  const Dependents inside = dependents(tangents, roots);
   // What depends on no input is made again inside, not kept.
   std::vector<NodeRef> all = d.primals;
   all.insert(all.end(), tangents.begin(), tangents.end());
-  for (Node* node : dependents(all, x)) varying.insert(node);
+  const Dependents varying = dependents(all, x);
 
   LinearBody out;
-  std::unordered_set<const Node*> read;
+  NodeIndex read;
   std::vector<NodeRef> residuals;
-  for (const Node* node : order)
+  for (const Node* node : inside.nodes)
     for (Node* input : node->inputs)
-      if (!inside.contains(input) && varying.contains(input) && read.insert(input).second)
+      if (read.enter(input, 0) && !inside.index.contains(input) && varying.contains(input))
         residuals.push_back(NodeRef::share(input));
-      else read.insert(input);
   std::vector<NodeRef> params;
   for (size_t i = 0; i < x.size(); ++i)
     if (read.contains(x[i].get())) {

@@ -2,6 +2,7 @@
 // rule of all forward transforms. Split: values and tangents are apart, so that the tangents can be
 // transposed (transforms.md 3).
 
+#include "graph/walk.h"
 #include "ops/control.h"
 #include "ops/ops.h"
 #include "support/error.h"
@@ -128,7 +129,7 @@ Derivative split_call(const Node& node, std::span<const NodeRef> x, std::span<co
     for (size_t i = 0; i < want.size(); ++i)
       if (want[i]) tangents.push_back(d.tangents[i]);
     if (saved != Saved::nothing)
-      for (Node* one : dependents(d.primals, params))
+      for (const Dependents between = dependents(d.primals, params); Node * one : between.nodes)
         if (saveable(*one, saved)) {
           kept.push_back(NodeRef::share(one));
           stand_ins.push_back(builder.param(one->aval()));
@@ -248,13 +249,9 @@ Derivative split_scan(const Node& node, std::span<const NodeRef> x, std::span<co
     const std::vector<NodeRef> params = builder.params(input_types(*parts.primal->graph));
     const std::vector<NodeRef> outs = instantiate(*parts.primal->graph, params);
     const std::span<const NodeRef> steps = std::span(params).subspan(c);
-    const std::vector<Node*> varying = dependents(outs, steps);
-    for (size_t r = 0; r < parts.residuals; ++r) {
-      const Node* residual = outs[results + r].get();
-      const auto is = [&](const auto& one) { return &*one == residual; };
-      invariant[r] =
-          std::none_of(varying.begin(), varying.end(), is) && std::none_of(steps.begin(), steps.end(), is);
-    }
+    const Dependents varying = dependents(outs, steps);
+    for (size_t r = 0; r < parts.residuals; ++r)
+      invariant[r] = !varying.index.contains(outs[results + r].get());
     std::vector<NodeRef> kept(outs.begin(), outs.begin() + static_cast<std::ptrdiff_t>(results));
     for (size_t r = 0; r < parts.residuals; ++r)
       if (!invariant[r]) kept.push_back(outs[results + r]);

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <deque>
 #include <limits>
 #include <unordered_map>
 
 #include "graph/location.h"
+#include "graph/walk.h"
 #include "ops/control.h"
 #include "ops/ops.h"
 #include "support/error.h"
@@ -37,10 +39,11 @@ class Taylor {
   Taylor(std::span<const NodeRef> stand_ins, std::span<const std::vector<NodeRef>> coefficients, int order)
       : order_(static_cast<size_t>(order)), oldest_(std::numeric_limits<uint64_t>::max()) {
     for (size_t i = 0; i < stand_ins.size(); ++i) {
-      Info& info = info_[stand_ins[i].get()];
-      info.moves = true;
-      info.known = coefficients[i];
-      info.known.resize(static_cast<size_t>(order) + 1);
+      Info& info = info_[enter(stand_ins[i].get())];
+      move(info);
+      info.known = order_ + 1;
+      std::copy_n(coefficients[i].begin(), std::min(coefficients[i].size(), order_ + 1),
+                  coefficients_.begin() + static_cast<std::ptrdiff_t>(info.first));
       oldest_ = std::min(oldest_, stand_ins[i]->serial);
     }
   }
@@ -58,12 +61,8 @@ class Taylor {
       missing.clear();
       demand(n, j, missing);
       if (missing.empty()) {
-        if (info_.at(n).kind == Kind::bundle) {
-          compute_bundle(*n);
-        } else {
-          NodeRef found = compute(*n, j);
-          info_.at(n).known.push_back(std::move(found));
-        }
+        if (Info& info = info_of(n); info.kind == Kind::bundle) compute_bundle(*n);
+        else coefficients_[info.first + info.known++] = compute(*n, j);
         stack.pop_back();
       }
       stack.insert(stack.end(), missing.begin(), missing.end());
@@ -73,23 +72,25 @@ class Taylor {
 
   /// Notes which of the nodes below move along the curve.
   void mark(const NodeRef& output) {
-    std::vector<Node*> fresh, stack;
+    std::vector<std::pair<Node*, size_t>> stack;  // operands first
     const auto visit = [&](Node* node) {
-      if (node->serial >= oldest_ && info_.try_emplace(node).second) stack.push_back(node);
+      if (node->serial < oldest_ || index_.contains(node)) return;
+      enter(node);
+      stack.emplace_back(node, 0);
     };
     visit(output.get());
     while (!stack.empty()) {
-      Node* node = stack.back();
+      auto& [node, next] = stack.back();
+      if (next < node->inputs.size()) {
+        visit(node->inputs[next++]);
+        continue;
+      }
+      if (std::any_of(node->inputs.begin(), node->inputs.end(), [&](Node* input) { return moves(input); })) {
+        Info& info = info_of(node);
+        move(info);
+        info.kind = kind_of(*node);
+      }
       stack.pop_back();
-      fresh.push_back(node);
-      for (Node* input : node->inputs) visit(input);
-    }
-    std::sort(fresh.begin(), fresh.end(), [](const Node* a, const Node* b) { return a->serial < b->serial; });
-    for (Node* node : fresh) {
-      Info& info = info_.at(node);
-      info.moves =
-          std::any_of(node->inputs.begin(), node->inputs.end(), [&](Node* input) { return moves(input); });
-      if (info.moves) info.kind = kind_of(*node);
     }
   }
 
@@ -97,10 +98,9 @@ class Taylor {
   struct Info {
     bool moves = false, derived = false;
     Kind kind = Kind::constant;
-    std::vector<NodeRef> known;  // from 0 on; null is zero
-    NodeRef derivative;          // of Kind::rule, once it is derived; null is zero
-    NodeRef rate;                // the formal derivative of this node, once a rule asked for it
-    std::vector<std::vector<NodeRef>> results;  // of Kind::bundle: the coefficients of each
+    size_t first = 0, known = 0;  // of one that moves: its coefficients, and how many are computed
+    NodeRef derivative;           // of Kind::rule, once it is derived; null is zero
+    NodeRef rate;                 // the formal derivative of this node, once a rule asked for it
   };
   struct Demand {
     Node* node;
@@ -109,19 +109,36 @@ class Taylor {
 
   size_t order_;
   uint64_t oldest_;
-  std::unordered_map<const Node*, Info> info_;
+  NodeIndex index_;
+  std::deque<Info> info_;              // by number: entries stay where they are
+  std::vector<NodeRef> coefficients_;  // null is zero
+  std::unordered_map<const Node*, std::vector<std::vector<NodeRef>>> results_;  // of bundles: those of each
 
-  bool moves(const Node* node) const {
-    const auto found = info_.find(node);
-    return found != info_.end() && found->second.moves;
+  size_t enter(const Node* node) {
+    index_.enter(node, info_.size());
+    info_.emplace_back();
+    return info_.size() - 1;
   }
+  void move(Info& info) {
+    info.moves = true;
+    info.first = coefficients_.size();
+    coefficients_.resize(coefficients_.size() + order_ + 1);
+  }
+  Info& info_of(const Node* node) { return info_[index_.find(node)]; }
+  const Info& info_of(const Node* node) const { return info_[index_.find(node)]; }
+  /// What is known of a node that moves, or null.
+  const Info* moving(const Node* node) const {
+    const uint32_t at = index_.find(node);
+    return at != NodeIndex::none && info_[at].moves ? &info_[at] : nullptr;
+  }
+  bool moves(const Node* node) const { return moving(node) != nullptr; }
   bool known(const Node* node, size_t j) const {
-    const auto found = info_.find(node);
-    return found == info_.end() || !found->second.moves || found->second.known.size() > j;
+    const Info* info = moving(node);
+    return !info || info->known > j;
   }
   NodeRef get(Node* node, size_t j) const {
-    if (!moves(node)) return j == 0 ? NodeRef::share(node) : NodeRef();
-    return info_.at(node).known[j];
+    if (const Info* info = moving(node)) return coefficients_[info->first + j];
+    return j == 0 ? NodeRef::share(node) : NodeRef();
   }
   /// Coefficient 0, where only a value will do: that of a rate may be zero.
   NodeRef value(Node* node) const {
@@ -152,14 +169,14 @@ class Taylor {
   }
 
   NodeRef rate_of(Node* node) {
-    Info& info = info_.at(node);
+    Info& info = info_of(node);
     if (!info.rate) {
       info.rate = alias_node(NodeRef::share(node));
-      Info& rate = info_[info.rate.get()];
-      rate.moves = true;
+      Info& rate = info_[enter(info.rate.get())];
+      move(rate);
       rate.kind = Kind::rate;
     }
-    return info_.at(node).rate;
+    return info.rate;
   }
 
   void derive(Node& node) {
@@ -175,14 +192,14 @@ class Taylor {
             ? differentiate_results(source, x, t, Form::joint).tangents[static_cast<size_t>(node.attrs[0])]
             : derivative(*node.op, x, NodeRef::share(&node), node.attrs, t);
     if (found) mark(found);
-    Info& info = info_.at(&node);
+    Info& info = info_of(&node);
     info.derivative = std::move(found);
     info.derived = true;
   }
 
   /// What coefficient j of the node waits for.
   void demand(Node* node, size_t j, std::vector<Demand>& missing) {
-    const Info& info = info_.at(node);
+    const Info& info = info_of(node);
     const auto need = [&](Node* n, size_t k) {
       if (!known(n, k)) missing.push_back({n, k});
     };
@@ -194,12 +211,12 @@ class Taylor {
       return;
     }
     if (info.kind == Kind::pick) return need(node->inputs[0], 0);
-    if (info.known.size() < j) return need(node, j - 1);
+    if (info.known < j) return need(node, j - 1);
     if (info.kind == Kind::rate) return need(node->inputs[0], j + 1);
     if (j > 0 && info.kind == Kind::constant) return;
     if (j > 0 && info.kind == Kind::rule) {
       if (!info.derived) derive(*node);
-      if (const NodeRef& rule = info_.at(node).derivative) need(rule.get(), j - 1);
+      if (const NodeRef& rule = info_of(node).derivative) need(rule.get(), j - 1);
       return;
     }
     if (node->op == &pick_op) {
@@ -212,11 +229,11 @@ class Taylor {
 
   NodeRef compute(const Node& node, size_t j) const {
     const LocationScope line(node.where);
-    const Info& info = info_.at(&node);
+    const Info& info = info_of(&node);
     switch (info.kind) {
     case Kind::same: return get(node.inputs[0], j);
     case Kind::bundle: break;
-    case Kind::pick: return info_.at(node.inputs[0]).results[static_cast<size_t>(node.attrs[0])][j];
+    case Kind::pick: return results_.at(node.inputs[0])[static_cast<size_t>(node.attrs[0])][j];
     case Kind::rate: {
       const NodeRef c = get(node.inputs[0], j + 1);
       return c && j > 0 ? c * static_cast<double>(j + 1) : c;
@@ -250,9 +267,8 @@ class Taylor {
       std::vector<NodeRef>& c = x.emplace_back();
       for (size_t k = 0; k <= order_; ++k) c.push_back(k ? get(input, k) : value(input));
     }
-    Info& info = info_.at(&node);
-    info.results = bundle_results(node, x, order_);
-    info.known.resize(order_ + 1);
+    results_[&node] = bundle_results(node, x, order_);
+    info_of(&node).known = order_ + 1;
   }
 
   NodeRef linear(const Node& node, size_t j) const {

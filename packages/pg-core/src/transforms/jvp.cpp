@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "graph/location.h"
+#include "graph/walk.h"
 #include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -77,26 +78,29 @@ Derivative differentiate(std::span<const NodeRef> outputs, std::span<const NodeR
   struct Pair {
     NodeRef value, tangent;
   };
-  std::unordered_map<const Node*, Pair> env;
+  const Dependents between = dependents(outputs, stand_ins);
+  std::vector<Pair> env(between.size());
   for (size_t i = 0; i < stand_ins.size(); ++i)
-    env.emplace(stand_ins[i].get(), Pair{inputs[i], is_inexact(inputs[i]->dtype) ? tangents[i] : NodeRef()});
+    env[i] = {inputs[i], is_inexact(inputs[i]->dtype) ? tangents[i] : NodeRef()};
 
   std::unordered_map<const Node*, Derivative> several;  // of nodes whose results are picked one by one
   std::vector<NodeRef> x, t;
-  for (Node* node : dependents(outputs, stand_ins)) {
+  for (size_t i = 0; i < between.nodes.size(); ++i) {
+    Node* node = between.nodes[i];
+    Pair& found = env[between.first + i];
     if (node->op == &pick_op) {
       const Derivative& results = several.at(node->inputs[0]);
       const size_t index = static_cast<size_t>(node->attrs[0]);
       share_value(*node, *results.primals[index]);
-      env.insert_or_assign(node, Pair{results.primals[index], results.tangents[index]});
+      found = {results.primals[index], results.tangents[index]};
       continue;
     }
     x.clear();
     t.clear();
     for (Node* input : node->inputs) {
-      const auto found = env.find(input);
-      x.push_back(found == env.end() ? NodeRef::share(input) : found->second.value);
-      t.push_back(found == env.end() ? NodeRef() : found->second.tangent);
+      const uint32_t at = between.index.find(input);
+      x.push_back(at == NodeIndex::none ? NodeRef::share(input) : env[at].value);
+      t.push_back(at == NodeIndex::none ? NodeRef() : env[at].tangent);
     }
     const LocationScope line(node->where);
     if (node->op->several()) {
@@ -107,16 +111,15 @@ Derivative differentiate(std::span<const NodeRef> outputs, std::span<const NodeR
       results.tangents.resize(results.primals.size());
       continue;
     }
-    NodeRef z = rebuild(*node, x);
-    NodeRef rate = node->op == &alias_op ? t[0] : derivative(*node->op, x, z, node->attrs, t);
-    env.insert_or_assign(node, Pair{std::move(z), std::move(rate)});
+    found.value = rebuild(*node, x);
+    found.tangent = node->op == &alias_op ? t[0] : derivative(*node->op, x, found.value, node->attrs, t);
   }
 
   Derivative out;
   for (const NodeRef& output : outputs) {
-    const auto found = env.find(output.get());
-    out.primals.push_back(found == env.end() ? output : found->second.value);
-    out.tangents.push_back(found == env.end() ? NodeRef() : found->second.tangent);
+    const uint32_t at = between.index.find(output.get());
+    out.primals.push_back(at == NodeIndex::none ? output : env[at].value);
+    out.tangents.push_back(at == NodeIndex::none ? NodeRef() : env[at].tangent);
   }
   return out;
 }

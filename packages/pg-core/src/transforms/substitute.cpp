@@ -1,7 +1,6 @@
 #include "transforms/substitute.h"
 
-#include <unordered_map>
-
+#include "graph/walk.h"
 #include "support/error.h"
 
 namespace pg {
@@ -27,17 +26,18 @@ NodeRef rebuild(const Node& original, std::span<const NodeRef> inputs) {
 std::vector<NodeRef> substitute(std::span<const NodeRef> outputs, std::span<const NodeRef> from,
                                 std::span<const NodeRef> to) {
   PG_INVARIANT(from.size() == to.size());
-  std::unordered_map<const Node*, NodeRef> env;
-  for (size_t i = 0; i < from.size(); ++i) env.emplace(from[i].get(), to[i]);
+  const Dependents between = dependents(outputs, from);
+  std::vector<NodeRef> env(to.begin(), to.end());
+  env.resize(between.size());
   const auto mapped = [&](Node* node) {
-    const auto found = env.find(node);
-    return found == env.end() ? NodeRef::share(node) : found->second;
+    const uint32_t at = between.index.find(node);
+    return at == NodeIndex::none ? NodeRef::share(node) : env[at];
   };
   std::vector<NodeRef> inputs;
-  for (Node* node : dependents(outputs, from)) {
+  for (size_t i = 0; i < between.nodes.size(); ++i) {
     inputs.clear();
-    for (Node* input : node->inputs) inputs.push_back(mapped(input));
-    env.insert_or_assign(node, rebuild(*node, inputs));
+    for (Node* input : between.nodes[i]->inputs) inputs.push_back(mapped(input));
+    env[between.first + i] = rebuild(*between.nodes[i], inputs);
   }
   std::vector<NodeRef> out;
   for (const NodeRef& output : outputs) out.push_back(mapped(output.get()));

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "graph/location.h"
+#include "graph/walk.h"
 #include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -13,16 +14,12 @@ namespace pg {
 std::vector<NodeRef> transpose(std::span<const NodeRef> outputs, std::span<const NodeRef> cotangents,
                                std::span<const NodeRef> roots) {
   PG_INVARIANT(outputs.size() == cotangents.size());
-  const std::vector<Node*> order = dependents(outputs, roots);
-  std::unordered_map<const Node*, NodeRef>
-      total;  // an entry for every live node, null until a cotangent arrives
-  total.reserve(order.size() + roots.size());
-  for (const NodeRef& root : roots) total.emplace(root.get(), NodeRef());
-  for (Node* node : order) total.emplace(node, NodeRef());
+  const Dependents between = dependents(outputs, roots);
+  std::vector<NodeRef> total(between.size());  // null until a cotangent arrives
   const auto give = [&](const Node* node, NodeRef ct) {
-    const auto found = total.find(node);
-    if (!ct || found == total.end()) return;
-    found->second = found->second ? found->second + ct : std::move(ct);
+    const uint32_t at = between.index.find(node);
+    if (!ct || at == NodeIndex::none) return;
+    total[at] = total[at] ? total[at] + ct : std::move(ct);
   };
 
   std::unordered_map<const Node*, std::vector<NodeRef>>
@@ -33,11 +30,11 @@ std::vector<NodeRef> transpose(std::span<const NodeRef> outputs, std::span<const
 
   std::vector<NodeRef> x;
   std::vector<int> live;
-  for (auto at = order.rbegin(); at != order.rend(); ++at) {
-    const Node& node = **at;
+  for (size_t at = between.nodes.size(); at-- > 0;) {
+    const Node& node = *between.nodes[at];
     if (const auto picked = several.find(&node); picked != several.end()) {
       std::vector<bool> linear;
-      for (Node* input : node.inputs) linear.push_back(total.contains(input));
+      for (Node* input : node.inputs) linear.push_back(between.index.contains(input));
       std::vector<NodeRef> parts = transpose_results(node, linear, picked->second);
       several.erase(picked);
       for (size_t i = 0; i < parts.size(); ++i) {
@@ -48,7 +45,7 @@ std::vector<NodeRef> transpose(std::span<const NodeRef> outputs, std::span<const
       }
       continue;
     }
-    const NodeRef ct = std::exchange(total[&node], NodeRef());
+    const NodeRef ct = std::exchange(total[between.first + at], NodeRef());
     if (!ct) continue;
     const Op& op = *node.op;
     if (&op == &pick_op) {
@@ -63,7 +60,7 @@ std::vector<NodeRef> transpose(std::span<const NodeRef> outputs, std::span<const
     bool linear = true;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       x.push_back(node.input(i));
-      if (!total.contains(node.inputs[i])) continue;
+      if (!between.index.contains(node.inputs[i])) continue;
       live.push_back(static_cast<int>(i));
       linear = linear && op.fact(i, node.attrs).kind == FactKind::linear;
     }
@@ -84,7 +81,7 @@ std::vector<NodeRef> transpose(std::span<const NodeRef> outputs, std::span<const
   }
 
   std::vector<NodeRef> out;
-  for (const NodeRef& root : roots) out.push_back(total[root.get()]);
+  for (const NodeRef& root : roots) out.push_back(total[between.index.find(root.get())]);
   return out;
 }
 

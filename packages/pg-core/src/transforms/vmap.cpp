@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "graph/location.h"
+#include "graph/walk.h"
 #include "ops/structural.h"
 #include "transforms/lift.h"
 #include "transforms/substitute.h"
@@ -82,18 +83,21 @@ std::vector<Batched> results(const Node& node, std::span<const Batched> x, int64
 std::vector<Batched> run(std::span<const NodeRef> outputs, std::span<const NodeRef> roots,
                          std::span<const Batched> values, int64_t size) {
   PG_INVARIANT(roots.size() == values.size());
-  std::unordered_map<const Node*, Batched> env;
+  const Dependents between = dependents(outputs, roots);
+  std::vector<Batched> env(values.begin(), values.end());
+  env.resize(between.size());
   std::unordered_map<const Node*, std::vector<Batched>> several;  // of nodes whose results are picked
-  for (size_t i = 0; i < roots.size(); ++i) env.emplace(roots[i].get(), values[i]);
   const auto mapped = [&](Node* node) {
-    const auto found = env.find(node);
-    return found == env.end() ? Batched{NodeRef::share(node), false} : found->second;
+    const uint32_t at = between.index.find(node);
+    return at == NodeIndex::none ? Batched{NodeRef::share(node), false} : env[at];
   };
   std::vector<Batched> x;
   std::vector<NodeRef> plain;
-  for (Node* node : dependents(outputs, roots)) {
+  for (size_t i = 0; i < between.nodes.size(); ++i) {
+    Node* node = between.nodes[i];
+    Batched& found = env[between.first + i];
     if (node->op == &pick_op) {
-      env.insert_or_assign(node, several.at(node->inputs[0])[static_cast<size_t>(node->attrs[0])]);
+      found = several.at(node->inputs[0])[static_cast<size_t>(node->attrs[0])];
       continue;
     }
     x.clear();
@@ -109,7 +113,7 @@ std::vector<Batched> run(std::span<const NodeRef> outputs, std::span<const NodeR
       else
         for (const NodeRef& one : results_of(rebuild(*node, plain))) several[node].push_back({one, false});
     } else {
-      env.insert_or_assign(node, any ? apply(*node, x, size) : Batched{rebuild(*node, plain), false});
+      found = any ? apply(*node, x, size) : Batched{rebuild(*node, plain), false};
     }
   }
   std::vector<Batched> out;

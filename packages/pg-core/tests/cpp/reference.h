@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "check.h"
+#include "graph/walk.h"
 #include "ops/ops.h"
 #include "runtime/pool.h"
 

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "engine/engine.h"
+#include "graph/node_pool.h"
 #include "reference.h"
 #include "transforms/api.h"
 
