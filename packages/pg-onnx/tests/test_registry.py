@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import onnx.defs
+import pequegrad as pg
 import pytest
 from pg_onnx.ops.registry import find, rules
 from pg_onnx.plan import MAX_OPSET
+from pg_onnx.reader import ELEMENT_TYPES
 
 SCHEMAS = {}
 for schema in onnx.defs.get_all_schemas_with_history():
@@ -53,7 +55,9 @@ def test_inputs_and_attributes(key, version: int) -> None:
         stated = (
             onnx.helper.get_attribute_value(attribute.default_value) if attribute.default_value.type else None
         )
-        if stated is not None and ours.default is not None:
+        if isinstance(ours.default, pg.dt.DType):
+            assert ELEMENT_TYPES[stated].name == ours.default.name
+        elif stated is not None and ours.default is not None:
             stated = stated.decode() if isinstance(stated, bytes) else stated
             assert (
                 np.allclose(stated, ours.default) if not isinstance(stated, str) else stated == ours.default

@@ -58,7 +58,7 @@ def test_under_jit(name: str) -> None:
         module = PequegradBackend.prepare(model).module
         for inputs, expected in case.data(model):
             outs = pg.jit(functools.partial(_call, module))(*inputs)
-            suite.check(expected, _arrays(outs), case.test.rtol, case.test.atol)
+            suite.check(expected, _arrays(outs), case.test.rtol, case.atol)
     except UnsupportedError:
         pass
 
@@ -97,4 +97,4 @@ def test_on_the_host(name: str) -> None:
         run = Run(program.limits)
         made = run.plan(program.plan, dict(zip(names, inputs, strict=True)))
         arrays = [v if isinstance(v, np.ndarray) else run.tensor(v, "").numpy() for v in made]
-        suite.check(expected, arrays, case.test.rtol, case.test.atol)
+        suite.check(expected, arrays, case.test.rtol, case.atol)

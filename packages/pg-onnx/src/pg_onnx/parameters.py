@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+import numpy as np
+
 from .errors import UsageError
 from .plan import Plan
 from .reader import ELEMENT_TYPES, Tensor
@@ -23,15 +25,17 @@ _NOT_LEARNT: Mapping[str, tuple[int, ...]] = {
     "QuantizeLinear": (1, 2),
     "Range": (0, 1, 2),
 }
+# Operators in which a single number is the constant of a formula.
+_FORMULA = {"Mul", "Div", "Sub", "Pow", "Min", "Max", "Mod", "Where", "Sqrt", "Reciprocal", "Neg"}
 _ENDS_SHAPES = ("Shape", "Size")  # what they return does not depend on the numbers of their input
 
 
 def frozen_reasons(plan: Plan, floats: Mapping[str, Tensor], trainable: Trainable) -> dict[str, str]:
     """Of each floating initializer that is not a parameter, why not.
 
-    By default a parameter is a tensor of one axis or more, on which no shape depends, and which is not
-    read as statistics, bounds or scales. ``trainable`` replaces this rule: all or none, the names, or a
-    predicate.
+    By default a parameter is a tensor of finite numbers with an axis, on which no shape depends, and which
+    is not read as statistics, bounds or the constant of a formula. ``trainable`` replaces this rule: all or
+    none, the names, or a predicate.
     """
     if trainable is True:
         return {}
@@ -49,8 +53,10 @@ def frozen_reasons(plan: Plan, floats: Mapping[str, Tensor], trainable: Trainabl
         return {name: "trainable=" for name in floats if name not in names}
     reasons = _by_use(plan)
     for name, tensor in floats.items():
-        if not tensor.dims:
+        if not tensor.dims or (tensor.size == 1 and _is_factor(plan, name)):
             reasons.setdefault(name, "a scalar constant")
+        elif name not in reasons and not np.isfinite(_numbers(tensor)).all():
+            reasons[name] = "it holds infinities or NaN, as masks do"
         elif name not in reasons and not _is_used(plan, name):
             reasons[name] = "not used"
     return {name: reasons[name] for name in floats if name in reasons}
@@ -60,6 +66,17 @@ def is_float(tensor: Tensor) -> bool:
     """Whether a tensor of a file can be a parameter at all."""
     kind = ELEMENT_TYPES[tensor.dtype]
     return kind.known and kind.name.startswith(("float", "bfloat"))
+
+
+def _numbers(tensor: Tensor) -> np.ndarray:
+    array = tensor.numpy()
+    return (array.astype(np.uint32) << 16).view(np.float32) if array.dtype == np.uint16 else array
+
+
+def _is_factor(plan: Plan, name: str) -> bool:
+    """Whether a single number only scales or bounds something, as constants of a formula do."""
+    readers = [step.node.op for step in plan.steps if name in step.node.inputs]
+    return bool(readers) and all(op in _FORMULA for op in readers)
 
 
 def _is_used(plan: Plan, name: str) -> bool:

@@ -9,6 +9,7 @@ import pequegrad as pg
 from pequegrad import Tensor
 from pequegrad.dt import DType
 
+from ..errors import InvalidModelError
 from .arithmetic import cast
 from .registry import op
 
@@ -131,6 +132,11 @@ def swish(x: Tensor, *, alpha: float = 1.0) -> Tensor:
     return x * pg.sigmoid(alpha * x)
 
 
+@op("SwiGLU", 28)
+def swiglu(gate: Tensor, x: Tensor, *, alpha: float = 1.0) -> Tensor:
+    return swish(gate, alpha=alpha) * x
+
+
 @op("Shrink", 9)
 def shrink(x: Tensor, *, lambd: float = 0.5, bias: float = 0.0) -> Tensor:
     zero = pg.zeros_like(x)
@@ -176,6 +182,16 @@ def cast_to(xp: Any, x: Tensor, *, to: DType, saturate: bool = True, round_mode:
 @op("CastLike", 15, 19, 21, 23, 24, 25)
 def cast_like(x: Tensor, like: Tensor, *, saturate: bool = True, round_mode: str = "up") -> Tensor:
     return x.astype(like.dtype)
+
+
+@op("BitCast", 26)
+def bit_cast(x: Tensor, *, to: DType) -> Tensor:
+    if x.dtype.is_bool or to.is_bool:
+        made = pg.bitcast(x.astype(pg.uint8) if x.dtype.is_bool else x, pg.uint8 if to.is_bool else to)
+        return made.astype(to)
+    if x.dtype.itemsize != to.itemsize:
+        raise InvalidModelError(f"{x.dtype} and {to} differ in width")
+    return pg.bitcast(x, to)
 
 
 @op("Identity", 1, 13, 14, 16, 19, 21, 23, 24, 25)

@@ -56,3 +56,8 @@ def gemm_6(
 def einsum(*xs: Tensor, equation: str) -> Tensor:
     made = pg.einsum(equation, *xs)
     return made.astype(xs[0].dtype)
+
+
+@op("Det", 11, 22)
+def det(x: Tensor) -> Tensor:
+    return pg.linalg.det(x)
