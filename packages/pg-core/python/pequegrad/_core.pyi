@@ -245,6 +245,10 @@ def host_call(
     are found again for the same object ``f``, so pass functions of a module, not fresh closures. bfloat16 travels as
     uint16. No derivative: wrap it in custom_vjp or custom_jvp."""
 
+def call_body(body: ClosedBody, operands: Sequence[Tensor]) -> list[Tensor]:
+    """The results of a closed body's records on operands, captures first, as if its function were called."""
+
+def is_free(x: Tensor) -> bool: ...  # stands for itself, outside of all traces
 def trace_open() -> bool: ...  # any trace on this thread
 def same_node(a: Tensor, b: Tensor) -> bool: ...
 

@@ -134,6 +134,21 @@ py::list control(const std::string& name, const std::vector<ClosedBody>& bodies,
   return results(make(*op, nodes_of(operands), std::move(attrs)));
 }
 
+/// The records of a body on these operands, as if its function were called.
+py::list call_body(const ClosedBody& body, const py::sequence& operands) {
+  const Graph& graph = *body.payload->graph;
+  const std::vector<NodeRef> inputs = nodes_of(operands);
+  require(inputs.size() == graph.inputs.size(), ErrorKind::type, [&] {
+    return concat("a body of ", graph.inputs.size(), " inputs is called with ", inputs.size());
+  });
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Aval given = inputs[i]->aval(), &wanted = graph[graph.inputs[i]].type;
+    require(given.shape == wanted.shape && given.dtype == wanted.dtype, ErrorKind::type,
+            "a body is called with an operand of another type than it was traced for");
+  }
+  return tensors_of(instantiate(graph, inputs));
+}
+
 // ---- functions of the host
 
 py::dtype numpy_dtype(DType dtype) {
@@ -254,6 +269,11 @@ void bind_control(py::module_& m) {
         "Closes a function and the rule (arguments, results, tangents of arguments) -> tangents of results.");
   m.def("close_custom_vjp", close_custom_vjp, py::arg("body"), py::arg("forward"), py::arg("backward"),
         "Closes a function, arguments -> (results, residuals), and (residuals, cotangents) -> cotangents.");
+  m.def("call_body", call_body, py::arg("body"), py::arg("operands"),
+        "The results of a closed body's records on operands; captures come first.");
+  m.def(
+      "is_free", [](const NodeRef& x) { return !x->abstract && (x->evaluated() || x->serial == 0); },
+      py::arg("x"), "Does the tensor stand for itself, outside of all traces?");
   m.def("trace_open", trace_open, "Is any trace open on this thread?");
   m.def(
       "same_node", [](const NodeRef& a, const NodeRef& b) { return a == b; }, py::arg("a"), py::arg("b"),
