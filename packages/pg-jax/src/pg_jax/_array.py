@@ -168,7 +168,9 @@ class Array(metaclass=ArrayType):
         if self._t.is_abstract:
             raise concretization(self, f"The problem arose with the `{what}` function.")
         if self._t.ndim:
-            raise TypeError("Only scalar arrays can be converted to Python scalars; got " f"arr.ndim={self.ndim}")
+            raise TypeError(
+                f"Only scalar arrays can be converted to Python scalars; got arr.ndim={self.ndim}"
+            )
         return self._t.item()
 
     def __int__(self) -> int:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pequegrad as pg
+
 _TRUE = {"1", "true", "yes", "on", "y", "t"}
 
 # What each switch is at the start. Those that only steer XLA or processes are kept, and have no effect.
@@ -83,10 +85,12 @@ class Config:
         self.values[name] = value
         if name == "jax_enable_x64":
             object.__setattr__(self, "x64", bool(value))
-        elif name in ("jax_debug_nans", "jax_debug_infs"):
-            from .debug import _watch
+            from ._jit import clear_caches
 
-            _watch(self.values["jax_debug_nans"], self.values["jax_debug_infs"])
+            clear_caches()  # programs hold the dtypes of numbers
+        elif name in ("jax_debug_nans", "jax_debug_infs"):
+            infs = self.values["jax_debug_infs"]
+            pg.debug.set_debug_nans(bool(infs or self.values["jax_debug_nans"]), bool(infs))
         elif name == "jax_numpy_rank_promotion" and value != "allow":
             warnings.warn("pg_jax always allows rank promotion", stacklevel=2)
 

@@ -13,6 +13,7 @@ import pequegrad as pg
 
 from . import _trees
 from ._array import Array, ShapedArray, make
+from ._config import config
 from ._keys import PRNGKeyArray, make_keys
 from ._lift import Tensor, lift
 
@@ -61,11 +62,22 @@ class Leaves:
 
     __slots__ = ("kinds", "tensors", "tree")
 
+    tensors: list[Tensor]
+    kinds: tuple[Kind, ...]
+    tree: _trees.PyTreeDef
+
     def __init__(self, tree: Any, what: str = "") -> None:
         leaves, self.tree = _trees.flatten(tree)
         pairs = [unwrap(leaf, what) for leaf in leaves]
         self.tensors = [t for t, _ in pairs]
-        self.kinds = tuple(kind for _, kind in pairs)
+        self.kinds = tuple([kind for _, kind in pairs])
+
+    @classmethod
+    def of(cls, tree: _trees.PyTreeDef, tensors: list[Tensor], kinds: Any) -> Leaves:
+        """From its parts."""
+        made = cls.__new__(cls)
+        made.tree, made.tensors, made.kinds = tree, tensors, tuple(kinds)
+        return made
 
     def build(self, tensors: Sequence[Tensor]) -> Any:
         """The pytree with other tensors."""
@@ -73,7 +85,7 @@ class Leaves:
 
     def key(self) -> tuple[Any, ...]:
         """What a traced function depends on."""
-        return self.tree, self.kinds, tuple((t.shape, t.dtype) for t in self.tensors)
+        return self.tree, self.kinds, config.x64, tuple([(t.shape, t.dtype) for t in self.tensors])
 
 
 class Flat:

@@ -94,7 +94,9 @@ class PRNGKeyArray:
         raise TypeError("unhashable type: 'PRNGKeyArray'")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        raise TypeError("JAX array with PRNGKey dtype cannot be converted to a NumPy array. Use jax.random.key_data")
+        raise TypeError(
+            "JAX array with PRNGKey dtype cannot be converted to a NumPy array. Use jax.random.key_data"
+        )
 
     def block_until_ready(self) -> PRNGKeyArray:
         self._t.eval()
@@ -135,4 +137,3 @@ def make_keys(t: pg.Tensor) -> PRNGKeyArray:
     keys = _new(PRNGKeyArray)
     keys._t = t
     return keys
-

@@ -15,6 +15,7 @@ import pequegrad as pg
 from . import dtypes
 from ._array import Array, _new, make
 from ._lift import Tensor, broadcast_error, cast, lift_all, promote, promote_inexact, run
+from ._primitives.elementwise import integer_pow
 from .errors import UnexpectedTracerError
 
 _F, _I = frozenset("fc"), frozenset("iu")
@@ -88,11 +89,11 @@ def comparison(name: str, op: Callable[..., Any]) -> Binary:
         if type(x) is Array:
             a = x._t
             if type(y) is Array and a.dtype is y._t.dtype:
-                return make(run(name, op, a, y._t))
+                return make(run(name, op, a, y._t), x._w and y._w)
             if (type(y) is float or type(y) is int) and a.dtype.kind in _F and not a.dtype.is_complex:
-                return make(op(a, y))
-        (a, b), _, _ = promote(name, x, y)
-        return make(run(name, op, a, b))
+                return make(op(a, y), x._w)
+        (a, b), _, weak = promote(name, x, y)
+        return make(run(name, op, a, b), weak)
 
     compare.__name__ = compare.__qualname__ = name
     return compare
@@ -104,7 +105,9 @@ def bitwise(name: str, op: Callable[..., Any], bools: Callable[..., Any]) -> Bin
     def apply(x: Any, y: Any) -> Array:
         (a, b), kind, weak = promote(name, x, y)
         if kind.is_inexact:
-            raise TypeError(f"{name} does not accept dtype {kind.name}. Accepted dtypes are subtypes of integer, bool.")
+            raise TypeError(
+                f"{name} does not accept dtype {kind.name}. Accepted dtypes are subtypes of integer, bool."
+            )
         return make(run(name, bools if kind is pg.bool_ else op, a, b), weak)
 
     apply.__name__ = apply.__qualname__ = name
@@ -190,20 +193,6 @@ def floor_divide(x: Any, y: Any) -> Array:
     return _floor_divide(x, y)
 
 
-def integer_pow(t: Tensor, n: int) -> Tensor:
-    """x**n by repeated multiplication, which is exact at 0 in every derivative."""
-    if n < 0:
-        return 1 / integer_pow(t, -n)
-    result: Tensor | None = None
-    while n:
-        if n & 1:
-            result = t if result is None else result * t
-        n >>= 1
-        if n:
-            t = t * t
-    return pg.ones_like(t) if result is None else result
-
-
 def power(x: Any, y: Any) -> Array:
     """x to the power y; a Python int as exponent is a chain of products."""
     if isinstance(y, int) and not isinstance(y, bool):
@@ -212,7 +201,7 @@ def power(x: Any, y: Any) -> Array:
             a = make(cast(a._t, dtypes.default_int()))
         if y < 0 and not a._t.dtype.is_inexact:
             raise TypeError(f"Integers cannot be raised to negative powers, got integer_pow({a.aval}, {y})")
-        return make(integer_pow(a._t, y), a._w)
+        return make(integer_pow(a._t, y=y), a._w)
     (a, b), kind, weak = promote("power", x, y)
     if kind is pg.bool_:
         a, b = cast(a, dtypes.default_int()), cast(b, dtypes.default_int())

@@ -133,7 +133,9 @@ def _sorted(keys: Iterable[Any]) -> list[Any]:
     try:
         return sorted(keys)
     except TypeError as error:
-        raise ValueError(f"Comparator raised exception while sorting pytree dictionary keys: {error}") from None
+        raise ValueError(
+            f"Comparator raised exception while sorting pytree dictionary keys: {error}"
+        ) from None
 
 
 def _dict(x: dict[Any, Any]) -> tuple[Children, Any]:
@@ -167,7 +169,9 @@ class JaxRegistry(Registry):
         super().__init__()
         self.keys: dict[type, KeysOf] = {tuple: _positions, list: _positions, dict: _dict_keys}
         self._containers[dict] = Container(
-            _dict, lambda keys, parts: dict(zip(keys, parts, strict=True)), lambda keys: [f"[{k!r}]" for k in keys]
+            _dict,
+            lambda keys, parts: dict(zip(keys, parts, strict=True)),
+            lambda keys: [f"[{k!r}]" for k in keys],
         )
         self._plain: set[type] = set()
 
@@ -255,8 +259,10 @@ def unflatten(treedef: PyTree, leaves: Iterable[Any]) -> Any:
     """The pytree of this structure with these leaves."""
     given = list(leaves)
     if len(given) != treedef.num_leaves:
-        raise ValueError(f"Too {'many' if len(given) > treedef.num_leaves else 'few'} leaves for {treedef!r}; expected "
-                         f"{treedef.num_leaves}, got {len(given)}.")
+        raise ValueError(
+            f"Too {'many' if len(given) > treedef.num_leaves else 'few'} leaves for {treedef!r}; expected "
+            f"{treedef.num_leaves}, got {len(given)}."
+        )
     return _build(treedef, iter(given))
 
 
@@ -273,7 +279,9 @@ def flatten_up_to(treedef: PyTree, tree: Any, path: str = "") -> list[Any]:
         return [tree]
     kind = type(tree)
     if kind is not treedef.type:
-        raise ValueError(f"Expected {_called(treedef)}, got {tree!r}{f' at key path {path}' if path else ''}.")
+        raise ValueError(
+            f"Expected {_called(treedef)}, got {tree!r}{f' at key path {path}' if path else ''}."
+        )
     assert treedef.container is not None
     children, aux = treedef.container.flatten(tree)
     if len(children) != len(treedef.children):
@@ -283,7 +291,9 @@ def flatten_up_to(treedef: PyTree, tree: Any, path: str = "") -> list[Any]:
         )
     if aux != treedef.aux:
         what = "Dict key mismatch" if kind is dict else f"Mismatch custom node data of {kind.__name__}"
-        raise ValueError(f"{what}; expected {treedef.aux!r}, got {aux!r}{f' at key path {path}' if path else ''}.")
+        raise ValueError(
+            f"{what}; expected {treedef.aux!r}, got {aux!r}{f' at key path {path}' if path else ''}."
+        )
     keys = keys_of(kind, children, aux)
     out: list[Any] = []
     for key, part, child in zip(keys, treedef.children, children, strict=True):
@@ -323,12 +333,16 @@ def broadcast_prefix(
     if container is None or (is_leaf is not None and is_leaf(prefix)):
         return [prefix] * tree.num_leaves
     if tree.type is not type(prefix):
-        raise ValueError(f"{what} specification must be a tree prefix of the corresponding value, got "
-                         f"specification {prefix!r} for value tree {tree!r}.")
+        raise ValueError(
+            f"{what} specification must be a tree prefix of the corresponding value, got "
+            f"specification {prefix!r} for value tree {tree!r}."
+        )
     children, aux = container.flatten(prefix)
     if len(children) != len(tree.children) or (aux != tree.aux):
-        raise ValueError(f"{what} specification must be a tree prefix of the corresponding value, got "
-                         f"specification {prefix!r} for value tree {tree!r}.")
+        raise ValueError(
+            f"{what} specification must be a tree prefix of the corresponding value, got "
+            f"specification {prefix!r} for value tree {tree!r}."
+        )
     out: list[Any] = []
     for child, part in zip(children, tree.children, strict=True):
         out += broadcast_prefix(child, part, is_leaf, what)

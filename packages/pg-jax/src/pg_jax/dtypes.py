@@ -92,7 +92,7 @@ def _kind_of(x: Any) -> tuple[DType, bool]:
     """The dtype of any hashable spelling, and whether 64 bits were asked by name."""
     if isinstance(x, DType):
         return x, True
-    if x in (bool, int, float, complex):
+    if isinstance(x, type) and x in (bool, int, float, complex):
         return {bool: pg.bool_, int: pg.int64, float: pg.float64, complex: pg.complex128}[x], False
     if isinstance(x, ScalarType):
         return OF_NUMPY[x.dtype], True
@@ -229,6 +229,7 @@ def inexact(kind: DType) -> DType:
 
 # ---- jax.dtypes
 
+
 def canonicalize_dtype(dtype: Any, allow_extended_dtype: bool = False) -> np.dtype[Any]:
     """The dtype that arrays get.
 
@@ -295,7 +296,11 @@ def issubdtype(a: Any, b: Any) -> bool:
     own = a.dtype if isinstance(a, ScalarType) else a
     if isinstance(own, DType):
         own = NUMPY[own]
-    if own == "bfloat16" or (not isinstance(own, type) and np.dtype(own) == _BFLOAT16) or own is ml_dtypes.bfloat16:
+    if (
+        own == "bfloat16"
+        or (not isinstance(own, type) and np.dtype(own) == _BFLOAT16)
+        or own is ml_dtypes.bfloat16
+    ):
         return wanted in (np.floating, np.inexact, np.number, np.generic, ml_dtypes.bfloat16, _BFLOAT16)
     if wanted is ml_dtypes.bfloat16:
         return False

@@ -109,7 +109,9 @@ def tree_map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf = Non
 _NONE = object()
 
 
-def tree_reduce(function: Callable[[Any, Any], Any], tree: Any, initializer: Any = _NONE, is_leaf: IsLeaf = None) -> Any:
+def tree_reduce(
+    function: Callable[[Any, Any], Any], tree: Any, initializer: Any = _NONE, is_leaf: IsLeaf = None
+) -> Any:
     """Fold the leaves from the left.
 
     >>> from pg_jax import tree_util
@@ -117,7 +119,11 @@ def tree_reduce(function: Callable[[Any, Any], Any], tree: Any, initializer: Any
     6
     """
     leaves = tree_leaves(tree, is_leaf)
-    return functools.reduce(function, leaves) if initializer is _NONE else functools.reduce(function, leaves, initializer)
+    return (
+        functools.reduce(function, leaves)
+        if initializer is _NONE
+        else functools.reduce(function, leaves, initializer)
+    )
 
 
 def tree_reduce_associative(
@@ -150,7 +156,9 @@ def tree_all(tree: Any, *, is_leaf: IsLeaf = None) -> bool:
     return all(tree_leaves(tree, is_leaf))
 
 
-def tree_transpose(outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_to_transpose: Any) -> Any:
+def tree_transpose(
+    outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_to_transpose: Any
+) -> Any:
     """A tree of trees, turned inside out.
 
     >>> from pg_jax import tree_util
@@ -379,8 +387,10 @@ def register_dataclass(
                                  drop_fields=drop_fields)  # fmt: skip
     if data_fields is None or meta_fields is None:
         if not dataclasses.is_dataclass(nodetype):
-            raise TypeError("register_dataclass: data_fields and meta_fields are required for classes that are no "
-                            f"dataclasses. Got {nodetype=}.")
+            raise TypeError(
+                "register_dataclass: data_fields and meta_fields are required for classes that are no "
+                f"dataclasses. Got {nodetype=}."
+            )
         fields = [f for f in dataclasses.fields(nodetype) if f.init and f.name not in drop_fields]
         data_fields = [f.name for f in fields if not f.metadata.get("static")]
         meta_fields = [f.name for f in fields if f.metadata.get("static")]
