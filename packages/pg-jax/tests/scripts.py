@@ -246,3 +246,11 @@ SCRIPTS: dict[str, Callable[[Any, Callable[..., Any]], list[float]]] = {
     "transformer": transformer,
     "vae": vae,
 }
+
+
+@functools.cache
+def losses_of_jax(name: str) -> list[float]:
+    """What jax itself ends at; compiling it takes longer than anything else."""
+    import jax
+
+    return SCRIPTS[name](jax, jax.jit)

@@ -5,6 +5,7 @@
 Array([2., 4.], dtype=float32)
 """
 
+import functools as _functools
 from typing import Any as _Any
 
 __version__ = "0.1.0"
@@ -14,7 +15,20 @@ from . import _methods as _methods_of_arrays
 
 _methods_of_arrays.attach()
 
-from . import dtypes, errors, flatten_util, lax, nn, random, tree, tree_util  # noqa: E402
+from . import (  # noqa: E402
+    ad_checkpoint,
+    core,
+    dtypes,
+    errors,
+    flatten_util,
+    lax,
+    nn,
+    random,
+    sharding,
+    tree,
+    tree_util,
+    typing,
+)
 from ._aot import eval_shape as eval_shape  # noqa: E402
 from ._aot import make_jaxpr as make_jaxpr  # noqa: E402
 from ._api import ShapeDtypeStruct as ShapeDtypeStruct  # noqa: E402
@@ -33,6 +47,7 @@ from ._autodiff import linearize as linearize  # noqa: E402
 from ._autodiff import value_and_grad as value_and_grad  # noqa: E402
 from ._autodiff import vjp as vjp  # noqa: E402
 from ._config import config as config  # noqa: E402
+from ._config import switched as _switched  # noqa: E402
 from ._custom import checkpoint as checkpoint  # noqa: E402
 from ._custom import checkpoint_policies as checkpoint_policies  # noqa: E402
 from ._custom import custom_gradient as custom_gradient  # noqa: E402
@@ -51,6 +66,13 @@ from .devices import devices as devices  # noqa: E402
 from .devices import make_mesh as make_mesh  # noqa: E402
 from .devices import process_count as process_count  # noqa: E402
 from .devices import process_index as process_index  # noqa: E402
+from .sharding import NamedSharding as NamedSharding  # noqa: E402
+
+P = sharding.PartitionSpec
+local_devices, local_device_count = devices, device_count
+enable_x64 = _functools.partial(_switched, "jax_enable_x64")
+debug_nans = _functools.partial(_switched, "jax_debug_nans")
+disable_jit = _functools.partial(_switched, "jax_disable_jit", True)
 
 
 def __getattr__(name: str) -> _Any:

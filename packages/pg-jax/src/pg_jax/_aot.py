@@ -18,7 +18,7 @@ class ClosedJaxpr:
     >>> print(jax.make_jaxpr(lambda x: jnp.sin(x) * 2)(1.0))
     graph(%0: f32[]):
       %1: f32[] = sin(%0)
-      %2: f32[] = full(value=2)
+      %2: f32[] = full(2)
       %3: f32[] = mul(%1, %2)
       return %3
     <BLANKLINE>
