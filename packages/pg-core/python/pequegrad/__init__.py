@@ -203,6 +203,20 @@ from ._ops.general import (
     scatter_nd,
     sort_together,
 )
+from ._ops.incomplete import (
+    betainc,
+    erfcx,
+    exp1,
+    expi,
+    expn,
+    factorial,
+    gamma,
+    gammainc,
+    gammaincc,
+    gammasgn,
+    log1mexp,
+    logmeanexp,
+)
 from ._ops.indexing import take, take_along_axis
 from ._ops.inspection import __array_namespace_info__
 from ._ops.integers import gcd, lcm
