@@ -10,6 +10,7 @@ from pequegrad import Tensor
 from pequegrad.dt import DType
 
 from ..errors import InvalidModelError
+from ..values import tensor_of
 from .arithmetic import cast
 from .registry import op
 
@@ -180,8 +181,13 @@ def cast_to(xp: Any, x: Tensor, *, to: DType, saturate: bool = True, round_mode:
 
 
 @op("CastLike", 15, 19, 21, 23, 24, 25)
-def cast_like(x: Tensor, like: Tensor, *, saturate: bool = True, round_mode: str = "up") -> Tensor:
-    return x.astype(like.dtype)
+def cast_like(x: Any, like: Any, *, saturate: bool = True, round_mode: str = "up") -> Any:
+    # Numbers that are known stay known, whatever they are cast like.
+    known = isinstance(like, np.ndarray) and like.dtype != object
+    kind = pg.dt.as_dtype(like.dtype.name) if known else tensor_of(like, "input target_type").dtype
+    if isinstance(x, np.ndarray) and x.dtype != object and kind is not pg.bfloat16:
+        return cast(np, x, kind)
+    return tensor_of(x, "input input").astype(kind)
 
 
 @op("BitCast", 26)
