@@ -343,6 +343,7 @@ for name in ("set", "add", "multiply", "min", "max"):
     )
     case(f"at[].{name} under vmap", lambda x, i, v, n=name: jax.vmap(lambda x, i, v: getattr(x.at[i], n)(v))(x, i, v), F(3, 5), I(3, low=0, high=5), F(3, seed=1), grad=grad)  # fmt: skip
 case("at[].add of int32", lambda x, i: x.at[i].add(1), I(5), I(7, low=0, high=5))
+case("at[].apply", lambda x: (x.at[2].apply(jnp.sin), x.at[1:3].apply(lambda v: v * v + 1)), F(5), grad=False)
 case("at[].set, clip", lambda x, i: x.at[i].set(7.0, mode="clip"), F(5), np.array([9, -9], np.int32))
 case("at[].set of a window", lambda x, v: x.at[1:3, 2:].set(v), F(4, 5), F(2, 3, seed=1))
 case("at[].subtract", lambda x, i: x.at[i].subtract(2.0), F(5), np.array([1, 1], np.int32))

@@ -117,6 +117,18 @@ keyed(
     lambda k: jax.vmap(lambda i: jax.random.bits(jax.random.fold_in(k, i)))(jnp.arange(3)),
 )
 
+keyed("gamma", lambda k: jax.random.gamma(k, jnp.array([0.3, 1.0, 4.0])), tolerance=64)
+keyed(
+    "gamma under vmap",
+    lambda k: jax.vmap(lambda k: jax.random.gamma(k, 2.0, (2,)))(jax.random.split(k, 3)),
+    tolerance=64,
+)
+keyed(
+    "loggamma, beta",
+    lambda k: (jax.random.loggamma(k, 0.5), jax.random.beta(k, 2.0, 3.0, (3,))),
+    tolerance=64,
+)
+
 # ---- matrices and Fourier transforms
 
 

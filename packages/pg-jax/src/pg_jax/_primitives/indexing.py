@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,10 +83,40 @@ def _scatter(how: str, x: Tensor, indices: Tensor, updates: Tensor, numbers: Any
 
 
 def scatter(
-    x: Tensor, indices: Tensor, updates: Tensor, *, dimension_numbers: Any, mode: Any = None, **_: Any
+    x: Tensor,
+    indices: Tensor,
+    updates: Tensor,
+    *,
+    dimension_numbers: Any,
+    mode: Any = None,
+    update_jaxpr: Callable[..., Sequence[Tensor]] | None = None,
+    **_: Any,
 ) -> Tensor:
-    """x with windows at computed places replaced; of several for one place the last stays."""
+    """x with windows at computed places replaced; of several for one place the last stays.
+
+    With ``update_jaxpr``, a function of an element and its update, by what it makes of them.
+    """
+    if update_jaxpr is not None:
+        updates = _updated(x, indices, updates, dimension_numbers, update_jaxpr)
     return _scatter("set", x, indices, updates, dimension_numbers, mode)
+
+
+def _updated(x: Tensor, indices: Tensor, updates: Tensor, numbers: Any, f: Callable[..., Any]) -> Tensor:
+    gone = {*ints(numbers.inserted_window_dims), *ints(numbers.operand_batching_dims)}
+    window = iter(ints(numbers.update_window_dims))
+    old = pg.gather_general(
+        x,
+        indices,
+        [1 if a in gone else updates.shape[next(window)] for a in range(x.ndim)],
+        offset_dims=ints(numbers.update_window_dims),
+        start_index_map=ints(numbers.scatter_dims_to_operand_dims),
+        collapsed_slice_dims=ints(numbers.inserted_window_dims),
+        operand_batching_dims=ints(numbers.operand_batching_dims),
+        start_indices_batching_dims=ints(numbers.scatter_indices_batching_dims),
+        mode="clip",
+    )
+    made = pg.vmap(lambda a, b: f(a, b)[0])(pg.ravel(old), pg.ravel(updates))
+    return pg.reshape(made, updates.shape)
 
 
 def scatter_add(

@@ -67,3 +67,11 @@ def random_bits(keys: Tensor, *, bit_width: int, shape: Sequence[int]) -> Tensor
     """Random bits of each key."""
     dims, kind = ints(shape), UNSIGNED[int(bit_width) // 8]
     return _each(lambda k: pg.random.bits(k, dims, kind), keys.shape[:-1], keys)
+
+
+def random_gamma(keys: Tensor, a: Tensor, *, log_space: bool = False) -> Tensor:
+    """Of each key, for the shape parameters behind its axes, gamma numbers or their logarithms."""
+    draw = pg.random.loggamma if log_space else pg.random.gamma
+    shape = keys.shape[:-1]
+    rest = a.shape[len(shape) :]
+    return _each(lambda k, a: draw(k, a, rest, dtype=a.dtype), shape, keys, a)

@@ -138,8 +138,7 @@ class JitFunction:
     def _trace(self, args: tuple[Any, ...], kwargs: dict[str, Any], types: Sequence[Any]) -> _Program:
         traced = self._traced(args, kwargs, types)
         closed = traced.jaxpr
-        if self._fallback is None:
-            _rules.check(closed.jaxpr)
+        _rules.check(closed.jaxpr, by_jax=self._fallback is not None)
         walker = Walker(Fallback(closed.jaxpr) if self._fallback else None)
         walker.prepare(closed.jaxpr, closed.consts)
 
