@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pequegrad as pg
@@ -31,6 +33,15 @@ assert pg.jit(lambda v: pg.permute(v, (1, 0)).sum(1))(x).numpy().tolist() == [3,
 
 layer = nn.Linear(3, 4)
 assert layer(x).shape == (2, 4)
+
+with tempfile.TemporaryDirectory() as folder:
+    file, copy = Path(folder, "layer.onnx"), Path(folder, "layer.pgm")
+    pg_onnx.export(layer, x, file)
+    assert pg_onnx.load(file)(x).shape == (2, 4)
+    command = str(Path(sys.executable).with_name("pg-onnx"))
+    subprocess.run([command, "--help"], capture_output=True, check=True)
+    subprocess.run([command, "convert", str(file), "-o", str(copy)], capture_output=True, check=True)
+    assert (copy / "manifest.json").is_file()
 
 ratio = import_seconds("pequegrad") / import_seconds("numpy")
 assert ratio < 2, f"importing pequegrad takes {ratio:.2f} times what importing numpy takes; the bound is 2"

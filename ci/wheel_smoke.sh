@@ -18,11 +18,12 @@ ls -l "$work/dist"
 python3 -m venv "$work/bare"
 "$work/bare/bin/pip" install -q "$work"/dist/*.whl scikit-learn matplotlib
 mkdir "$work/elsewhere"
-cp "$root/ci/smoke.py" "$root"/packages/pg-nn/examples/*.py "$work/elsewhere"
+cp "$root/ci/smoke.py" "$root"/packages/pg-nn/examples/*.py "$root/packages/pg-onnx/examples/finetune_digits.py" "$work/elsewhere"
 cd "$work/elsewhere"
 "$work/bare/bin/python" -W error smoke.py
 "$work/bare/bin/python" train_digits.py --out "$work/run" </dev/null
 tail -n 1 "$work/run/metrics.jsonl"
+"$work/bare/bin/python" finetune_digits.py
 "$work/bare/bin/python" - "$work/run/metrics.jsonl" <<'PY'
 import json, sys
 accuracy = json.loads(open(sys.argv[1]).read().splitlines()[-1])["test_accuracy"]
