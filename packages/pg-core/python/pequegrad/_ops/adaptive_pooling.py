@@ -12,7 +12,7 @@ import numpy as np
 from .. import _core, dt
 from .._core import Tensor
 from ..errors import ArgumentError, ShapeError
-from .common import TensorLike, as_tensor, cast, check_table, reshape_to, to_float
+from .common import TensorLike, as_tensor, cast, check_table, elementwise, reshape_to, to_float
 from .convolution import Ints, batched
 from .indexing import take, take_along_axis
 from .logic import where
@@ -95,12 +95,12 @@ def _adaptive_max(x: Any, output_size: Any, rank: int, indices: bool) -> Any:
     # Windows of one length, in which the last element of a shorter one stands more than once: the first
     # largest element is then the same. Its place is found among the taps of all axes together.
     lead = x.ndim - rank
-    taps: list[Any] = []
+    taps = []
     for i, (n, m) in enumerate(zip(space, wanted, strict=True)):
         starts, stops = _bounds(n, m)
-        places = starts[:, None] + np.arange(int((stops - starts).max()))
-        taps.append(np.minimum(places, stops[:, None] - 1))
-        x = take(x, taps[-1], lead + 2 * i)
+        taps.append(int((stops - starts).max()))
+        places = starts[:, None] + np.arange(taps[-1])
+        x = take(x, np.minimum(places, stops[:, None] - 1), lead + 2 * i)
     order = (*range(lead), *(lead + 2 * i for i in range(rank)), *(lead + 2 * i + 1 for i in range(rank)))
     x = permute(x, order)
     x = reshape_to(x, (*x.shape[: lead + rank], math.prod(x.shape[lead + rank :])))
@@ -108,13 +108,16 @@ def _adaptive_max(x: Any, output_size: Any, rank: int, indices: bool) -> Any:
     best = reshape_to(take_along_axis(x, first, -1), x.shape[:-1])
     if not indices:
         return best
-    linear: Any = 0
-    for i, (n, t) in enumerate(zip(space, taps, strict=True)):  # of every tap of every window
-        shape = [1] * (2 * rank)
-        shape[i], shape[rank + i] = t.shape
-        linear = linear * n + t.reshape(shape)
-    places = np.broadcast_to(linear.reshape((*wanted, -1)), x.shape)
-    return best, reshape_to(take_along_axis(as_tensor(np.ascontiguousarray(places)), first, -1), best.shape)
+    tap, linear, stride = reshape_to(first, best.shape), None, 1
+    for i in reversed(range(rank)):  # the tap along each axis, and so the place
+        starts, stops = (
+            as_tensor(b.reshape([-1 if k == i else 1 for k in range(rank)]))
+            for b in _bounds(space[i], wanted[i])
+        )
+        place = elementwise("minimum", tap % taps[i] + starts, stops - 1) * stride
+        linear = place if linear is None else linear + place
+        tap, stride = tap // taps[i], stride * space[i]
+    return best, linear
 
 
 def adaptive_avg_pool1d(x: TensorLike, output_size: Any) -> Tensor:
