@@ -51,6 +51,8 @@ CASES: list[tuple[str, Any, type[Exception]]] = [
     ("rows as positions", lambda: pg.fnhessian(len, pg.zeros(2**40)), pg.InvalidValueError),
     ("very many indices of a diagonal", lambda: pg.diag_indices(2, 2**62), pg.InvalidValueError),
     ("very many powers", lambda: pg.vander(pg.zeros(2**40)), pg.OutOfMemoryError),
+    ("very many rows to sort", lambda: pg.sort_together(pg.zeros((2**62, 0)), 0, 2), pg.InvalidValueError),
+    ("numbers as a signature", lambda: pg.vectorize(len, signature=[0, 7]), pg.ArgumentError),
     ("a number for a slice", lambda: pg.associative_scan(lambda a, b: 1.0, pg.ones(4)), pg.ShapeError),
     ("text for a slice", lambda: pg.associative_scan(lambda a, b: "x", pg.ones(4)), pg.PequegradError),
     ("too many parts", lambda: pg.split(pg.zeros((0, 3)), 2**40), pg.InvalidValueError),

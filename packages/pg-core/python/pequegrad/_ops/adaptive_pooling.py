@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core, dt
+from .. import dt
 from .._core import Tensor
 from ..errors import ArgumentError, ShapeError
 from .common import TensorLike, as_tensor, cast, check_table, elementwise, reshape_to, to_float
 from .convolution import Ints, batched
 from .indexing import take, take_along_axis
 from .logic import where
-from .pooling import _max_pool
+from .pooling import _max_pool, _slide
 from .reduce import _reduce, argmax
 from .shape import permute
 
@@ -58,9 +58,9 @@ def _adaptive_avg(x: Any, output_size: Any, rank: int) -> Tensor:
         if all(n == k for n, (k, _) in zip(space, even, strict=True)):  # one window: the mean of all
             total = _reduce("reduce_sum", x, tuple(range(x.ndim - rank, x.ndim)), True)
         else:
-            sizes, steps = [k for k, _ in even], [s for _, s in even]
+            sizes, steps = tuple(k for k, _ in even), tuple(s for _, s in even)
             zeros, ones = (0,) * rank, (1,) * rank
-            total = _core.apply("reduce_window_sum", (x,), (rank, *sizes, *steps, *zeros, *zeros, *ones))
+            total = _slide("reduce_window_sum", (x,), rank, (sizes, steps, zeros, zeros, ones))
         return total / float(math.prod(k for k, _ in even))
     for i, (n, m) in enumerate(zip(space, wanted, strict=True)):
         if n != m:

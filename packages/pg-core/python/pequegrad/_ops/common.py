@@ -201,6 +201,14 @@ def to_float(x: TensorLike) -> Tensor:
     return x if x.dtype.is_inexact else _core.astype(x, dt.float32.code)
 
 
+def to_real_float(x: TensorLike, what: str) -> Tensor:
+    """The operand as a floating tensor; complex ones are refused."""
+    x = to_float(x)
+    if x.dtype.is_complex:
+        raise dt.DTypeError(f"{what}: takes real numbers, got {x.dtype}")
+    return x
+
+
 def float_unary(op: str, x: TensorLike) -> Tensor:
     """A floating (and perhaps complex) record of one operand."""
     return _core.apply(op, (to_float(x),))

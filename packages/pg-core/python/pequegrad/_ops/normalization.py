@@ -25,6 +25,7 @@ from .common import (
     spelled,
     stated,
     to_float,
+    to_real_float,
 )
 from .elementwise import maximum
 from .logic import where
@@ -153,7 +154,7 @@ def rms_norm(
     >>> pg.rms_norm(pg.Tensor([[3.0, 3.0]]), 2).tolist()
     [[1.0, 1.0]]
     """
-    x = to_float(x)
+    x = to_real_float(x, "rms_norm")
     shape = _trailing(x, normalized_shape, "rms_norm")
     axes = tuple(range(x.ndim - len(shape), x.ndim))
     wide = cast(x, dt.float32) if x.dtype.itemsize == 2 else x

@@ -21,6 +21,7 @@ from .common import (
     fill,
     reshape_to,
     to_float,
+    to_real_float,
 )
 from .differences import diff
 from .elementwise import isnan, trunc
@@ -90,7 +91,7 @@ def isposinf(x: TensorLike) -> Tensor:
     >>> pg.isposinf(pg.Tensor([float("inf"), -float("inf")])).tolist()
     [True, False]
     """
-    return equal(to_float(x), math.inf)
+    return equal(to_real_float(x, "isposinf"), math.inf)
 
 
 def isneginf(x: TensorLike) -> Tensor:
@@ -99,7 +100,7 @@ def isneginf(x: TensorLike) -> Tensor:
     >>> pg.isneginf(pg.Tensor([float("inf"), -float("inf")])).tolist()
     [False, True]
     """
-    return equal(to_float(x), -math.inf)
+    return equal(to_real_float(x, "isneginf"), -math.inf)
 
 
 def bitwise_count(x: TensorLike) -> Tensor:

@@ -451,7 +451,7 @@ def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = Fals
         return sum(abs(x), axis, keepdims)
     if ord != 2:
         return _root(sum(abs(x) ** ord, axis, keepdims), 1 / ord)
-    return _root(sum(x * x, axis, keepdims), 0.5)
+    return _root(sum(abs_squared(x), axis, keepdims), 0.5)
 
 
 def _root(total: Tensor, power: float) -> Tensor:

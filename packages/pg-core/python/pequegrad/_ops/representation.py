@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import _core, dt
 from .._core import Tensor
 from ..errors import DTypeError
-from .common import TensorLike, as_tensor, cast, fill, to_float
+from .common import TensorLike, as_tensor, cast, fill, to_real_float
 from .elementwise import abs as _abs
 from .elementwise import isfinite, maximum, minimum, trunc
 from .logic import where
@@ -37,7 +37,7 @@ def frexp(x: TensorLike) -> tuple[Tensor, Tensor]:
     >>> fraction.tolist(), exponent.tolist()
     ([0.5, 0.75], [4, 0])
     """
-    x = to_float(x)
+    x = to_real_float(x, "frexp")
     wide = _wide(x)
     kind = wide.dtype
     fraction, bias = _FORMAT[kind.name]
@@ -60,7 +60,7 @@ def ldexp(x: TensorLike, n: TensorLike) -> Tensor:
     >>> pg.ldexp(pg.Tensor([0.75, 1.0]), pg.Tensor([2, -1])).tolist()
     [3.0, 0.5]
     """
-    x, n = broadcast_arrays(to_float(x), as_tensor(n))
+    x, n = broadcast_arrays(to_real_float(x, "ldexp"), as_tensor(n))
     if not n.dtype.is_integer:
         raise DTypeError(f"ldexp: the exponents are integers, got {n.dtype}; convert with .astype('int32')")
     made = _wide(x)

@@ -16,6 +16,7 @@ from .._core import Tensor
 from ..errors import ArgumentError, InvalidValueError, ShapeError
 from .adaptive_pooling import _adaptive_avg
 from .common import TensorLike, as_tensor, cast, check_table, fill, known, reshape_to, shape_of, to_float
+from .complex import by_parts
 from .convolution import per_axis
 from .indexing import take
 from .linalg import tensordot
@@ -57,6 +58,13 @@ def interpolate(
     x = as_tensor(x)
     if not known(mode, _AXES):
         raise InvalidValueError(f"interpolate: mode is one of {', '.join(_AXES)}, got {mode!r}")
+    if x.dtype.is_complex:
+        return by_parts(
+            lambda part: interpolate(
+                part, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias
+            ),
+            x,
+        )
     if (size is None) == (scale_factor is None):
         raise ArgumentError("interpolate: give size or scale_factor, one of the two")
     if align_corners is not None and mode not in _ALIGNED:

@@ -154,7 +154,7 @@ def scatter_reduce(
     ones = _core.full(int(include_self), dt.int64.code, False, x.shape, x.device.pair)
     count = _scatter(ones, at, index, 1, 1, out, what)
     count = where(count == 0, 1, count)
-    return made / cast(count, x.dtype) if x.dtype.kind == "f" else made // cast(count, x.dtype)
+    return made / cast(count, x.dtype) if x.dtype.is_inexact else made // cast(count, x.dtype)
 
 
 def _neutral(reduce: str, kind: dt.DType) -> Any:

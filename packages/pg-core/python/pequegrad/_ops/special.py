@@ -13,6 +13,7 @@ from .. import dt
 from .._core import Tensor
 from ..errors import ArgumentError, InvalidValueError
 from .common import TensorLike, cast, elementwise, fill, float_unary, iota, to_float
+from .complex import real
 from .elementwise import abs as _abs
 from .elementwise import maximum, minimum
 from .logic import where
@@ -313,7 +314,7 @@ def sinc(x: TensorLike) -> Tensor:
     for k in range(11, -1, -1):
         series = series * s + (-1.0) ** k / math.factorial(2 * k + 1)
     far = where(near, 1.0, x)
-    whole = far.round()
+    whole = real(far).round()
     sign = 1.0 - 2.0 * abs(whole - 2.0 * (whole * 0.5).round())
     # The distance to the nearest integer is exact, so that the zeros are zeros.
     made = where(near, series, sign * sin(math.pi * (far - whole)) / (math.pi * far))

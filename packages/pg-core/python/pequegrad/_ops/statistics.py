@@ -22,7 +22,9 @@ from .common import (
     known,
     reshape_to,
     to_float,
+    to_real_float,
 )
+from .complex import by_parts, conj, real
 from .elementwise import ceil, clip, floor, isnan, round
 from .indexing import getitem, take, take_along_axis
 from .linalg import matmul
@@ -403,13 +405,13 @@ def cov(
     less = ddof if ddof is not None else 0 if bias else 1
     if aweights is None:
         centred = data - _mean(data, axis=1, keepdims=True)
-        made = matmul(centred, swapaxes(centred, 0, 1)) / float(data.shape[1] - less)
+        made = matmul(centred, swapaxes(conj(centred), 0, 1)) / float(data.shape[1] - less)
     else:
-        w = to_float(aweights)
+        w = to_real_float(aweights, "cov")
         total = _sum(w)
         centred = data - average(data, 1, w, keepdims=True)
         amount = total - less * _sum(w * w) / total
-        made = matmul(centred * expand_dims(w, 0), swapaxes(centred, 0, 1)) / amount
+        made = matmul(centred * expand_dims(w, 0), swapaxes(conj(centred), 0, 1)) / amount
     return reshape_to(made, ()) if made.size == 1 else made
 
 
@@ -424,5 +426,8 @@ def corrcoef(x: TensorLike, y: TensorLike | None = None, rowvar: bool = True) ->
         return made / made
     from .diagonals import diagonal
 
-    spread = sqrt(diagonal(made))
-    return clip(made / expand_dims(spread, 1) / expand_dims(spread, 0), -1.0, 1.0)
+    spread = sqrt(real(diagonal(made)))
+    scaled = made / expand_dims(spread, 1) / expand_dims(spread, 0)
+    if scaled.dtype.is_complex:
+        return by_parts(lambda part: clip(part, -1.0, 1.0), scaled)
+    return clip(scaled, -1.0, 1.0)
