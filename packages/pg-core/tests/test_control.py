@@ -390,5 +390,12 @@ def test_bodies_are_interned_and_freed() -> None:
 def test_map_goes_slice_by_slice() -> None:
     xs = np.arange(6.0).reshape(3, 2)
     np.testing.assert_array_equal(pg.map(lambda x: x[::-1] * 2.0, arr(xs)).numpy(), xs[:, ::-1] * 2.0)
-    with pytest.raises(pg.UnsupportedError):
-        pg.map(lambda x: x, arr(xs), batch_size=2)
+    for size in (1, 2, 3, 7):
+        f = lambda x, size=size: pg.map(lambda r: {"y": r["a"] * r["b"].sum()}, x, batch_size=size)["y"]
+        given = {"a": arr(xs[:, 0]), "b": arr(xs)}
+        np.testing.assert_array_equal(f(given).numpy(), xs[:, 0] * xs.sum(1))
+        np.testing.assert_array_equal(pg.jit(f)(given).numpy(), xs[:, 0] * xs.sum(1))
+        slope = pg.grad(lambda x, f=f: f(x).sum())(given)
+        np.testing.assert_allclose(slope["a"].numpy(), xs.sum(1))
+    with pytest.raises(pg.InvalidValueError):
+        pg.map(lambda x: x, arr(xs), batch_size=0)

@@ -385,3 +385,16 @@ def test_float64_keeps_its_digits_with_python_floats() -> None:
     x = pg.Tensor(np.array([1.0]))
     assert pg.jit(lambda x, s: x * s)(x, 0.1).item() == 0.1
     assert (x * 0.1).item() == 0.1
+
+
+def test_complex_numbers_are_inputs_as_others_are() -> None:
+    f = pg.jit(lambda x, z: x * z)
+    x = pg.ones(2)
+    assert f(x, 1 + 2j).tolist() == [1 + 2j] * 2
+    assert f(x, 3 - 1j).tolist() == [3 - 1j] * 2 and f(x, np.complex64(2j)).tolist() == [2j] * 2
+    assert len(f.entries) == 1 and f(x, 2j).dtype is pg.complex64
+    assert f(pg.ones(2, dtype="float64"), 0.1 + 0.2j).tolist() == [0.1 + 0.2j] * 2
+    g = pg.jit(lambda z: z)
+    assert g(1 + 2j).dtype is pg.complex64 and g(2j).item() == 2j
+    assert g(2.0).item() == 2.0 and g(1).item() == 1
+    assert pg.jit(lambda z: f(pg.ones(1), z))(5j).tolist() == [5j]

@@ -126,3 +126,47 @@ def test_in_jit_and_second_order() -> None:
 def test_refusals(call: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         call()
+
+
+@pytest.mark.parametrize("method", ["dopri5", "rk4"])
+def test_the_adjoint_equation_gives_the_derivatives(method: str) -> None:
+    rng = np.random.default_rng(0)
+    w = pg.Tensor(rng.normal(size=(3, 3)) * 0.4)
+    y0, t, weights = (
+        pg.Tensor(rng.normal(size=3)),
+        times(0.0, 0.4, 1.1, 1.5),
+        pg.Tensor(rng.normal(size=(4, 3))),
+    )
+    options: Any = {"rtol": 1e-10, "atol": 1e-11} if method == "dopri5" else {"method": "rk4", "steps": 40}
+
+    def f(y: Any, t: Any, w: Any, count: Any) -> Any:
+        return pg.tanh(w["m"] @ y) * pg.cos(t) + count
+
+    def loss(y0: Any, t: Any, w: Any, adjoint: bool) -> Any:
+        y = odeint(f, y0, t, {"m": w}, pg.Tensor(1), adjoint=adjoint, **options)
+        return (y * weights).sum()
+
+    want = pg.grad(lambda *x: loss(*x, False), (0, 1, 2))(y0, t, w)
+    for g in (
+        pg.grad(lambda *x: loss(*x, True), (0, 1, 2)),
+        pg.jit(pg.grad(lambda *x: loss(*x, True), (0, 1, 2))),
+    ):
+        for ours, theirs in zip(g(y0, t, w), want):
+            np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=2e-7, atol=2e-8)
+    mapped = pg.vmap(pg.grad(lambda y: loss(y, t, w, True)))(pg.stack([y0, y0 * 2.0]))
+    np.testing.assert_allclose(mapped[0].numpy(), want[0].numpy(), rtol=2e-7, atol=2e-8)
+
+
+def test_the_adjoint_of_a_known_solution() -> None:
+    """y = y0 exp(k t), with pytrees as state and as argument."""
+    t = times(0.0, 0.5, 2.0)
+
+    def last(y0: Any, k: Any) -> Any:
+        return odeint(lambda y, t, k: {"y": y["y"] * k}, {"y": y0}, t, k, rtol=1e-10, adjoint=True)["y"][-1]
+
+    y0, k = pg.Tensor(np.array(1.5)), pg.Tensor(np.array(-0.7))
+    by_y, by_k = pg.grad(last, (0, 1))(y0, k)
+    assert by_y.item() == pytest.approx(math.exp(-1.4), rel=1e-8)
+    assert by_k.item() == pytest.approx(2.0 * 1.5 * math.exp(-1.4), rel=1e-8)
+    second = pg.grad(pg.grad(last, 1), 1)(y0, k).item()
+    assert second == pytest.approx(4.0 * 1.5 * math.exp(-1.4), rel=1e-6)

@@ -33,7 +33,7 @@ from ._core import Tensor
 from ._ops.common import as_tensor, cast, elementwise, items_of
 from ._ops.logic import not_equal
 from ._ops.shape import concatenate, flip, moveaxis, reshape, stack
-from .errors import ArgumentError, InvalidValueError, PytreeError, ShapeError, TraceError, UnsupportedError
+from .errors import ArgumentError, InvalidValueError, PytreeError, ShapeError, TraceError
 
 
 def _check_callable(what: str, *functions: Any) -> None:
@@ -288,17 +288,31 @@ def _scan_unrolled(
 def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> Any:
     """Apply f to each slice of ``xs`` along the leading axis, one after the other, and stack the results.
 
-    Unlike ``pg.vmap`` it needs memory for one slice only.
+    Unlike ``pg.vmap`` it needs memory for one slice only, or for ``batch_size`` of them, which are then
+    done at once.
 
     >>> pg.map(lambda x: x * x, pg.Tensor([1.0, 2.0])).tolist()
     [1.0, 4.0]
     """
     _check_callable("map", f)
-    if batch_size is not None:
-        raise UnsupportedError(
-            "map: batch_size is not supported; reshape xs, and map a vmap of f over the blocks"
-        )
-    return scan(lambda _, x: (None, f(x)), None, xs)[1]
+    if batch_size is None:
+        return scan(lambda _, x: (None, f(x)), None, xs)[1]
+    from .batching import vmap
+
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise InvalidValueError(f"map: batch_size is a positive integer, got {batch_size!r}")
+    rows, tree = tensors(xs, "map: xs")
+    steps = _length(rows, tree, None, "map")
+    blocks, several = steps // batch_size, vmap(f)
+    cut = blocks * batch_size
+    made = []
+    if blocks:
+        heads = [reshape(x[:cut], (blocks, batch_size, *x.shape[1:])) for x in rows]
+        ys = scan(lambda _, x: (None, several(x)), None, pytree.unflatten(tree, heads))[1]
+        made.append(pytree.map(lambda y: reshape(y, (cut, *y.shape[2:])), ys))
+    if cut < steps or not made:
+        made.append(several(pytree.unflatten(tree, [x[cut:] for x in rows])))
+    return made[0] if len(made) == 1 else pytree.map(lambda a, b: concatenate([a, b]), *made)
 
 
 # ---- loops

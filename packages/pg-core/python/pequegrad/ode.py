@@ -24,7 +24,9 @@ from ._ops.logic import where
 from ._ops.maths import sqrt
 from ._ops.reduce import sum as _sum
 from ._ops.shape import concatenate
+from .autodiff import vjp
 from .control import scan, while_loop
+from .custom import custom_vjp
 from .errors import ArgumentError, DTypeError, InvalidValueError, PytreeError, ShapeError
 
 State = list[Tensor]
@@ -66,19 +68,22 @@ def odeint(
     atol: float | None = None,
     first_step: float | None = None,
     max_steps: int = 256,
+    adjoint: bool = False,
 ) -> Any:
     """The solution of ``dy/dt = f(y, t, *args)`` at the times t, from y0 at the first of them.
 
     Args:
         f: takes the state, a pytree of floating tensors, and the time, and returns the slope with the same
-            pytree.
-        t: times (n,), rising or falling; integers take the dtype of the state.
-        method: ``"dopri5"`` chooses its steps by the error; ``"euler"``, ``"midpoint"`` and ``"rk4"`` make
-            ``steps`` equal steps between two times.
-        rtol, atol: of ``"dopri5"``: a step is taken when its error stays below ``atol + rtol * |y|`` in the
-            mean square. By default 1e-6 (float32: 1e-4), and a hundredth of that.
+        pytree. t: times (n,), rising or falling; integers take the dtype of the state. method: ``"dopri5"``
+        chooses its steps by the error; ``"euler"``, ``"midpoint"`` and ``"rk4"`` make ``steps`` equal steps
+        between two times. rtol, atol: of ``"dopri5"``: a step is taken when its error stays below ``atol +
+        rtol * |y|`` in the mean square. By default 1e-6 (float32: 1e-4), and a hundredth of that.
         first_step: of ``"dopri5"``: where to start looking; by default from the sizes of y0 and its slope.
         max_steps: of ``"dopri5"``: trials between two times; where they do not suffice the result is NaN.
+        adjoint: the reverse derivative is found by solving the adjoint equation backwards in time with the
+        same method, instead of going back through the steps: it keeps the states at the times t only, and
+        is as exact as the solver. It is the derivative by y0, t and args (what f reads besides is a
+        constant).
 
     Returns the states at all times, stacked along a new leading axis.
 
@@ -104,6 +109,10 @@ def odeint(
     if times.ndim != 1 or times.shape[0] == 0:
         raise ShapeError(f"ode.odeint: t is a list of times (n,), got shape {times.shape}")
 
+    if adjoint:
+        options = (method, steps, rtol, atol, first_step, max_steps)
+        return _with_adjoint(f, pytree.unflatten(tree, start), times, args, options)
+
     def slope(y: State, at: Tensor) -> State:
         made = f(pytree.unflatten(tree, y), at, *args)
         found = pytree.default_registry.flatten_as(tree, made, "ode.odeint: what f returns")
@@ -121,6 +130,88 @@ def odeint(
         rows = _fixed(slope, start, times, method, steps)
     out = [concatenate([y[None], later], axis=0) for y, later in zip(start, rows, strict=True)]
     return pytree.unflatten(tree, out)
+
+
+# ---- the adjoint equation
+
+
+def _with_adjoint(f: Callable[..., Any], y0: Any, t: Tensor, args: tuple[Any, ...], options: Any) -> Any:
+    """``odeint`` whose reverse derivative is the solution of another equation (L. S. Pontryagin 1962; R. T.
+    Q. Chen et al., "Neural ordinary differential equations", 2018): the cotangent a of the state obeys
+    ``da/dt = -a df/dy``, and those of time and arguments collect ``-a df/dt`` and ``-a df/dargs``.
+    """
+    leaves, tree = pytree.flatten(args)
+    moving = [i for i, x in enumerate(leaves) if isinstance(x, Tensor) and x.dtype.kind == "f"]
+    method, steps, rtol, atol, first_step, max_steps = options
+
+    def solve(g: Callable[..., Any], y: Any, t: Tensor, *more: Any) -> Any:
+        return odeint(
+            g,
+            y,
+            t,
+            *more,
+            method=method,
+            steps=steps,
+            rtol=rtol,
+            atol=atol,
+            first_step=first_step,
+            max_steps=max_steps,
+        )
+
+    def rebuilt(given: Sequence[Tensor]) -> tuple[Any, ...]:
+        all_leaves = list(leaves)
+        for i, x in zip(moving, given, strict=True):
+            all_leaves[i] = x
+        return pytree.unflatten(tree, all_leaves)
+
+    def slope(y: Any, at: Tensor, given: Sequence[Tensor]) -> Any:
+        made = f(y, at, *rebuilt(given))
+        return pytree.map(lambda x, like: cast(as_tensor(x), like.dtype), made, y)
+
+    @custom_vjp
+    def run(y: Any, t: Tensor, given: list[Tensor]) -> Any:
+        return solve(lambda y, at: slope(y, at, given), y, t)
+
+    def forward(y: Any, t: Tensor, given: list[Tensor]) -> Any:
+        ys = run(y, t, given)
+        return ys, (ys, t, given)
+
+    def backward(kept: Any, ct: Any) -> Any:
+        ys, t, given = kept
+
+        def adjoint(state: Any, at: Tensor) -> Any:
+            y, a, *_ = state
+            pulled = vjp(slope, (0, 1, 2), return_outs=True)(y, at, given, a)
+            dy, (by_y, by_t, by_args) = pulled
+            return dy, *pytree.map(lambda x: -x, (by_y, by_t, by_args))
+
+        def step(carry: Any, row: Any) -> Any:
+            a, t0, back = carry
+            y, own, earlier, late, early = row
+            dy = zip(pytree.leaves(slope(y, late, given)), pytree.leaves(own), strict=True)
+            at_end: Any = 0.0
+            for p, q in dy:
+                at_end = at_end + cast(_sum(p * q), t.dtype)
+            span = concatenate([late[None], early[None]])
+            solved = solve(adjoint, (y, a, t0 - at_end, back), span)
+            _, a, t0, back = pytree.map(lambda x: x[1], solved)
+            return (pytree.map(lambda p, q: p + q, a, earlier), t0, back), at_end
+
+        last = pytree.map(lambda x: x[-1], ct)
+        zero = (last, t[0] * 0.0, [x * 0.0 for x in given])
+
+        rows = (
+            pytree.map(lambda x: x[1:], ys),
+            pytree.map(lambda x: x[1:], ct),
+            pytree.map(lambda x: x[:-1], ct),
+            t[1:],
+            t[:-1],
+        )
+        (a, t0, back), ends = scan(step, zero, rows, reverse=True)
+        return a, concatenate([t0[None], ends]), back
+
+    run.defvjp(forward, backward)
+    return run(y0, t, [leaves[i] for i in moving])
 
 
 def _floating(x: Any, what: str) -> Tensor:

@@ -142,6 +142,9 @@ class _Arguments:
         if kind is float or (isinstance(x, np.floating) and not isinstance(x, np.longdouble)):
             # float64, so that nothing is lost before a float64 tensor; beside others it counts as float32.
             return ("float",), self._param((), dt.float64, True, (0, 0))
+        if kind is complex or isinstance(x, np.complexfloating):
+            code, pair = dt.complex128.code, (0, 0)
+            return ("tensor", (), code, True, pair), self._param((), dt.complex128, True, pair)
         if kind is int or isinstance(x, np.integer):
             return ("int",), self._param((), dt.int64, True, (0, 0))
         if x is None:

@@ -96,10 +96,10 @@ std::unique_ptr<Entry> make_entry(const Trace& trace, py::handle in_spec, const 
   for (py::handle o : outs) {
     NodeRef node = c.result(o);
     // A float argument travels as a weak float64, so that nothing is lost on its way to a float64 tensor;
-    // alone it is the default float.
-    if (node->weak && node->dtype == DType::float64) {
+    // alone it is the default float. So does a complex one.
+    if (node->weak && (node->dtype == DType::float64 || node->dtype == DType::complex128)) {
       const OpenTrace scope(true);
-      node = astype(node, DType::float32);
+      node = astype(node, is_complex(node->dtype) ? DType::complex64 : DType::float32);
     }
     c.outs.push_back(std::move(node));
   }

@@ -206,7 +206,12 @@ Fit Match::walk(const Token*& at, PyObject* x) {
   case Token::tensor: {
     if (is_tensor(x)) [[likely]]
       return walk_tensor(t, x, x);
-    own();  // perhaps an array, which becomes a tensor at every call
+    own();  // perhaps an array or a complex number, which becomes a tensor at every call
+    if (t.type.weak && t.type.dtype == DType::complex128 && (PyComplex_Check(x) || is_numpy_scalar(x))) {
+      const std::optional<Number> number = parse_number(x);
+      if (!number || !is_complex(number->type.dtype)) return differ(t, x);
+      return walk_tensor(t, wrap_object(filled(*number, t.type)).ptr(), x);
+    }
     const py::object converted = convert_foreign(x);
     return is_tensor(converted.ptr()) ? walk_tensor(t, converted.ptr(), x) : differ(t, x);
   }
