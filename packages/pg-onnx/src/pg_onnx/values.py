@@ -62,7 +62,10 @@ def tensor_of(value: Value, what: str) -> Tensor:
     if isinstance(value, Tensor):
         return value
     if isinstance(value, np.ndarray) and value.dtype != object:
-        return pg.Tensor(value)
+        try:
+            return pg.Tensor(value)
+        except pg.errors.DTypeError:
+            raise UnsupportedError(f"{what}: the element type {value.dtype} is not supported") from None
     if isinstance(value, np.ndarray):
         raise UnsupportedError(f"{what}: strings are not supported")
     raise InvalidModelError(
