@@ -161,6 +161,9 @@ case(
     lambda x, y: (lax.lt_to_p.bind(x, y), lax.le_to_p.bind(x, y), lax.eq_to_p.bind(x, y)),
     *PAIRS,
 )
+SPREAD: dict[str, Any] = {"low": 0.3, "high": 5.0}
+case("igamma, igammac", lambda a, x: (lax.igamma(a, x), lax.igammac(a, x)), F(9, **SPREAD), F(9, seed=1, **SPREAD), tolerance=500)  # fmt: skip
+case("betainc", lambda x: lax.betainc(jnp.full_like(x, 2.5), jnp.full_like(x, 0.7), x), F(9, low=0.05, high=0.95), tolerance=500)  # fmt: skip
 
 # ---- shape
 

@@ -16,6 +16,7 @@ import pytest
 
 jax = pytest.importorskip("jax")
 
+import jax.interpreters.mlir  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 from pg_jax import bridge  # noqa: E402
 
@@ -180,9 +181,12 @@ def test_methods_and_options_as_a_decorator() -> None:
 
 
 def unsupported(x: Any) -> Any:
-    y = jax.lax.igamma(x, x)  # line one
-    y = y + jax.lax.igamma(y, x)
-    return y + jax.scipy.special.betainc(x, x, 0.5)  # line two
+    y = jax.lax.linalg.hessenberg(x)[0]  # line one
+    y = y + jax.lax.linalg.hessenberg(y)[0]
+    return y + jax.lax.linalg.schur(x)[0]  # line two
+
+
+SQUARE = np.array([[4, 1, 0], [2, 3, 1], [0, 1, 5]], np.float32)
 
 
 def test_all_unknown_primitives_are_named_at_once() -> None:
@@ -194,8 +198,8 @@ def test_all_unknown_primitives_are_named_at_once() -> None:
 
     bridge.reset_stats()
     with pytest.raises(bridge.UnsupportedPrimitive) as caught:
-        bridge.jit(f)(np.ones(2, np.float32))
-    assert set(caught.value.primitives) == {"igamma", "regularized_incomplete_beta"}
+        bridge.jit(f)(SQUARE)
+    assert set(caught.value.primitives) == {"hessenberg", "schur"}
     text = str(caught.value)
     lines = Path(__file__).read_text().splitlines()
     for comment in ("# line one", "# line two"):
@@ -206,16 +210,40 @@ def test_all_unknown_primitives_are_named_at_once() -> None:
 
 def test_jax_evaluates_what_is_unknown_when_asked() -> None:
     bridge.reset_stats()
-    x = np.linspace(0.5, 2.0, 4, dtype=np.float32)
     f = bridge.jit(lambda x: unsupported(x) * 2, fallback="jax")
-    want = np.asarray(jax.jit(lambda x: unsupported(x) * 2)(x))
+    want = np.asarray(jax.jit(f.__wrapped__)(SQUARE))
     for _ in range(2):
-        np.testing.assert_allclose(np.asarray(f(x)), want, rtol=1e-5)
-    assert bridge.stats()["fallback"] == {"igamma": 4, "regularized_incomplete_beta": 2}
-    half = bridge.jit(lambda x: jax.lax.igamma(x, x), fallback="jax")(jnp.ones(2, jnp.bfloat16))
-    assert half.dtype == jnp.bfloat16
-    looped = bridge.jit(lambda x: jax.lax.fori_loop(0, 3, lambda i, v: unsupported(v), x), fallback="jax")
-    np.testing.assert_allclose(np.asarray(looped(x)), np.asarray(jax.jit(looped.__wrapped__)(x)), rtol=1e-4)
+        np.testing.assert_allclose(np.asarray(f(SQUARE)), want, rtol=1e-4, atol=1e-4)
+    assert bridge.stats()["fallback"] == {"hessenberg": 4, "schur": 2}
+    looped = bridge.jit(lambda x: jax.lax.fori_loop(0, 2, lambda i, v: unsupported(v) / 9, x), fallback="jax")
+    np.testing.assert_allclose(
+        np.asarray(looped(SQUARE)), np.asarray(jax.jit(looped.__wrapped__)(SQUARE)), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_halves_and_keys_cross_the_border_to_jax() -> None:
+    swap = jax.extend.core.Primitive("swap_halves")
+    swap.multiple_results = True
+    swap.def_impl(lambda x, k: [x * 2, jax.random.fold_in(k, 1)])
+    swap.def_abstract_eval(lambda x, k: [x, k])
+    jax.interpreters.mlir.register_lowering(
+        swap, jax.interpreters.mlir.lower_fun(lambda x, k: [x * 2, jax.random.fold_in(k, 1)], True)
+    )
+    f = bridge.jit(lambda x, k: swap.bind(x, k), fallback="jax")
+    doubled, key = f(jnp.ones(2, jnp.bfloat16), jax.random.key(0))
+    assert doubled.dtype == jnp.bfloat16 and np.asarray(doubled).tolist() == [2.0, 2.0]
+    want = jax.random.fold_in(jax.random.key(0), 1)
+    assert (jax.random.key_data(key) == jax.random.key_data(want)).all()
+
+
+def test_what_acts_and_returns_nothing_is_refused() -> None:
+    def f(x: Any) -> Any:
+        jax.debug.print("{}", x)
+        return x
+
+    for fallback in (None, "jax"):
+        with pytest.raises(bridge.UnsupportedPrimitive, match="debug_"):
+            bridge.jit(f, fallback=fallback)(1.0)
 
 
 def test_errors_name_the_primitive_and_the_line() -> None:

@@ -336,3 +336,24 @@ def polygamma(m: Tensor, x: Tensor) -> Tensor:
     alternating = 1.0 - 2.0 * pg.remainder(order + 1.0, 2.0)
     factorial = pg.exp(pg.lgamma(order + 1.0))
     return pg.where(zeroth, pg.digamma(x), alternating * factorial * pg.zeta(order + 1.0, x))
+
+
+def igamma(a: Tensor, x: Tensor) -> Tensor:
+    """The lower incomplete gamma function, regularized."""
+    return pg.gammainc(a, x)
+
+
+def igammac(a: Tensor, x: Tensor) -> Tensor:
+    """The upper incomplete gamma function, regularized."""
+    return pg.gammaincc(a, x)
+
+
+def igamma_grad_a(a: Tensor, x: Tensor) -> Tensor:
+    """The derivative of ``igamma`` by its first operand."""
+    made: Tensor = pg.jvp(lambda a: pg.gammainc(a, x))(a, pg.ones_like(a))
+    return made
+
+
+def regularized_incomplete_beta(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
+    """The incomplete beta function, regularized."""
+    return pg.betainc(a, b, x)
