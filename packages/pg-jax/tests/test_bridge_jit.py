@@ -15,8 +15,8 @@ import pequegrad as pg
 import pytest
 
 jax = pytest.importorskip("jax")
+mlir = pytest.importorskip("jax.interpreters.mlir")
 
-import jax.interpreters.mlir  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 from pg_jax import bridge  # noqa: E402
 
@@ -226,9 +226,7 @@ def test_halves_and_keys_cross_the_border_to_jax() -> None:
     swap.multiple_results = True
     swap.def_impl(lambda x, k: [x * 2, jax.random.fold_in(k, 1)])
     swap.def_abstract_eval(lambda x, k: [x, k])
-    jax.interpreters.mlir.register_lowering(
-        swap, jax.interpreters.mlir.lower_fun(lambda x, k: [x * 2, jax.random.fold_in(k, 1)], True)
-    )
+    mlir.register_lowering(swap, mlir.lower_fun(lambda x, k: [x * 2, jax.random.fold_in(k, 1)], True))
     f = bridge.jit(lambda x, k: swap.bind(x, k), fallback="jax")
     doubled, key = f(jnp.ones(2, jnp.bfloat16), jax.random.key(0))
     assert doubled.dtype == jnp.bfloat16 and np.asarray(doubled).tolist() == [2.0, 2.0]

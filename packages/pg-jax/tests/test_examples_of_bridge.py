@@ -28,3 +28,9 @@ def test_flax_through_the_bridge() -> None:
     pytest.importorskip("flax")
     text = run("flax_cnn_bridge.py", "--epochs", "2")
     assert accuracies(text)[-1] > 0.85 and "traced 2 functions, ran 62 programs" in text
+
+
+def test_optax_on_the_drop_in() -> None:
+    pytest.importorskip("optax")
+    text = run("optax_digits.py", "--epochs", "10")
+    assert accuracies(text)[-1] > 0.93

@@ -18,12 +18,14 @@ _methods_of_arrays.attach()
 from . import (  # noqa: E402
     ad_checkpoint,
     core,
+    debug,
     dtypes,
     errors,
     flatten_util,
     lax,
     nn,
     random,
+    scipy,
     sharding,
     tree,
     tree_util,
@@ -54,6 +56,7 @@ from ._custom import custom_gradient as custom_gradient  # noqa: E402
 from ._custom import custom_jvp as custom_jvp  # noqa: E402
 from ._custom import custom_vjp as custom_vjp  # noqa: E402
 from ._custom import remat as remat  # noqa: E402
+from ._install import install_as_jax as install_as_jax  # noqa: E402
 from ._jit import clear_caches as clear_caches  # noqa: E402
 from ._jit import jit as jit  # noqa: E402
 from ._missing import compat as compat  # noqa: E402

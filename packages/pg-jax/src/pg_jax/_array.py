@@ -315,6 +315,12 @@ class ShapedArray:
     def size(self) -> int:
         return int(np.prod(self.shape))
 
+    @property
+    def sharding(self) -> Any:
+        from .devices import SingleDeviceSharding, devices
+
+        return SingleDeviceSharding(devices()[0])
+
     def _key(self) -> tuple[Any, ...]:
         return self.shape, self.dtype, self.weak_type
 
