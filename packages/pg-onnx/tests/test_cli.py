@@ -52,6 +52,7 @@ def test_inspect(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, found = as_json(capsys, "inspect", model, "--params", "--graph")
     assert code == 0 and found["ops"] == {"Gemm": 2, "Relu": 1} and found["elements"] == 26
     assert found["inputs"] == [{"name": "x", "type": "float32[batch, 3]"}]
+    assert as_json(capsys, "inspect", model, "--flops", "--dim", "batch=10")[1]["flops"] == 2 * 10 * (12 + 8)
     assert main(["inspect", str(model), "--ops", "--params", "--graph"]) == 0
     text = capsys.readouterr().out
     assert "2 Gemm" in text and "0.weight: float32[4, 3]" in text and "output = Gemm(" in text

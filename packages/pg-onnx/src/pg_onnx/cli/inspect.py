@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import collections
+import math
 from typing import Any
 
+import numpy as np
+import pequegrad as pg
+
+from ..importer import load
 from ..reader import Graph, Model, Node, Tensor, type_name
-from .common import Report, add_model, read_model, true_inputs
+from .common import Report, add_model, limits_of, make_inputs, read_model, true_inputs
 
 HELP = "what a model is: inputs, outputs, operators, parameters; no weights are read"
 EXAMPLE = "pg-onnx inspect model.onnx --ops --params"
@@ -19,6 +24,13 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--ops", action="store_true", help="how often each operator is used")
     sub.add_argument("--params", action="store_true", help="all initializers")
     sub.add_argument("--graph", action="store_true", help="all nodes")
+    sub.add_argument(
+        "--flops", action="store_true", help="operations of products and convolutions (reads weights)"
+    )
+    sub.add_argument("--dim", action="append", default=[], metavar="NAME=N", help="an extent, for it")
+    sub.add_argument(
+        "--shape", action="append", default=[], metavar="NAME:2,3,8", help="a shape, for --flops"
+    )
 
 
 def execute(options: argparse.Namespace, report: Report) -> int:
@@ -46,7 +58,30 @@ def execute(options: argparse.Namespace, report: Report) -> int:
         "metadata": model.metadata,
     }
     _describe(options, model, report)
+    if options.flops:
+        report.data["flops"] = flops_of(model, options)
+        report.say(f"{report.data['flops']} operations in products and convolutions")
     return 0
+
+
+def flops_of(model: Model, options: argparse.Namespace) -> int:
+    """Multiplications and additions of the products and convolutions; an open extent counts as 1."""
+    arrays = make_inputs(model, options, np.random.default_rng(0), default=1)
+    module = load(model, limits=limits_of(options))
+    given = [pg.Tensor(arrays[v.name]) for v in module.inputs]
+    total, stack = 0, [pg.make_trace(lambda *xs: module(*xs))(*given)]
+    while stack:
+        nodes = stack.pop().nodes
+        for node in nodes:
+            stack.extend(body for _, body in node.bodies)
+            shapes = [nodes[k].shape for k in node.operands]
+            if node.op == "conv":
+                total += 2 * math.prod(node.shape) * math.prod(shapes[1][1:])
+            elif node.op == "dot_general":
+                o = node.options
+                extents = dict(zip((*o["a"], *o["b"]), (*shapes[0], *shapes[1]), strict=True))
+                total += 2 * math.prod(extents.values())
+    return total
 
 
 def _describe(options: argparse.Namespace, model: Model, report: Report) -> None:

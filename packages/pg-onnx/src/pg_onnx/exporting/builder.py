@@ -38,11 +38,6 @@ def onnx_type(kind: pg.dt.DType) -> int:
     return ONNX_TYPES[kind.name]
 
 
-def array_of(tensor: pg.Tensor) -> np.ndarray:
-    """The values of a tensor; bfloat16 as ml_dtypes has it."""
-    return tensor.numpy()
-
-
 class Builder:
     """The graph that is being written, and the sub-graph in it that new nodes go to.
 
@@ -201,6 +196,8 @@ class Builder:
         """The name of the value with all its elements there."""
         if value.have == value.shape:
             return value.name
+        if count_of(value.have) == count_of(value.shape):  # only axes of extent 1 are missing
+            return self.reshape(value.name, value.have, value.shape)
         key = ("expand", value.name, value.shape)
         if key not in self.made:
             self.made[key] = self.op("Expand", [value.name, self.shape(value.shape)])
@@ -231,8 +228,3 @@ class Builder:
     def tensors(self) -> list[onnx.TensorProto]:
         """All initializers."""
         return [numpy_helper.from_array(a, name) for name, a in self.initializers.items()]
-
-
-def elements(shape: Extents) -> Extent:
-    """How many elements a shape has."""
-    return count_of(shape)

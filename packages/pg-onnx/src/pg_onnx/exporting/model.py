@@ -19,7 +19,7 @@ from ..errors import UsageError
 from ..importer import OnnxModule
 from ..writing import write_model
 from .again import rewritten
-from .builder import Builder, array_of
+from .builder import Builder
 from .emitting import Writer, merged
 from .parts import Graph, Value
 from .sizes import Symbol, Symbols
@@ -324,7 +324,7 @@ def _weights(
     values = []
     first = len(graph.inputs) - len(trace.captured)
     for tensor, i in zip(trace.captured, graph.inputs[first:], strict=True):
-        name = b.initializer(known.get(id(tensor), "constant"), array_of(tensor))
+        name = b.initializer(known.get(id(tensor), "constant"), tensor.numpy())
         shape = graph.records[i].shape
         values.append(Value(name, shape, shape, graph.records[i].dtype))
     return values

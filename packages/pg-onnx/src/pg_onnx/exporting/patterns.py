@@ -48,11 +48,19 @@ class Matcher:
         return value.values if isinstance(value, Size) else value
 
     def row(self, i: int, axis: int = 1) -> int | None:
-        """The vector that a record repeats along all axes but one."""
+        """The vector, perhaps with axes of extent 1, that a record repeats along all axes but one."""
         record = self.at(i)
-        if record.op != "broadcast" or tuple(record.options["axes"]) != (axis,):
+        if record.op != "broadcast":
             return None
-        return record.operands[0]
+        given = zip(record.options["axes"], self.graph.operand(record, 0).shape, strict=True)
+        extents = {a: n for a, n in given if a == axis or n != 1}
+        if list(extents) != [axis]:
+            return None
+        source = record.operands[0]
+        while self.at(source).op == "reshape":  # what gave the vector those axes is not needed
+            source = self.at(source).operands[0]
+        shape = self.at(source).shape
+        return source if [n for n in shape if n != 1] == [n for n in extents.values() if n != 1] else None
 
     def is_count(self, i: int, count: Extent | None, inverse: bool) -> bool:
         """Is the record full of this count, or of one over it?"""
@@ -216,6 +224,14 @@ def _dot(m: Matcher, i: int, record: Record) -> Plan | None:
     return Plan(lambda b, _, x: products.emit_dot(b, folded, x), operands)
 
 
+def _vector(b: Builder, value: Value) -> str:
+    """A value with one axis of more than one element, without the others."""
+    count = count_of(value.shape)
+    if count_of(value.have) == count:
+        return b.reshape(value.name, value.have, (count,))
+    return b.reshape(b.full(value), value.shape, (count,))
+
+
 def _biased(m: Matcher, i: int, record: Record) -> Plan | None:
     """A convolution or a product of two matrices, and a bias along the channels."""
     for k, other in (record.operands, record.operands[::-1]):
@@ -225,16 +241,16 @@ def _biased(m: Matcher, i: int, record: Record) -> Plan | None:
         if source.op == "conv":
 
             def write(b: Builder, _: Record, x: Sequence[Value], conv: Record = source) -> Value:
-                return products.emit_conv(b, conv, x[:2], [b.full(x[2])])
+                return products.emit_conv(b, conv, x[:2], [_vector(b, x[2])])
 
             return Plan(write, (*source.operands, row))
         if source.op == "dot_general" and len(source.shape) == 2:
             dot, operands = _folded(m, k)
 
             def write_gemm(b: Builder, r: Record, x: Sequence[Value], dot: Record = dot) -> Value:
-                name = products.gemm(b, dot, x[:2], [b.full(x[2])])
+                name = products.gemm(b, dot, x[:2], [_vector(b, x[2])])
                 if name is None:
-                    name = b.op("Add", [products.emit_dot(b, dot, x[:2]).name, b.full(x[2])])
+                    name = b.op("Add", [products.emit_dot(b, dot, x[:2]).name, _vector(b, x[2])])
                 return whole(b, r, name)
 
             return Plan(write_gemm, (*operands, row))
@@ -273,8 +289,16 @@ def _batch_norm(m: Matcher, i: int, record: Record) -> Plan | None:
         eps = m.number(total.operands[1]) if total.op == "add" else None
         if isinstance(eps, float) and len(m.at(gap.operands[0]).shape) >= 2:
             operands = (gap.operands[0], scaled[1], bias, mean, total.operands[0])
-            return Plan(_named("BatchNormalization", epsilon=eps), operands)
+            return Plan(_normalized(eps), operands)
     return None
+
+
+def _normalized(eps: float) -> Write:
+    def write(b: Builder, record: Record, x: Sequence[Value]) -> Value:
+        names = [b.full(x[0]), *(_vector(b, v) for v in x[1:])]
+        return whole(b, record, b.op("BatchNormalization", names, epsilon=eps))
+
+    return write
 
 
 def _along_last(m: Matcher, i: int, extents: Extents) -> int | None:
