@@ -112,7 +112,8 @@ class Compiled:
         wanted = (self._in.tree, tuple((t.shape, t.dtype) for t in self._in.tensors))
         if (leaves.tree, tuple((t.shape, t.dtype) for t in leaves.tensors)) != wanted:
             raise TypeError(
-                "Argument types differ from the types for which this computation was compiled. Perhaps you are "
+                "Argument types differ from the types for which this computation was compiled. Perhaps you "
+                "are "
                 "calling the compiled executable with static arguments, or with other shapes?"
             )
         return self._program(*args, **kwargs)

@@ -1,4 +1,5 @@
-"""Placing and describing data: ``device_put``, ``device_get``, ``block_until_ready``, ``ShapeDtypeStruct``."""
+"""Placing and describing data: ``device_put``, ``device_get``, ``block_until_ready``, "
+"``ShapeDtypeStruct``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """``Array``: a pequegrad tensor, immutable, that knows whether its type is weak.
 
-The tensor inside is always strong; the weak bit stands beside it, because JAX's rules for it are not pequegrad's.
+The tensor inside is always strong; the weak bit stands beside it, because JAX's rules for it are not
+pequegrad's.
 Arrays met inside of a transformation are the same class; they are tracers while their tensor has no value.
 Methods and operators are attached by ``_methods``.
 """
@@ -132,7 +133,8 @@ class Array(metaclass=ArrayType):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         raise TypeError(
-            "JAX arrays are immutable and do not support in-place item assignment. Instead of x[idx] = y, use x "
+            "JAX arrays are immutable and do not support in-place item assignment. Instead of x[idx] = y, "
+            "use x "
             "= x.at[idx].set(y) or another .at[] method: "
             "https://docs.jax.dev/en/latest/_autosummary/jax.numpy.ndarray.at.html"
         )
@@ -160,7 +162,7 @@ class Array(metaclass=ArrayType):
             raise ValueError(
                 f"The truth value of {what} is ambiguous. Use a.any() or a.all()"
                 if self._t.size
-                else f"The truth value of {what} is ambiguous. Use `array.size > 0` to check that an array is not empty."
+                else f"The truth value of {what} is ambiguous. Use `array.size > 0`."
             )
         return bool(self._t)
 

@@ -36,8 +36,9 @@ def _chosen(args: Sequence[Any], argnums: Argnums, what: str) -> list[int]:
         raise TypeError(f"{what}: argnums must be an int or a sequence of ints, got {argnums!r}") from None
     for i in given:
         if not -len(args) <= i < len(args):
-            raise ValueError(
-                f"differentiating with respect to argnums={argnums} requires at least {i + 1} positional arguments "
+            raise TypeError(
+                f"differentiating with respect to argnums={argnums} requires at least {i + 1} positional "
+                f"arguments "
                 f"to be passed by the caller, but got only {len(args)} positional arguments."
             )
     return [i % len(args) for i in given]
@@ -56,8 +57,10 @@ def _check_input(x: Any, what: str, holomorphic: bool, allow_int: bool) -> None:
         )
     if not own.is_inexact and not allow_int:
         raise TypeError(
-            f"{what} requires real- or complex-valued inputs (input dtype that is a sub-dtype of np.inexact), but "
-            f"got {own.name}. If you want to use Boolean- or integer-valued inputs, use vjp or set allow_int to True."
+            f"{what} requires real- or complex-valued inputs (input dtype that is a sub-dtype of "
+            f"np.inexact), but "
+            f"got {own.name}. If you want to use Boolean- or integer-valued inputs, use vjp or set "
+            f"allow_int to True."
         )
     if own.is_complex and not holomorphic and what in ("jacfwd", "jacrev"):
         raise TypeError(f"{what} requires real-valued inputs, but got {own.name}; set holomorphic=True.")
@@ -66,6 +69,19 @@ def _check_input(x: Any, what: str, holomorphic: bool, allow_int: bool) -> None:
 def float0_zeros(shape: Sequence[int]) -> np.ndarray[Any, Any]:
     """The derivative of or by integers: nothing."""
     return np.zeros(tuple(shape), dtypes.float0)
+
+
+def _pull(linear: extend.Linear, cts: Sequence[Tensor | None]) -> list[Tensor | None]:
+    try:
+        return linear.pull(cts)
+    except pg.ArgumentError as error:
+        if "reverse mode" not in str(error):
+            raise
+        raise ValueError(
+            "Reverse-mode differentiation does not work for lax.while_loop or lax.fori_loop with dynamic "
+            "start/stop "
+            "values. Try using lax.scan, or using fori_loop with static start/stop."
+        ) from None
 
 
 class _At:
@@ -104,7 +120,7 @@ class _At:
 
     def pull(self, cts: Sequence[Tensor | None]) -> tuple[Any, ...]:
         """Cotangents of the arguments."""
-        found = self.linear.pull([*cts, *[None] * len(self._aux)])
+        found = _pull(self.linear, [*cts, *[None] * len(self._aux)])
         return tuple(self.inputs_like(found))
 
     def inputs_like(self, found: Sequence[Tensor | None]) -> Any:
@@ -208,14 +224,16 @@ def _tangents(given: Any, like: Leaves, what: str) -> list[Tensor | None]:
             own = getattr(leaf, "dtype", None)
             if own != dtypes.float0 and kind is not None:
                 raise TypeError(
-                    f"{what}: the (co)tangent of an integer or bool of shape {x.shape} must have dtype float0, got {own}"
+                    f"{what}: the (co)tangent of an integer or bool of shape {x.shape} must have dtype "
+                    f"float0, got {own}"
                 )
             out.append(None)
             continue
         t, weak = unwrap(leaf, what)
         if t.dtype is not x.dtype and not (weak or isinstance(leaf, (int, float, complex))):
             raise TypeError(
-                f"{what}: primal and tangent dtypes must be equal (or float0 for integers), got {x.dtype.name} and "
+                f"{what}: primal and tangent dtypes must be equal (or float0 for integers), got "
+                f"{x.dtype.name} and "
                 f"{t.dtype.name}."
             )
         if t.shape != x.shape:
@@ -353,7 +371,8 @@ def _jacobian(
         for y in at.outs:
             if not y.dtype.is_inexact or (y.dtype.is_complex and not holomorphic):
                 raise TypeError(
-                    f"{what} requires real-valued outputs (output dtype that is a sub-dtype of np.floating), but got "
+                    f"{what} requires real-valued outputs (output dtype that is a sub-dtype of "
+                    f"np.floating), but got "
                     f"{y.dtype.name}."
                 )
         xs, ys = at.inputs.tensors, at.outs
@@ -393,7 +412,7 @@ def _rows(at: _At, xs: Sequence[Tensor], ys: Sequence[Tensor]) -> list[list[Tens
     extra = [None] * len(at._aux)
 
     def pull(*cts: Tensor) -> list[Tensor]:
-        return fill(at.linear.pull([*cts, *extra]), xs)
+        return fill(_pull(at.linear, [*cts, *extra]), xs)
 
     pulled = pg.vmap(pull)(*vectors) if total else [pg.zeros((0, *x.shape), dtype=x.dtype) for x in xs]
     table, start = [], 0

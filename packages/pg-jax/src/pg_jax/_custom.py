@@ -238,7 +238,8 @@ class custom_vjp(_Rule):
         parts = call.leaves.tree.children
         if len(made) != len(parts):
             raise TypeError(
-                "Custom VJP bwd rule must produce a tuple of length equal to the primal args tuple, but got a tuple "
+                "Custom VJP bwd rule must produce a tuple of length equal to the primal args tuple, but "
+                "got a tuple "
                 f"of length {len(made)} for {len(parts)} arguments."
             )
         found: list[Any] = []

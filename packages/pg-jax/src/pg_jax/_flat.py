@@ -89,7 +89,8 @@ class Leaves:
 
 
 class Flat:
-    """``f`` of lists of tensors; after a call it knows the structure of the result, and what came beside it."""
+    """``f`` of lists of tensors; after a call it knows the structure of the result, and what came beside "
+    "it."""
 
     out: Leaves
     aux: Leaves | None = None
@@ -111,9 +112,15 @@ class Flat:
                     f"has_aux=True, got {type(result)}"
                 )
             result, aux = result
-            self.aux = Leaves(aux, "the auxiliary output")
+            self._keep_aux(aux)
         self.out = outputs(result, self.f)
         return self.out.tensors + (self.aux.tensors if self.aux else [])
+
+    def _keep_aux(self, aux: Any) -> None:
+        """Arrays travel as tensors, Python's values stay what they are."""
+        leaves, self._aux_tree = _trees.flatten(aux)
+        self._aux_leaves = [None if isinstance(x, Array) else x for x in leaves]
+        self.aux = Leaves([x for x in leaves if isinstance(x, Array)])
 
     def split(self, outs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Results and auxiliary results."""
@@ -123,7 +130,9 @@ class Flat:
     def build_aux(self, outs: Sequence[Tensor]) -> Any:
         """The auxiliary output."""
         assert self.aux is not None
-        return self.aux.build(outs)
+        arrays = iter(self.aux.build(outs))
+        leaves = [next(arrays) if x is None else x for x in self._aux_leaves]
+        return _trees.unflatten(self._aux_tree, leaves)
 
 
 def outputs(result: Any, f: Any) -> Leaves:

@@ -1,4 +1,5 @@
-"""Reading and writing parts by JAX's rules: reads out of range are clamped, writes are dropped, negatives count back."""
+"""Reading and writing parts by JAX's rules: reads out of range are clamped, writes are dropped, negatives "
+"count back."""
 
 from __future__ import annotations
 
@@ -48,12 +49,14 @@ def _check(item: Any) -> Any:
         raise TypeError(f"JAX does not support string indexing; got idx={item!r}")
     if isinstance(item, (list, tuple)):
         raise TypeError(
-            "Using a non-tuple sequence for multidimensional indexing is not allowed; use `arr[array(seq)]` instead "
+            "Using a non-tuple sequence for multidimensional indexing is not allowed; use "
+            "`arr[array(seq)]` instead "
             "of `arr[seq]`. See https://github.com/jax-ml/jax/issues/4564 for more information."
         )
     if isinstance(item, (float, complex)) or not hasattr(item, "dtype"):
         raise TypeError(
-            f"Indexer must have integer or boolean type, got indexer with type {np.asarray(item).dtype} at position "
+            f"Indexer must have integer or boolean type, got indexer with type {np.asarray(item).dtype} at "
+            f"position "
             f"0, indexer value {item}"
         )
     kind = item._t.dtype if type(item) is Array else dtypes.of(item.dtype)
@@ -90,19 +93,21 @@ def _is_mask(item: Any) -> bool:
 
 
 def _index(item: Any, length: int, mode: str) -> Any:
-    """An integer or integer array counted from the front, in range when it is clipped, ``length`` when dropped."""
+    """An integer or integer array counted from the front, in range when it is clipped, ``length`` when "
+    "dropped."""
     if isinstance(item, int):
         at = item + length if item < 0 else item
         if 0 <= at < length:
             return at
         if mode == _CLIP and length:
             return min(max(at, 0), length - 1)
-        return np.int64(length)
+        return pg.full((), length, dtype=pg.int64)  # written nowhere
     if isinstance(item, np.ndarray):
         at = np.where(item < 0, item.astype(np.int64) + length, item.astype(np.int64))
         if mode == _CLIP and length:
             return np.clip(at, 0, length - 1)
-        return np.where((at < 0) | (at >= length), length, at)
+        outside = (at < 0) | (at >= length)
+        return pg.Tensor(np.where(outside, length, at)) if outside.any() else at
     t = item._t
     if t.dtype.kind == "i":
         t = t.astype(pg.int64) if t.dtype.itemsize < 4 else t
@@ -141,7 +146,8 @@ def _key(key: Any, shape: tuple[int, ...], mode: str) -> tuple[Any, ...]:
             wanted = shape[axis : axis + item.ndim]
             if tuple(item.shape) != wanted:
                 raise IndexError(
-                    f"boolean index did not match shape of indexed array in index {axis}: got {tuple(item.shape)}, "
+                    f"boolean index did not match shape of indexed array in index {axis}: got "
+                    f"{tuple(item.shape)}, "
                     f"expected {list(wanted)}"
                 )
             axis += item.ndim
@@ -218,19 +224,22 @@ class _Part:
         if joined is not kind:
             warnings.warn(
                 "scatter inputs have incompatible types: cannot safely cast value from "
-                f"dtype={v._t.dtype.name} to dtype={kind.name} with jax_numpy_dtype_promotion=standard. In future "
+                f"dtype={v._t.dtype.name} to dtype={kind.name} with jax_numpy_dtype_promotion=standard. In "
+                f"future "
                 "JAX releases this will result in an error.",
                 FutureWarning,
                 stacklevel=3,
             )
         wide = kind if how == "set" else joined
         base, given = cast(t, wide), cast(v._t, wide)
+        if v.ndim:
+            _no_traced_mask(self._key)
         parsed = _key(self._key, t.shape, _mode(mode, _DROP))
         part = base.at[parsed]
         try:
             made = getattr(part, how)(given, mode="drop")
         except pg.TraceError as error:
-            if any(_is_mask(k) for k in parsed):
+            if "mask" in str(error):
                 raise NonConcreteBooleanIndexError(str(error)) from None
             raise
         except pg.ShapeError:

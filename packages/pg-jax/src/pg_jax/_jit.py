@@ -1,4 +1,5 @@
-"""``jit``: one trace per kind of arguments, which every later call, also inside of other transformations, uses again.
+"""``jit``: one trace per kind of arguments, which every later call, also inside of other transformations,
+uses again.
 
 Calls that were seen before are matched and run by pequegrad's core without Python. A function is traced on
 placeholders into a closed body; what surrounds it (a program, a gradient, a vmap) applies that body.
@@ -150,9 +151,11 @@ class _Walk:
             return ("int",)
         if not is_arraylike(x):
             raise TypeError(
-                f"Error interpreting argument to the function as an abstract array. The problematic value is of "
+                f"Error interpreting argument to the function as an abstract array. The problematic value "
+                f"is of "
                 f"type {kind} and was passed to the function at path {path}.\nThis typically means that a "
-                "jit-wrapped function was called with a non-array argument, and this argument was not marked as "
+                "jit-wrapped function was called with a non-array argument, and this argument was not "
+                "marked as "
                 "static using the static_argnums or static_argnames parameters of jax.jit."
             )
         t, weak = unwrap(x)
@@ -367,7 +370,8 @@ def jit(
     abstracted_axes: Any = None,
     compiler_options: Any = None,
 ) -> Any:
-    """Compile a function: it is traced once per kind of arguments (shapes, dtypes, weak types, static values).
+    """Compile a function: it is traced once per kind of arguments (shapes, dtypes, weak types, static
+    values).
 
     Donated arguments are deleted. Shardings, ``device``, ``backend``, ``keep_unused``, ``inline`` and
     ``compiler_options`` have no effect.

@@ -45,7 +45,8 @@ def from_array(x: Any, kind: DType | None = None) -> Tensor:
     own = dtypes.OF_NUMPY.get(array.dtype)
     if own is None:
         raise TypeError(
-            f"Value {x!r} with dtype {array.dtype} is not a valid JAX array type. Only arrays of numeric types are "
+            f"Value {x!r} with dtype {array.dtype} is not a valid JAX array type. Only arrays of numeric "
+            f"types are "
             "supported by JAX."
         )
     wanted = kind or dtypes.canonical(own)
@@ -128,9 +129,18 @@ def sizes(shape: Any, what: str = "") -> tuple[int, ...]:
         return tuple([operator.index(d) for d in given])
     except TypeError:
         raise TypeError(
-            f"Shapes must be 1D sequences of concrete values of integer type, got {given}.\nIf using `jit`, try "
+            f"Shapes must be 1D sequences of concrete values of integer type, got {given}.\nIf using "
+            f"`jit`, try "
             "using `static_argnums` or applying `jit` to smaller subfunctions."
         ) from None
+
+
+def extents(shape: Any, what: str = "") -> tuple[int, ...]:
+    """A shape of an array to be made."""
+    dims = sizes(shape, what)
+    if min(dims, default=0) < 0:
+        raise TypeError(f"broadcast_in_dim shape must have every element be nonnegative, got {dims}.")
+    return dims
 
 
 def axis_of(axis: Any, ndim: int) -> int:
@@ -153,8 +163,10 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     return (axis_of(axis, ndim),)
 
 
-def broadcast_error(what: str, shapes: Sequence[tuple[int, ...]]) -> TypeError:
+def broadcast_error(what: str, shapes: Sequence[tuple[int, ...]]) -> Exception:
     """Shapes that do not go together."""
+    if len({len(s) for s in shapes}) > 1:
+        return ValueError(f"Incompatible shapes for broadcasting: shapes={list(shapes)}")
     return TypeError(f"{what} got incompatible shapes for broadcasting: {', '.join(map(str, shapes))}.")
 
 

@@ -133,6 +133,10 @@ def _sorted(
 
 
 def _contains(self: Array, value: Any) -> bool:
+    if self.ndim != 1:
+        raise ValueError(
+            f"Array.__contains__: search array must be one-dimensional, got arr.shape={self.shape}."
+        )
     return bool(jnp.any(self == value))
 
 

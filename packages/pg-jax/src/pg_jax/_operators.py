@@ -152,21 +152,17 @@ left_shift = _shift("left_shift", operator.lshift)
 right_shift = _shift("right_shift", operator.rshift)
 
 
-def _rest(a: Tensor, b: Any) -> Tensor:
-    """Of a division by the integer 0 the rest is the dividend."""
-    if not isinstance(b, Tensor):
-        return a % b if b != 0 or a.dtype.is_inexact else a
-    return a % b if a.dtype.is_inexact else pg.where(b == 0, a, a % b)
-
-
 def _quotient(a: Tensor, b: Any) -> Tensor:
-    """Integers divided by 0 give -1, all bits set."""
-    if not isinstance(b, Tensor):
-        return a // b if b != 0 or a.dtype.is_inexact else pg.full_like(a, 0) - 1
-    return a // b if a.dtype.is_inexact else pg.where(b == 0, pg.full_like(a, 0) - 1, a // b)
+    """Integers divided by 0 have all bits set, less one where the dividend is not 0 (a signed quotient is "
+    "rounded)."""
+    if a.dtype.is_inexact or (not isinstance(b, Tensor) and b != 0):
+        return a // b
+    ones = pg.full_like(a, 0) - 1
+    by_zero = ones - (a != 0).astype(a.dtype) if a.dtype.kind == "i" else ones
+    return pg.where(b == 0, by_zero, a // b) if isinstance(b, Tensor) else by_zero
 
 
-_remainder = arithmetic("remainder", _rest)
+_remainder = arithmetic("remainder", operator.mod)
 _floor_divide = arithmetic("floor_divide", _quotient)
 
 

@@ -1,6 +1,7 @@
 """JAX's pytrees: an own registry of ``pequegrad.pytree`` with JAX's rules.
 
-Dataclasses and subclasses of containers are leaves unless they are registered; dicts come in the order of their keys;
+Dataclasses and subclasses of containers are leaves unless they are registered; dicts come in the order of
+their keys;
 paths are tuples of key objects.
 """
 

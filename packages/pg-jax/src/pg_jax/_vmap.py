@@ -56,7 +56,8 @@ def vmap(
     def vmap_f(*args: Any, **kwargs: Any) -> Any:
         if isinstance(in_axes, (tuple, list)) and len(in_axes) != len(args):
             raise ValueError(
-                f"vmap in_axes must be an int, None, or a tuple of entries corresponding to the positional arguments "
+                f"vmap in_axes must be an int, None, or a tuple of entries corresponding to the positional "
+                f"arguments "
                 f"passed to the function, but got len(in_axes)={len(in_axes)}, len(args)={len(args)}"
             )
         leaves = Leaves((args, kwargs), "vmap")
@@ -92,7 +93,8 @@ def _place(t: Tensor, kind: Kind, axis: int | None) -> int | None:
     ndim = t.ndim - (kind is None)
     if not -ndim <= axis < ndim:
         raise ValueError(
-            f"vmap was requested to map its argument along axis {axis}, which implies that its rank should be at "
+            f"vmap was requested to map its argument along axis {axis}, which implies that its rank should "
+            f"be at "
             f"least {axis + 1 if axis >= 0 else -axis}, but is only {ndim} (its shape is {t.shape})"
         )
     return axis % ndim
@@ -131,7 +133,8 @@ def pmap(
         for leaf in _trees.flatten(args)[0]:
             if getattr(leaf, "ndim", 0) and leaf.shape[0] != 1 and in_axes == 0:
                 raise ValueError(
-                    f"compiling computation that requires {leaf.shape[0]} logical devices, but only 1 is there"
+                    f"compiling computation that requires {leaf.shape[0]} logical devices, but only 1 is "
+                    f"there"
                 )
         return mapped(*args, **kwargs)
 

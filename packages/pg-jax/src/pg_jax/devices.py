@@ -1,4 +1,5 @@
-"""The devices that there are: one CPU, and the GPUs of pequegrad. Meshes of one device are accepted and ignored."""
+"""The devices that there are: one CPU, and the GPUs of pequegrad. Meshes of one device are accepted and "
+"ignored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Element types as JAX promotes them: a lattice in which Python numbers are weak, and 64 bits only when asked."""
+"""Element types as JAX promotes them: a lattice in which Python numbers are weak, and 64 bits only when "
+"asked."""
 
 from __future__ import annotations
 

@@ -291,7 +291,8 @@ def register_pytree_with_keys(
     unflatten_func: Callable[[Any, Any], T],
     flatten_func: Callable[[T], tuple[Iterable[Any], Any]] | None = None,
 ) -> None:
-    """Let a class be a container whose children have keys: ``flatten_with_keys(x) -> (((key, child), ...), aux)``.
+    """Let a class be a container whose children have keys: ``flatten_with_keys(x) -> (((key, child), ...),
+    aux)``.
 
     >>> from pg_jax import tree_util as tu
     >>> class Pair:

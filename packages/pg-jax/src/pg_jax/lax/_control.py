@@ -38,7 +38,8 @@ def _settled(what: str, carry: Leaves, types: Callable[[Leaves], tuple[Any, list
         tree, found = types(carry)
         if tree != carry.tree:
             raise TypeError(
-                f"{what} carry input and carry output must have the same pytree structure, but they differ: the input "
+                f"{what} carry input and carry output must have the same pytree structure, but they "
+                f"differ: the input "
                 f"carry is {carry.tree!r} and the output carry is {tree!r}."
             )
         changed, tensors, kinds = False, [], []
@@ -52,8 +53,10 @@ def _settled(what: str, carry: Leaves, types: Callable[[Leaves], tuple[Any, list
                 changed = True
             else:
                 raise TypeError(
-                    f"{what} carry input and carry output must have equal types, but they differ: the input carry has "
-                    f"type {_type(t.shape, t.dtype, kind)} but the corresponding output carry component has type "
+                    f"{what} carry input and carry output must have equal types, but they differ: the "
+                    f"input carry has "
+                    f"type {_type(t.shape, t.dtype, kind)} but the corresponding output carry component "
+                    f"has type "
                     f"{_type(shape, dtype, out_kind)}."
                 )
         if not changed:
@@ -102,7 +105,7 @@ def scan(
         return tuple(made[:count]), tuple(made[count:])
 
     last, ys = pg.scan(step, tuple(carry.tensors), tuple(rows.tensors), steps, bool(reverse), unroll)
-    out_tree, y_tree = body.tree.children
+    y_tree = body.tree.children[1]
     stacked = Leaves.of(y_tree, list(ys), body.kinds[count:])  # type: ignore[arg-type]
     return Leaves.of(carry.tree, list(last), body.kinds[:count]).build(last), stacked.build(stacked.tensors)
 
@@ -215,11 +218,13 @@ def fori_loop(
     low, high = lift(lower, "fori_loop"), lift(upper, "fori_loop")
     if not low._t.dtype.is_integer or not high._t.dtype.is_integer:
         raise TypeError(
-            f"lower and upper arguments to fori_loop must have integer types, got {low._t.dtype.name} and {high._t.dtype.name}"
+            f"lower and upper arguments to fori_loop must have integer types, got {low._t.dtype.name} and "
+            f"{high._t.dtype.name}"
         )
     if not low._w and not high._w and low._t.dtype is not high._t.dtype:
         raise TypeError(
-            f"lower and upper arguments to fori_loop must have equal types, got {low._t.dtype.name} and {high._t.dtype.name}"
+            f"lower and upper arguments to fori_loop must have equal types, got {low._t.dtype.name} and "
+            f"{high._t.dtype.name}"
         )
     kind, weak = dtypes.join((low._t.dtype, low._w), (high._t.dtype, high._w))
     first = make(cast(low._t, kind), weak)
@@ -317,7 +322,8 @@ def _branch(which: Tensor, functions: Sequence[Any], operands: Any, what: str, n
     for b in bodies[1:]:
         if b.tree != bodies[0].tree:
             raise TypeError(
-                f"{what} branch outputs must have the same pytree structure, but they differ: {bodies[0].tree!r} and {b.tree!r}."
+                f"{what} branch outputs must have the same pytree structure, but they differ: "
+                f"{bodies[0].tree!r} and {b.tree!r}."
             )
     kinds: list[Kind] = []
     wanted: list[pg.DType] = []

@@ -35,7 +35,7 @@ def _operands(name: str, *xs: Any) -> tuple[list[Tensor], bool]:
     if strong:
         (kind,) = strong
     shapes = {a.shape for a in arrays if a.ndim}
-    if len({len(s) for s in shapes}) > 1 or (len({s for s in shapes}) > 1 and not _broadcast(shapes)):
+    if len({len(s) for s in shapes}) > 1 or (len(shapes) > 1 and not _broadcast(shapes)):
         raise TypeError(
             f"{name} got incompatible shapes for broadcasting: {', '.join(str(a.shape) for a in arrays)}."
         )

@@ -88,7 +88,8 @@ def broadcast_in_dim(
     x = lift(operand, "broadcast_in_dim")
     if len(broadcast_dimensions) != x.ndim:
         raise TypeError(
-            f"broadcast_in_dim broadcast_dimensions must have length equal to operand ndim; got {broadcast_dimensions} for {x.shape}"
+            f"broadcast_in_dim broadcast_dimensions must have length equal to operand ndim; got "
+            f"{broadcast_dimensions} for {x.shape}"
         )
     made = prims.broadcast_in_dim(x._t, shape=sizes(shape), broadcast_dimensions=tuple(broadcast_dimensions))
     return make(made, x._w)
@@ -209,12 +210,14 @@ def slice(operand: Any, start_indices: Any, limit_indices: Any, strides: Any = N
     starts, limits = sizes(start_indices), sizes(limit_indices)
     if len(starts) != x.ndim or len(limits) != x.ndim:
         raise TypeError(
-            f"slice start_indices must have length equal to the number of dimensions, got {starts} and {limits} for {x.shape}"
+            f"slice start_indices must have length equal to the number of dimensions, got {starts} and "
+            f"{limits} for {x.shape}"
         )
     for a, b, n in zip(starts, limits, x.shape, strict=True):
         if not 0 <= a <= b <= n:
             raise TypeError(
-                f"slice limit_indices must be between start_indices and the shape {x.shape}, got {starts} and {limits}"
+                f"slice limit_indices must be between start_indices and the shape {x.shape}, got {starts} "
+                f"and {limits}"
             )
     return make(prims.slice(x._t, start_indices=starts, limit_indices=limits, strides=strides), x._w)
 
@@ -281,7 +284,8 @@ def dynamic_slice(operand: Any, start_indices: Any, slice_sizes: Any) -> Array:
     starts = _starts(x, start_indices, keys)
     if len(dims) != x.ndim or any(s > n for s, n in zip(dims, x.shape, strict=True)):
         raise TypeError(
-            f"slice slice_sizes must be less than or equal to operand shape, got slice_sizes {dims} for operand shape {x.shape}."
+            f"slice slice_sizes must be less than or equal to operand shape, got slice_sizes {dims} for "
+            f"operand shape {x.shape}."
         )
     made = indexing.dynamic_slice(x._t, *starts, slice_sizes=dims)
     return make_keys(made) if keys else make(made, x._w)  # type: ignore[return-value]
@@ -293,7 +297,8 @@ def _starts(x: Array, given: Any, keys: bool = False) -> list[Tensor]:
     starts = [lift(i, "dynamic_slice")._t for i in given] + ([constant(0, pg.int32)] if keys else [])
     if len(starts) != x.ndim:
         raise TypeError(
-            f"dynamic_slice start_indices must have length equal to the number of dimensions, got {len(starts)} for {x.shape}"
+            f"dynamic_slice start_indices must have length equal to the number of dimensions, got "
+            f"{len(starts)} for {x.shape}"
         )
     out = []
     for t, n in zip(starts, x.shape, strict=True):
@@ -348,12 +353,14 @@ def dynamic_update_slice(operand: Any, update: Any, start_indices: Any) -> Array
     if x._t.dtype is not u._t.dtype:
         if not u._w:
             raise TypeError(
-                f"lax.dynamic_update_slice requires arguments to have equal dtypes, got {x._t.dtype.name}, {u._t.dtype.name}."
+                f"lax.dynamic_update_slice requires arguments to have equal dtypes, got {x._t.dtype.name}, "
+                f"{u._t.dtype.name}."
             )
         u = make(cast(u._t, x._t.dtype))
     if u.ndim != x.ndim or any(a > b for a, b in zip(u.shape, x.shape, strict=True)):
         raise TypeError(
-            f"dynamic_update_slice update shape must be smaller than operand shape, got {u.shape} for operand shape {x.shape}."
+            f"dynamic_update_slice update shape must be smaller than operand shape, got {u.shape} for "
+            f"operand shape {x.shape}."
         )
     return make(indexing.dynamic_update_slice(x._t, u._t, *_starts(x, start_indices)), x._w)
 
@@ -522,7 +529,8 @@ def dot_general(
         left, right = [x.shape[i] for i in a], [y.shape[i] for i in b]
         if left != right:
             raise TypeError(
-                f"dot_general requires contracting dimensions to have the same shape, got {tuple(left)} and {tuple(right)}."
+                f"dot_general requires contracting dimensions to have the same shape, got {tuple(left)} "
+                f"and {tuple(right)}."
             )
     preferred = None if preferred_element_type is None else dtypes.of(preferred_element_type)
     made = contractions.dot_general(

@@ -121,8 +121,10 @@ def padtype_to_pads(
 
 
 def conv_general_dilated(
-    lhs: Any, rhs: Any, window_strides: Sequence[int], padding: Any, lhs_dilation: Any = None, rhs_dilation: Any = None,
-    dimension_numbers: Any = None, feature_group_count: int = 1, batch_group_count: int = 1, precision: Any = None,
+    lhs: Any, rhs: Any, window_strides: Sequence[int], padding: Any, lhs_dilation: Any = None, rhs_dilation:
+    Any = None,
+    dimension_numbers: Any = None, feature_group_count: int = 1, batch_group_count: int = 1, precision: Any
+    = None,
     preferred_element_type: Any = None, out_sharding: Any = None,
 ) -> Array:  # fmt: skip
     """The correlation of images with kernels.
@@ -136,7 +138,8 @@ def conv_general_dilated(
     if x._t.dtype is not w._t.dtype:
         if not (x._w or w._w):
             raise TypeError(
-                f"lax.conv_general_dilated requires arguments to have the same dtypes, got {x._t.dtype.name}, {w._t.dtype.name}."
+                f"lax.conv_general_dilated requires arguments to have the same dtypes, got "
+                f"{x._t.dtype.name}, {w._t.dtype.name}."
             )
         kind = dtypes.join((x._t.dtype, x._w), (w._t.dtype, w._w))[0]
         x, w = make(cast(x._t, kind)), make(cast(w._t, kind))
@@ -151,17 +154,21 @@ def conv_general_dilated(
     inputs, features = w.shape[numbers.rhs_spec[1]], x.shape[numbers.lhs_spec[1]]
     if features != inputs * feature_group_count:
         raise ValueError(
-            f"conv_general_dilated feature_group_count * rhs input feature dimension must equal the lhs feature "
+            f"conv_general_dilated feature_group_count * rhs input feature dimension must equal the lhs "
+            f"feature "
             f"dimension, got {feature_group_count} * {inputs} != {features}."
         )
     if isinstance(window_strides, int) or len(window_strides) != x.ndim - 2:
         raise TypeError(
-            f"conv_general_dilated window_strides must have one entry for each spatial axis, got {window_strides}"
+            f"conv_general_dilated window_strides must have one entry for each spatial axis, got "
+            f"{window_strides}"
         )
     preferred = None if preferred_element_type is None else dtypes.of(preferred_element_type)
     made = contractions.conv_general_dilated(
-        x._t, w._t, window_strides=window_strides, padding=padtype_to_pads(space, window, window_strides, padding),
-        lhs_dilation=spread, rhs_dilation=dilation, dimension_numbers=numbers, feature_group_count=feature_group_count,
+        x._t, w._t, window_strides=window_strides, padding=padtype_to_pads(space, window, window_strides,
+        padding),
+        lhs_dilation=spread, rhs_dilation=dilation, dimension_numbers=numbers,
+        feature_group_count=feature_group_count,
         batch_group_count=batch_group_count, preferred_element_type=preferred,
     )  # fmt: skip
     return make(made)
@@ -188,7 +195,8 @@ def conv(
 
 
 def conv_with_general_padding(
-    lhs: Any, rhs: Any, window_strides: Any, padding: Any, lhs_dilation: Any, rhs_dilation: Any, precision: Any = None,
+    lhs: Any, rhs: Any, window_strides: Any, padding: Any, lhs_dilation: Any, rhs_dilation: Any, precision:
+    Any = None,
     preferred_element_type: Any = None,
 ) -> Array:  # fmt: skip
     """``conv`` with any margins and dilations.
@@ -302,7 +310,8 @@ def reduce_window(
     x, init = lift_all("reduce_window", operand, init_value)
     if x._t.dtype is not init._t.dtype and not init._w:
         raise TypeError(
-            f"reduce_window got operand of dtype {x._t.dtype.name} and init_value of dtype {init._t.dtype.name}"
+            f"reduce_window got operand of dtype {x._t.dtype.name} and init_value of dtype "
+            f"{init._t.dtype.name}"
         )
     ones = (1,) * x.ndim
     strides, base, window = window_strides or ones, base_dilation or ones, window_dilation or ones
@@ -316,7 +325,8 @@ def reduce_window(
         and init._t.item() == _neutral(name, x._t.dtype)
     ):
         made = getattr(reductions, f"reduce_window_{name}")(
-            x._t, window_dimensions=window_dimensions, window_strides=strides, padding=pads, base_dilation=base,
+            x._t, window_dimensions=window_dimensions, window_strides=strides, padding=pads,
+            base_dilation=base,
             window_dilation=window,
         )  # fmt: skip
         return make(made)
@@ -331,7 +341,7 @@ def reduce_window(
             base_dilation=tuple(base),
             window_dilation=tuple(window),
             init=cast(init._t, x._t.dtype),
-        )  # fmt: skip
+        )
     )
 
 
@@ -368,7 +378,8 @@ def reduce(
 
 
 def gather(
-    operand: Any, start_indices: Any, dimension_numbers: Any, slice_sizes: Any, *, unique_indices: bool = False,
+    operand: Any, start_indices: Any, dimension_numbers: Any, slice_sizes: Any, *, unique_indices: bool =
+    False,
     indices_are_sorted: bool = False, mode: Any = None, fill_value: Any = None,
 ) -> Array:  # fmt: skip
     """Windows at computed places.
@@ -395,7 +406,8 @@ def _scatter(name: str, doc: str) -> Any:
     f = getattr(indexing, name)
 
     def apply(
-        operand: Any, scatter_indices: Any, updates: Any, dimension_numbers: Any, *, indices_are_sorted: bool = False,
+        operand: Any, scatter_indices: Any, updates: Any, dimension_numbers: Any, *, indices_are_sorted:
+        bool = False,
         unique_indices: bool = False, mode: Any = None,
     ) -> Array:  # fmt: skip
         x, index, u = lift_all(name, operand, scatter_indices, updates)

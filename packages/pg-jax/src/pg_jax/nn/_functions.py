@@ -13,12 +13,32 @@ from .._array import Array, make
 from .._lift import Tensor, axis_of, cast, lift, promote_inexact
 from .._primitives import elementwise as prims
 from .._primitives import reductions
+from ..lax import logistic
 from ..numpy._unary import floating
 
-sigmoid = floating("sigmoid", prims.logistic, "``1 / (1 + exp(-x))``.")
 tanh = jnp.tanh
 soft_sign = floating("soft_sign", lambda t: t / (pg.abs(t) + 1), "``x / (1 + |x|)``.")
-silu = floating("silu", lambda t: t * prims.logistic(t), "``x * sigmoid(x)``.")
+
+
+def sigmoid(x: Any) -> Array:
+    """``1 / (1 + exp(-x))``.
+
+    >>> import pg_jax as jax
+    >>> jax.nn.sigmoid(0.0)
+    Array(0.5, dtype=float32, weak_type=True)
+    """
+    return logistic(x)  # type: ignore[no-any-return]
+
+
+def silu(x: Any) -> Array:
+    """``x * sigmoid(x)``.
+
+    >>> import pg_jax as jax
+    >>> jax.nn.silu(0.0)
+    Array(0., dtype=float32, weak_type=True)
+    """
+    a = lift(x, "silu")
+    return a * sigmoid(a)
 
 
 def relu(x: Any) -> Array:

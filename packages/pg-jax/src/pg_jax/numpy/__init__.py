@@ -360,7 +360,7 @@ isscalar, iterable, can_cast, isdtype = _grids.isscalar, _np.iterable, _grids.ca
 iscomplexobj, isrealobj = _grids.iscomplexobj, _grids.isrealobj
 einsum_path = _np.einsum_path
 
-from . import fft, linalg  # isort: skip - they use the functions above
+from . import fft, linalg  # noqa: E402 - they use the functions above
 
 __all__ = sorted(name for name in globals() if not name.startswith("_"))
 

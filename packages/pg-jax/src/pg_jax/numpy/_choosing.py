@@ -26,9 +26,9 @@ def where(
     if x is None and y is None:
         return nonzero(condition, size=size, fill_value=fill_value)
     if x is None or y is None:
-        raise ValueError(
-            "Either both or neither of the x and y arguments should be provided to jax.numpy.where, got "
-            f"{x} and {y}."
+        raise TypeError(
+            "where requires ndarray or scalar arguments, got <class 'NoneType'> at position "
+            f"{1 if x is None else 2}."
         )
     test = cast(lift(condition, "where")._t, pg.bool_)
     if type(x) is PRNGKeyArray and type(y) is PRNGKeyArray:
@@ -37,9 +37,7 @@ def where(
     try:
         return make(pg.where(test, a, b), weak)
     except pg.ShapeError:
-        raise ValueError(
-            str(broadcast_error("where", [test.shape, a.shape, b.shape])).replace("where got i", "I")
-        ) from None
+        raise broadcast_error("where", [test.shape, a.shape, b.shape]) from None
 
 
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Array:
@@ -110,7 +108,7 @@ def take(
         else make(pg.Tensor(np.asarray(indices)))
     )
     if not index._t.dtype.is_integer:
-        raise TypeError(f"take requires integer indices, got {index._t.dtype.name}")
+        raise ValueError("indices must have an integer type")
     if axis is None:
         x, axis = make(pg.reshape(x._t, (-1,)), x._w), 0
     at = axis_of(axis, x.ndim - keys)

@@ -12,7 +12,7 @@ import pequegrad as pg
 from .. import _trees, dtypes
 from .._array import Array, make
 from .._keys import PRNGKeyArray
-from .._lift import Tensor, cast, constant, from_array, lift, number, sizes
+from .._lift import Tensor, cast, constant, extents, from_array, lift, number, sizes
 from ..devices import place
 
 
@@ -52,7 +52,9 @@ def _array(x: Any, kind: pg.DType | None) -> Array:
         return make(constant(x, kind) if not kind.is_integer else constant(int(x), kind))  # type: ignore[arg-type]
     if isinstance(x, (list, tuple, range)):
         return _nested(x, kind)
-    if x is None or isinstance(x, (str, bytes)):
+    if x is None:
+        raise ValueError("None is not a valid value for jnp.array")
+    if isinstance(x, (str, bytes)):
         raise TypeError(
             f"Value '{x}' of type {type(x)} is not a valid JAX array type. Only arrays of numeric types "
             "are supported by JAX."
@@ -69,8 +71,10 @@ def _array(x: Any, kind: pg.DType | None) -> Array:
 
 
 def _nested(x: Any, kind: pg.DType | None) -> Array:
-    leaves = _trees.flatten(list(x))[0]
-    if None in [v for v in leaves if v is None] or any(isinstance(v, str) for v in leaves):
+    leaves = _trees.flatten(list(x), lambda v: v is None)[0]
+    if any(v is None for v in leaves):
+        raise ValueError("None is not a valid value for jnp.array")
+    if any(isinstance(v, str) for v in leaves):
         raise TypeError("Value of a list is not a valid JAX array type.")
     if any(isinstance(v, (Array, Tensor)) or hasattr(v, "__jax_array__") for v in leaves):
         rows = [_array(v, None) for v in x]
@@ -87,7 +91,7 @@ def _nested(x: Any, kind: pg.DType | None) -> Array:
         return make(from_array(values, kind or dtypes.default_float()))
     own = dtypes.join(*{dtypes.type_of(v) for v in leaves})[0]
     try:
-        values = np.array(x, dtype=None if any(isinstance(v, complex) for v in leaves) else None)
+        values = np.array(x)
     except ValueError as error:
         raise ValueError(str(error)) from None
     if values.dtype == object:
@@ -127,7 +131,7 @@ def zeros(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: An
     >>> jnp.zeros(2)
     Array([0., 0.], dtype=float32)
     """
-    return make(place(constant(0, _dtype(dtype, "zeros"), sizes(shape)), device))
+    return make(place(constant(0, _dtype(dtype, "zeros"), extents(shape)), device))
 
 
 def ones(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:
@@ -137,7 +141,7 @@ def ones(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any
     >>> jnp.ones(2, "int8")
     Array([1, 1], dtype=int8)
     """
-    return make(place(constant(1, _dtype(dtype, "ones"), sizes(shape)), device))
+    return make(place(constant(1, _dtype(dtype, "ones"), extents(shape)), device))
 
 
 def empty(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:
@@ -159,7 +163,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) 
     """
     value = asarray(fill_value)
     kind = value._t.dtype if dtype is None else dtypes.of(dtype, "full")
-    t = pg.broadcast_to(cast(value._t, kind), sizes(shape))
+    t = pg.broadcast_to(cast(value._t, kind), extents(shape))
     return make(place(t, device), value._w and dtype is None)
 
 

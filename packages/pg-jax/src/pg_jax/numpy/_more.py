@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -161,7 +162,7 @@ union1d = through("union1d", "Values of either.", 2, concrete=True, weak=True)
 intersect1d = through("intersect1d", "Values of both.", 2, concrete=True, weak=True)
 setdiff1d = through("setdiff1d", "Values of the first only.", 2, concrete=True, weak=True)
 setxor1d = through("setxor1d", "Values of exactly one.", 2, concrete=True, weak=True)
-isin = through("isin", "Whether elements are among others.", 2)
+isin = through("isin", "Whether elements are among others.", 2, integers=True)
 
 # ---- differences, polynomials, windows
 
@@ -179,8 +180,8 @@ vander = through("vander", "Powers of a vector as columns.")
 cross = through("cross", "The vector product.", 2, weak=True)
 heaviside = through("heaviside", "The step function.", 2, floating=True)
 ldexp = through("ldexp", "``x * 2**n``.", 2, joined=False)
-gcd = through("gcd", "The greatest common divisor.", 2)
-lcm = through("lcm", "The least common multiple.", 2)
+gcd = through("gcd", "The greatest common divisor.", 2, weak=True)
+lcm = through("lcm", "The least common multiple.", 2, weak=True)
 fmax = through("fmax", "The larger that is not NaN.", 2, weak=True)
 fmin = through("fmin", "The smaller that is not NaN.", 2, weak=True)
 fmod = through("fmod", "What division leaves, with the sign of the dividend.", 2, weak=True)
@@ -429,6 +430,10 @@ def delete(arr: Any, obj: Any, axis: int | None = None, *, assume_unique_indices
 # ---- functions of functions
 
 
+def _called(f: Any, args: Any, kwargs: Any, x: Any) -> Any:
+    return f(x, *args, **kwargs)
+
+
 def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Array:
     """A function of vectors along an axis.
 
@@ -440,7 +445,7 @@ def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any
 
     x = lift(arr, "apply_along_axis")
     (at,) = axes_of(axis, x.ndim)
-    f: Any = lambda v: func1d(v, *args, **kwargs)
+    f: Any = functools.partial(_called, func1d, args, kwargs)
     for i in range(1, x.ndim - at):
         f = vmap(f, in_axes=i, out_axes=-1)
     for _ in range(at):

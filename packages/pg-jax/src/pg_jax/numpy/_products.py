@@ -41,7 +41,8 @@ def dot(
     over = 0 if y.ndim == 1 else y.ndim - 2
     if x.shape[-1] != y.shape[over]:
         raise TypeError(
-            f"dot_general requires contracting dimensions to have the same shape, got ({x.shape[-1]},) and ({y.shape[over]},)."
+            f"dot_general requires contracting dimensions to have the same shape, got ({x.shape[-1]},) and "
+            f"({y.shape[over]},)."
         )
     return make(_general(x, y, ((x.ndim - 1,), (over,)), ((), ()), kind), weak)
 
@@ -62,7 +63,8 @@ def matmul(
     over = y.ndim - 1 if y.ndim == 1 else y.ndim - 2
     if x.shape[-1] != y.shape[over]:
         raise TypeError(
-            f"dot_general requires contracting dimensions to have the same shape, got ({x.shape[-1]},) and ({y.shape[over]},)."
+            f"dot_general requires contracting dimensions to have the same shape, got ({x.shape[-1]},) and "
+            f"({y.shape[over]},)."
         )
     if x.ndim <= 2 and y.ndim <= 2:
         return make(_general(x, y, ((x.ndim - 1,), (over,)), ((), ()), kind), weak)

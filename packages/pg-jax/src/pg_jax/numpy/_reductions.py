@@ -65,7 +65,8 @@ def _summed(kind: pg.DType) -> pg.DType:
 
 
 def sum(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any =
+    None,
     where: Any = None, promote_integers: bool = True,
 ) -> Array:  # fmt: skip
     """The sum over axes.
@@ -80,7 +81,8 @@ def sum(
 
 
 def prod(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any =
+    None,
     where: Any = None, promote_integers: bool = True,
 ) -> Array:  # fmt: skip
     """The product over axes.
@@ -157,6 +159,13 @@ def _computed(t: Tensor) -> pg.DType:
     return pg.float32 if t.dtype in (pg.float16, pg.bfloat16) else t.dtype
 
 
+def _mean_axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    try:
+        return axes_of(axis, ndim)
+    except ValueError as error:
+        raise IndexError(str(error)) from None
+
+
 def mean(
     a: Any,
     axis: Any = None,
@@ -174,7 +183,7 @@ def mean(
     """
     t = lift(a, "mean")._t
     kind = dtypes.inexact(t.dtype) if dtype is None else dtypes.of(dtype, "mean")
-    axes = axes_of(axis, t.ndim)
+    axes = _mean_axes(axis, t.ndim)
     t = cast(t, kind)
     wide = cast(t, _computed(t))
     count = _count(t, axes, where, keepdims, wide.dtype)
@@ -196,7 +205,7 @@ def var(
     """
     t = lift(a, "var")._t
     kind = dtypes.inexact(t.dtype) if dtype is None else dtypes.of(dtype, "var")
-    axes = axes_of(axis, t.ndim)
+    axes = _mean_axes(axis, t.ndim)
     wide = cast(t, kind)
     wide = cast(wide, _computed(wide))
     less = ddof if correction is None else correction

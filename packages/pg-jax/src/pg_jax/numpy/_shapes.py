@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -100,7 +101,8 @@ def transpose(a: Any, axes: Any = None) -> Array:
     order = tuple(reversed(range(x.ndim))) if axes is None else tuple(operator.index(i) for i in axes)
     if sorted(axis_of(i, x.ndim) for i in order) != list(range(x.ndim)):
         raise TypeError(
-            f"permutation isn't a permutation of operand dimensions, got permutation {order} for operand shape {x.shape}."
+            f"permutation isn't a permutation of operand dimensions, got permutation {order} for operand "
+            f"shape {x.shape}."
         )
     return make(prims.transpose(x._t, permutation=[i % x.ndim for i in order]), x._w)
 
@@ -174,7 +176,8 @@ def squeeze(a: Any, axis: Any = None) -> Array:
     for i in gone:
         if x.shape[i] != 1:
             raise ValueError(
-                f"cannot select an axis to squeeze out which has size not equal to one, got shape={x.shape} and dimensions={tuple(gone)}"
+                f"cannot select an axis to squeeze out which has size not equal to one, got "
+                f"shape={x.shape} and dimensions={tuple(gone)}"
             )
     return make(prims.squeeze(x._t, dimensions=gone), x._w)
 
@@ -242,7 +245,7 @@ def broadcast_arrays(*args: Any) -> list[Array]:
 
 
 def _joined(name: str, arrays: Any, least: int = 0) -> tuple[list[Tensor], bool]:
-    if isinstance(arrays, Array) or isinstance(arrays, np.ndarray):
+    if isinstance(arrays, (Array, np.ndarray)):
         arrays = list(arrays)
     if not isinstance(arrays, (list, tuple)):
         raise TypeError(f"{name} requires a sequence of arrays, got {type(arrays)}")
@@ -269,12 +272,14 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Array:
         raise ValueError("Zero-dimensional arrays cannot be concatenated.")
     if len({t.ndim for t in ts}) > 1:
         raise TypeError(
-            f"Cannot concatenate arrays with different numbers of dimensions: got {', '.join(str(t.shape) for t in ts)}."
+            f"Cannot concatenate arrays with different numbers of dimensions: got "
+            f"{', '.join(str(t.shape) for t in ts)}."
         )
     at = axis_of(axis, ts[0].ndim)
     if len({(*t.shape[:at], *t.shape[at + 1 :]) for t in ts}) > 1:
         raise TypeError(
-            "Cannot concatenate arrays with shapes that differ in dimensions other than the one being concatenated: "
+            "Cannot concatenate arrays with shapes that differ in dimensions other than the one being "
+            "concatenated: "
             f"concatenating along dimension {at} for shapes {', '.join(str(t.shape) for t in ts)}."
         )
     made = prims.concatenate(*ts, dimension=at)
@@ -354,10 +359,7 @@ def _pieces(name: str, uneven: bool, x: Array, given: Any, axis: int) -> list[Ar
         for i in range(parts):
             cuts.append(cuts[-1] + each + (i < more))
     key = [slice(None)] * at
-    return [
-        make(x._t[tuple([*key, slice(a, builtins.max(a, b))])], x._w)
-        for a, b in zip(cuts, cuts[1:], strict=False)
-    ]
+    return [make(x._t[(*key, slice(a, builtins.max(a, b)))], x._w) for a, b in itertools.pairwise(cuts)]
 
 
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:

@@ -1,4 +1,5 @@
-"""Functions that pequegrad has with NumPy's meaning: operands are promoted as JAX promotes them, results narrowed."""
+"""Functions that pequegrad has with NumPy's meaning: operands are promoted as JAX promotes them, results "
+"narrowed."""
 
 from __future__ import annotations
 
@@ -31,12 +32,14 @@ def results(made: Any, kind: pg.DType | None, weak: bool) -> Any:
 
 
 def through(
-    name: str, doc: str, count: int = 1, *, floating: bool = False, weak: bool = False, integers: bool = False,
+    name: str, doc: str, count: int = 1, *, floating: bool = False, weak: bool = False, integers: bool =
+    False,
     concrete: bool = False, joined: bool = True, of: Callable[..., Any] | None = None,
 ) -> Any:  # fmt: skip
     """A function of ``count`` arrays, by pequegrad's of the same name.
 
-    floating: integers become floats; weak: the result is weak when all operands are; integers: the result is an index;
+    floating: integers become floats; weak: the result is weak when all operands are; integers: the result
+    is an index;
     concrete: the shape of the result depends on values; joined: operands are promoted to one dtype.
     """
     f: Callable[..., Any] = of or getattr(pg, name)

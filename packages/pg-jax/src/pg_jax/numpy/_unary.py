@@ -114,7 +114,7 @@ bitwise_not = invert = bitwise_invert = keeping(
     "bitwise_not", lambda t: pg.logical_not(t) if t.dtype is pg.bool_ else ~t, "All bits turned.", "f"
 )
 
-isnan = testing("isnan", pg.isnan, "Whether a number is NaN.")
+isnan = keeping("isnan", pg.isnan, "Whether a number is NaN.")
 isinf = testing("isinf", pg.isinf, "Whether a number is infinite.")
 isfinite = testing("isfinite", pg.isfinite, "Whether a number is neither infinite nor NaN.")
 isposinf = testing("isposinf", pg.isposinf, "Whether a number is positive infinity.")

@@ -105,7 +105,8 @@ def solve(a: Any, b: Any) -> Array:
     (x, y), _, _ = promote_inexact("linalg.solve", a, b)
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise ValueError(
-            f"The arguments to solve must have shapes a=[..., m, m] and b=[..., m, k] or b=[..., m]; got a={x.shape} and b={y.shape}"
+            f"The arguments to solve must have shapes a=[..., m, m] and b=[..., m, k] or b=[..., m]; got "
+            f"a={x.shape} and b={y.shape}"
         )
     return make(pg.linalg.solve(x, y))
 

@@ -153,9 +153,13 @@ def choice(
     """
     words, dims = single(key, "choice"), sizes(shape)
     whole = isinstance(a, (int, np.integer)) or not np.ndim(a)
-    source = int(a) if whole else lift(a, "choice")._t
+    if p is None and replace:  # the bits of JAX's default integer
+        source = None if whole else lift(a, "choice")
+        count = int(a) if source is None else source.shape[axis_of(axis, source.ndim)]
+        index = randint(key, dims, 0, count)
+        return index if source is None else jnp.take(source, index, axis)
     chances = None if p is None else cast(lift(jnp.asarray(p))._t, dtypes.default_float())
-    made = pg.random.choice(words, source, dims, replace, chances, axis)
+    made = pg.random.choice(words, int(a) if whole else lift(a, "choice")._t, dims, replace, chances, axis)
     return make(cast(made, dtypes.default_int()) if whole else made)
 
 

@@ -37,7 +37,8 @@ def _seed(seed: Any) -> Tensor:
         raise TypeError(f"PRNG key seed must be an integer; got {seed!r}")
     if x.ndim:
         raise TypeError(
-            f"PRNGKey accepts a scalar seed, but was given an array of shape {x.shape} != (). Use jax.vmap for batching"
+            f"PRNGKey accepts a scalar seed, but was given an array of shape {x.shape} != (). Use jax.vmap "
+            f"for batching"
         )
     return prims.random_seed(x._t)
 
@@ -71,9 +72,10 @@ def words_of(k: Any) -> tuple[Tensor, bool]:
     x = lift(k, "random") if not isinstance(k, (list, tuple)) else make(pg.Tensor(np.asarray(k, np.uint32)))
     if x._t.dtype is not pg.uint32 or not x.ndim or x.shape[-1] != 2:
         raise TypeError(
-            f"JAX encountered invalid PRNG key data: expected key_data.dtype = uint32; got dtype={x._t.dtype.name} and shape {x.shape}"
+            f"JAX encountered invalid PRNG key data: expected key_data.dtype = uint32; got "
+            f"dtype={x._t.dtype.name} and shape {x.shape}"
             if x._t.dtype is not pg.uint32
-            else f"JAX encountered invalid PRNG key data: expected key_data.shape to end with (2,); got shape={x.shape}"
+            else f"JAX encountered invalid PRNG key data: key_data.shape must end with (2,); got {x.shape}"
         )
     return x._t, False
 
@@ -83,7 +85,8 @@ def single(k: Any, what: str) -> Tensor:
     words, _ = words_of(k)
     if words.ndim != 1:
         raise ValueError(
-            f"{what} accepts a single key, but was given a key array of shape {words.shape[:-1]} != (). Use jax.vmap for batching."
+            f"{what} accepts a single key, but was given a key array of shape {words.shape[:-1]} != (). "
+            f"Use jax.vmap for batching."
         )
     return words
 
@@ -99,7 +102,8 @@ def split(key: Any, num: Any = 2) -> Any:
     words, typed = words_of(key)
     if words.ndim != 1:
         raise ValueError(
-            f"split accepts a single key, but was given a key array of shape {words.shape[:-1]} != (). Use jax.vmap for batching."
+            f"split accepts a single key, but was given a key array of shape {words.shape[:-1]} != (). Use "
+            f"jax.vmap for batching."
         )
     made = prims.random_split(words, shape=sizes(num))
     return make_keys(made) if typed else make(made)
@@ -115,7 +119,8 @@ def fold_in(key: Any, data: Any) -> Any:
     words, typed = words_of(key)
     if words.ndim != 1:
         raise ValueError(
-            f"fold_in accepts a single key, but was given a key array of shape {words.shape[:-1]} != (). Use jax.vmap for batching."
+            f"fold_in accepts a single key, but was given a key array of shape {words.shape[:-1]} != (). "
+            f"Use jax.vmap for batching."
         )
     if isinstance(data, (int, np.integer)) and not isinstance(data, bool):
         number = pg.Tensor(np.array(int(data) & 0xFFFFFFFF, np.uint32))
@@ -123,7 +128,8 @@ def fold_in(key: Any, data: Any) -> Any:
         x = lift(data, "fold_in")
         if x.ndim:
             raise TypeError(
-                f"fold_in accepts a scalar, but was given an array of shape {x.shape} != (). Use jax.vmap for batching."
+                f"fold_in accepts a scalar, but was given an array of shape {x.shape} != (). Use jax.vmap "
+                f"for batching."
             )
         number = x._t
     made = prims.random_fold_in(words, number)
