@@ -17,6 +17,7 @@ import pg_onnx
 import pytest
 from onnx import TensorProto, helper
 from ortools import normal
+from peers import need
 from pg_onnx.cli import main
 from pg_onnx.cli.main import parser
 
@@ -107,6 +108,7 @@ def test_convert(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_verify(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    need("onnxruntime")
     code, found = as_json(capsys, "verify", model, "--samples", "4", "--grad")
     assert code == 0 and found["against"] == "onnxruntime" and len(found["gradients"]) == 2
     code, found = as_json(capsys, "verify", model, "--against", "reference")
