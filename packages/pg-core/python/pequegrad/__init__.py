@@ -608,7 +608,7 @@ from .random import manual_seed, rand, randn
 from .taylor import jet, taylor_expand
 from .tracing import make_trace
 
-from . import extend, fft, image, integrate, linalg, ode  # isort: skip - libraries over everything above
+from . import amp, extend, fft, image, integrate, linalg, ode  # isort: skip - libraries over everything above
 
 __version__ = "0.1.0"
 __array_api_version__ = "2024.12"

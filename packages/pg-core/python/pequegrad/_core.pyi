@@ -228,6 +228,7 @@ def close_bodies(bodies: Sequence[_Parts]) -> tuple[list[ClosedBody], list[Tenso
 def close_custom_jvp(body: _Parts, rule: _Parts) -> tuple[list[ClosedBody], list[Tensor]]:
     """The rule: (arguments, results, tangents of arguments) -> tangents of results."""
 
+def lower_products(body: ClosedBody, operands: Sequence[Tensor], dtype: int) -> list[Tensor]: ...
 def close_custom_vjp(body: _Parts, forward: _Parts, backward: _Parts) -> tuple[list[ClosedBody], list[Tensor]]:
     """forward: arguments -> (results, residuals); backward: (residuals, cotangents) -> cotangents of arguments."""
 

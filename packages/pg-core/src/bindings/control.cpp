@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "support/error.h"
 #include "support/format.h"
+#include "transforms/precision.h"
 
 namespace pg::bindings {
 namespace {
@@ -274,6 +275,14 @@ void bind_control(py::module_& m) {
   m.def(
       "is_free", [](const NodeRef& x) { return !x->abstract && (x->evaluated() || x->serial == 0); },
       py::arg("x"), "Does the tensor stand for itself, outside of all traces?");
+  m.def(
+      "lower_products",
+      [](const ClosedBody& body, const py::sequence& operands, int dtype) {
+        const PayloadRef lowered = lower_products(body.payload, dtype_of_code(dtype));
+        return tensors_of(instantiate(*lowered->graph, nodes_of(operands)));
+      },
+      py::arg("body"), py::arg("operands"), py::arg("dtype"),
+      "The results of a closed body whose float32 products are computed in another float dtype.");
   m.def("trace_open", trace_open, "Is any trace open on this thread?");
   m.def(
       "same_node", [](const NodeRef& a, const NodeRef& b) { return a == b; }, py::arg("a"), py::arg("b"),

@@ -8,6 +8,7 @@
 #include "transforms/bodies.h"
 #include "transforms/lift.h"
 #include "transforms/memo.h"
+#include "transforms/precision.h"
 
 namespace pg {
 namespace {
@@ -301,6 +302,7 @@ LiftedBody lift_body(Lift& lift, const PayloadRef& body, std::span<const State> 
 void forget_bodies() {
   lifted_bodies().clear();
   transposed_bodies().clear();
+  lowered_bodies().clear();
 }
 
 }  // namespace pg
