@@ -18,8 +18,10 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import pequegrad as pg
 import pg_nn as nn
 import pg_onnx
@@ -63,29 +65,120 @@ def corpus() -> list[bytes]:
     return [m.SerializeToString() for m in made]
 
 
+ODD = (2**63 - 1, -(2**63), -1, 2**31, 2**40, 0, 1, 2, 3, 7, 10**6)
+OPERATORS = (
+    "Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "ConstantOfShape", "Conv",
+    "ConvTranspose", "CumSum", "DepthToSpace", "Einsum", "Equal", "Expand", "Flatten", "GRU", "Gather",
+    "GatherElements", "GatherND", "Gemm", "GlobalAveragePool", "LSTM", "LayerNormalization", "MatMul", "MaxPool",
+    "NonZero", "OneHot", "Pad", "Pow", "Range", "ReduceMax", "ReduceSum", "Reshape", "Resize", "ScatterElements",
+    "ScatterND", "Shape", "Slice", "Softmax", "Split", "Squeeze", "Tile", "TopK", "Transpose", "Trilu", "Unsqueeze",
+    "Where",
+)  # fmt: skip
+
+
 def mutated(data: bytes, rng: np.random.Generator) -> bytes:
-    """The bytes with a few changes: flips, odd numbers, pieces lost, doubled or moved, an end cut off."""
+    """The model with a few changes: of what it says, which keeps it a model, or of its bytes."""
+    if rng.integers(0, 3):
+        proto = onnx.load_model_from_string(data)
+        for _ in range(int(rng.integers(1, 4))):
+            _change(proto, rng)
+        data = proto.SerializeToString()
+        if rng.integers(0, 6):
+            return data
+    return _changed_bytes(data, rng)
+
+
+def _pick(rng: np.random.Generator, items: Any) -> Any:
+    return items[int(rng.integers(0, len(items)))] if len(items) else None
+
+
+def _change(proto: onnx.ModelProto, rng: np.random.Generator) -> None:
+    """One thing in the model is another: an operator, a name, a number of an attribute, a constant, a type."""
+    graph = proto.graph
+    node, weight = _pick(rng, graph.node), _pick(rng, graph.initializer)
+    names = [*(n for k in graph.node for n in (*k.input, *k.output)), *(w.name for w in graph.initializer)]
+    kind = int(rng.integers(0, 12))
+    if node is None:
+        return
+    attribute = _pick(rng, node.attribute)
+    if kind == 0:
+        node.op_type = _pick(rng, OPERATORS)
+    elif kind == 1 and node.input:
+        node.input[int(rng.integers(0, len(node.input)))] = _pick(rng, names)
+    elif kind == 2:
+        node.input.append(_pick(rng, [*names, ""]))
+    elif kind == 3 and node.input:
+        del node.input[int(rng.integers(0, len(node.input)))]
+    elif kind in (4, 5) and attribute is not None:
+        _change_attribute(attribute, rng)
+    elif kind in (6, 7) and weight is not None:
+        _change_weight(weight, rng)
+    elif kind == 8:
+        proto.opset_import[0].version = int(rng.integers(1, 30))
+    elif kind == 9:
+        dims = _pick(rng, graph.input).type.tensor_type.shape.dim
+        if dims:
+            _pick(rng, dims).dim_value = int(rng.integers(0, 9))
+    elif kind == 10:
+        graph.node.remove(node)
+    else:
+        copy = graph.node.add()
+        copy.CopyFrom(node)
+        copy.output[0] = "extra"
+        graph.output.add(name="extra")
+
+
+def _change_attribute(attribute: onnx.AttributeProto, rng: np.random.Generator) -> None:
+    if attribute.ints and rng.integers(0, 2):
+        attribute.ints[int(rng.integers(0, len(attribute.ints)))] = _pick(rng, ODD)
+    elif attribute.ints:
+        attribute.ints.append(_pick(rng, ODD))
+    elif attribute.type == onnx.AttributeProto.INT:
+        attribute.i = _pick(rng, ODD)
+    elif attribute.type == onnx.AttributeProto.STRING:
+        attribute.s = bytes(rng.integers(0, 256, 5, np.uint8))
+    elif attribute.type == onnx.AttributeProto.GRAPH and attribute.g.node:
+        _pick(rng, attribute.g.node).op_type = _pick(rng, OPERATORS)
+    else:
+        attribute.type = int(rng.integers(0, 15))
+
+
+def _change_weight(weight: onnx.TensorProto, rng: np.random.Generator) -> None:
+    if weight.data_type == onnx.TensorProto.INT64 and weight.raw_data and rng.integers(0, 4):
+        values = np.frombuffer(weight.raw_data, np.int64).copy()
+        if values.size:
+            values[int(rng.integers(0, values.size))] = _pick(rng, ODD)
+        weight.raw_data = values.tobytes()
+    elif weight.dims and rng.integers(0, 2):
+        weight.dims[int(rng.integers(0, len(weight.dims)))] = _pick(rng, ODD)
+    elif len(weight.dims) > 1:
+        weight.dims[:] = [*weight.dims[1:], weight.dims[0]]
+    else:
+        weight.data_type = int(rng.integers(0, 24))
+
+
+def _changed_bytes(data: bytes, rng: np.random.Generator) -> bytes:
+    """Flips, odd numbers, pieces lost, doubled or moved, an end cut off."""
     out = bytearray(data)
     for _ in range(int(rng.integers(1, 4))):
         if not out:
             break
         at = int(rng.integers(0, len(out)))
-        kind = int(rng.integers(0, 7))
-        if kind == 0:
+        kind = int(rng.integers(0, 9))
+        if kind in (0, 1):
             out[at] ^= 1 << int(rng.integers(0, 8))
-        elif kind == 1:
+        elif kind in (2, 3):
             out[at] = int(rng.integers(0, 256))
-        elif kind == 2:
-            out[at : at + 1] = bytes(rng.integers(0, 256, int(rng.integers(0, 9)), np.uint8))
-        elif kind == 3:
-            del out[at : at + int(rng.integers(1, 40))]
         elif kind == 4:
+            out[at : at + 1] = bytes(rng.integers(0, 256, int(rng.integers(0, 9)), np.uint8))
+        elif kind == 5:
+            del out[at : at + int(rng.integers(1, 40))]
+        elif kind == 6:
             piece = out[at : at + int(rng.integers(1, 40))]
             to = int(rng.integers(0, len(out)))
             out[to:to] = piece
-        elif kind == 5:
-            odd = (2**63 - 1, -1, 2**31, 2**40, 0)[int(rng.integers(0, 5))]
-            out[at : at + 8] = struct.pack("<q", odd)
+        elif kind == 7:
+            out[at : at + 8] = struct.pack("<q", int(_pick(rng, ODD)))
         else:
             del out[at:]
     return bytes(out)
