@@ -64,9 +64,29 @@ def test_strings_and_scalars() -> None:
     assert scalar.shape == () and scalar == 3.0
 
 
+NARROW = ["UINT4", "INT4", "UINT2", "INT2", "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ",
+          "FLOAT4E2M1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NARROW)
+@pytest.mark.parametrize("raw", [True, False])
+def test_narrow_numbers_come_in_a_wider_type(name: str, raw: bool) -> None:
+    """All bit patterns, and a number of elements that leaves a byte half full."""
+    code = TensorProto.DataType.Value(name)
+    bits = reader.ELEMENT_TYPES[code].bits
+    count = 255 if bits == 8 else 31
+    if raw:
+        data = (np.arange(-(-count * bits // 8)) * 37 % 256).astype(np.uint8)
+        proto = TensorProto(name="t", data_type=code, dims=[count], raw_data=data.tobytes())
+    else:
+        proto = oh.make_tensor("t", code, [count], [0, 1] * (count // 2) + [1])
+    got = tensor_of(proto).numpy()
+    np.testing.assert_array_equal(got.astype(np.float32), onh.to_array(proto).astype(np.float32))
+
+
 def test_types_without_numbers_here_are_unsupported() -> None:
-    proto = oh.make_tensor("t", TensorProto.INT4, [3], [1, -2, 3])
-    with pytest.raises(UnsupportedError, match="int4"):
+    proto = oh.make_tensor("t", TensorProto.FLOAT8E8M0, [3], [1, 2, 3])
+    with pytest.raises(UnsupportedError, match="float8e8m0"):
         tensor_of(proto).numpy()
 
 

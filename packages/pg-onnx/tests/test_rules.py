@@ -158,6 +158,36 @@ def test_integers_divide_as_in_c(op: str, a: int, b: int) -> None:
     against_onnxruntime(data, np.array([a]), np.array([b]))
 
 
+NARROW = ["UINT4", "INT4", "FLOAT8E4M3FN", "FLOAT8E5M2", "FLOAT4E2M1"]
+
+
+def narrow_model(name: str, consumer: str = "DequantizeLinear") -> bytes:
+    """Weights [6, 4] in blocks of 2 along the first axis."""
+    code = onnx.TensorProto.DataType.Value(name)
+    w = onnx.helper.make_tensor("w", code, [6, 4], np.arange(24) % 4)
+    scale = onnx.numpy_helper.from_array(np.abs(normal(3, 4)) + 0.5, "s")
+    layers = [node(consumer, ["w", "s"], ["f"], axis=0, block_size=2), node("MatMul", ["x", "f"], ["y"])]
+    graph = onnx.helper.make_graph(layers, "g", [info("x", F, ["n", 6])], [info("y")], [w, scale])
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 23)]).SerializeToString()
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_weights_of_few_bits_are_dequantized(name: str) -> None:
+    data, x = narrow_model(name), normal(2, 6)
+    proto = onnx.load_from_string(data)
+    w, s = (onnx.numpy_helper.to_array(t).astype(np.float32) for t in proto.graph.initializer)
+    m = pg_onnx.load(data)
+    np.testing.assert_allclose(m(x).numpy(), x @ (w * np.repeat(s, 2, 0)), rtol=1e-5, atol=1e-5)
+    if name.startswith(("UINT", "INT")):
+        against_onnxruntime(data, x, atol=1e-5)
+
+
+def test_weights_of_few_bits_are_read_by_nothing_else() -> None:
+    data = narrow_model("INT4").replace(b"DequantizeLinear", b"QuantizeLinearXX")
+    with pytest.raises(pg_onnx.UnsupportedError, match="'w' has the element type int4"):
+        pg_onnx.load(data)
+
+
 def test_gradients_of_layers_against_torch() -> None:
     torch = need("torch")
     weights = {"w": normal(4, 3, 3, 3), "b": normal(4), "g": normal(4), "beta": normal(4)}

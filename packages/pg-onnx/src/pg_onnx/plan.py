@@ -139,6 +139,7 @@ class _Builder:
         for name in outputs:
             if name not in visible:
                 raise InvalidModelError(f"the output {name!r} is defined nowhere")
+        self.check_narrow(graph, uses)
         order = sorted_nodes(graph.nodes, uses, producers)
         made = [(i, self.step(graph.nodes[i], subplans[i], constants)) for i in order]
         steps = [step for _, step in made if step is not None]
@@ -161,7 +162,8 @@ class _Builder:
             if tensor.name in made:
                 raise InvalidModelError(f"the initializer {tensor.name!r} is defined twice")
             made[tensor.name] = tensor
-            self.check_type(tensor.name, TensorType(tensor.dtype))
+            if not _is_narrow(tensor):
+                self.check_type(tensor.name, TensorType(tensor.dtype))
         if graph.sparse_initializers:
             self.missing("", "", 0, "sparse initializers are not supported")
             made.update({s.values.name: s.values for s in graph.sparse_initializers})
@@ -192,10 +194,35 @@ class _Builder:
             return None
         return Step(node, version, rule, {**attributes, **plans})
 
+    def check_narrow(self, graph: Graph, uses: list[list[str]]) -> None:
+        """Constants of a type that only a wider one holds are read by DequantizeLinear alone: anything else
+        would take them for what they are not.
+        """
+        narrow = {tensor.name: tensor.dtype for tensor in graph.initializers if _is_narrow(tensor)}
+        for node in graph.nodes:
+            value = node.attributes.get("value")
+            if (
+                node.op == "Constant"
+                and value is not None
+                and value.kind == "tensor"
+                and _is_narrow(value.value)
+            ):
+                narrow[node.outputs[0]] = value.value.dtype
+        readers = [
+            name
+            for node, names in zip(graph.nodes, uses, strict=True)
+            for name in names
+            if node.op != "DequantizeLinear" or node.domain or name not in node.inputs
+        ]
+        for name in (*readers, *(value.name for value in graph.outputs)):
+            if name in narrow:
+                self.check_type(name, TensorType(narrow.pop(name)))
+
     def attribute_tensor(self, node: Node, tensor: FileTensor) -> Any:
         """The array of a tensor among the attributes, unless pequegrad lacks its type."""
-        known = tensor.dtype in ELEMENT_TYPES and (ELEMENT_TYPES[tensor.dtype].known or tensor.dtype == 8)
-        if not known:
+        kind = ELEMENT_TYPES.get(tensor.dtype)
+        narrow = node.op == "Constant" and _is_narrow(tensor)
+        if kind is None or not (kind.known or tensor.dtype == 8 or narrow):
             self.check_type(node.label, TensorType(tensor.dtype))
             return None
         return from_file(tensor)
@@ -208,6 +235,11 @@ class _Builder:
         for i, slot in enumerate(rule.slots):
             if not slot.optional and (i >= len(node.inputs) or not node.inputs[i]):
                 raise InvalidModelError(f"node {node.label!r} ({node.op}): input {slot.name} is missing")
+
+
+def _is_narrow(tensor: FileTensor) -> bool:
+    kind = ELEMENT_TYPES.get(tensor.dtype)
+    return kind is not None and not kind.known and bool(kind.held)
 
 
 def sorted_nodes(

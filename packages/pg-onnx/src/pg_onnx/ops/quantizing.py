@@ -1,4 +1,5 @@
-"""Quantization to integers of 8 and 16 bits and back, and products of quantized tensors.
+"""Quantization to integers of 8 and 16 bits and back (from constants of fewer bits, too), and products of
+quantized tensors.
 
 Rounding has no derivative, so nothing is learnt through a quantized tensor.
 """
@@ -65,10 +66,11 @@ def dequantize_linear(
     output_dtype: DType | None = None,
 ) -> Tensor:
     s = _along(scale, x, axis, block_size)
-    steps = x.astype(pg.int64)
-    if zero is not None:
-        steps = steps - _along(zero, x, axis, block_size).astype(pg.int64)
     wide = pg.float32 if scale.dtype.itemsize == 2 else scale.dtype
+    exact = wide if x.dtype.is_floating else pg.int64
+    steps = x.astype(exact)
+    if zero is not None:
+        steps = steps - _along(zero, x, axis, block_size).astype(exact)
     return (steps.astype(wide) * s.astype(wide)).astype(output_dtype or scale.dtype)
 
 

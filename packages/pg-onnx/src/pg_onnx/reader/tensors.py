@@ -10,11 +10,13 @@ import numpy as np
 
 from ..errors import InvalidModelError, UnsupportedError
 from .external import Directory
+from .narrow import widened
 from .types import ELEMENT_TYPES, type_name
 from .wire import LENGTH, VARINT, Span, Wire, signed
 
 __all__ = ["External", "SparseTensor", "Tensor"]
 
+_BYTE = np.dtype(np.uint8)
 # Which list of numbers holds an element type that is not stored as raw bytes.
 _LISTS = {
     **dict.fromkeys((1, 14), "float_data"),
@@ -105,8 +107,8 @@ class Tensor:
     def numpy(self) -> np.ndarray:
         """The elements as an array, a view of the file where its bytes can be used as they are.
 
-        bfloat16 comes as uint16 (the bit patterns); strings as objects. Types that pequegrad lacks are
-        refused.
+        bfloat16 comes as uint16 (the bit patterns); strings as objects; numbers of less than a byte
+        and floats of a byte in a wider type. Other types that pequegrad lacks are refused.
         """
         kind = ELEMENT_TYPES[self.dtype]
         if self.dtype == 8:
@@ -116,10 +118,15 @@ class Tensor:
             texts = np.empty(len(spans), object)
             texts[:] = [self.wire.raw(span).decode("utf-8", "replace") for span in spans]
             return texts.reshape(self.dims)
+        if not kind.known and kind.held:
+            stored = np.frombuffer(self.raw_bytes(), np.uint8) if self._has_bytes() else self._listed(_BYTE)
+            if stored.size != self.nbytes:
+                raise self._invalid(f"{self.nbytes} bytes needed, {stored.size} given")
+            return widened(stored, kind.name, kind.bits, self.size).reshape(self.dims)
         if not kind.known:
             raise UnsupportedError(f"tensor {self.name!r}: element type {kind.name} is not supported")
         target = np.dtype("uint16" if kind.name == "bfloat16" else kind.name)
-        if self.raw is not None or self.external is not None:
+        if self._has_bytes():
             made = np.frombuffer(self.raw_bytes(), target.newbyteorder("<"))
             if target == np.bool_ and made.view(np.uint8).max(initial=0) > 1:
                 made = made.view(np.uint8) != 0
@@ -128,6 +135,9 @@ class Tensor:
         if made.size != self.size:
             raise self._invalid(f"{self.size} elements needed, {made.size} given")
         return made.reshape(self.dims)
+
+    def _has_bytes(self) -> bool:
+        return self.raw is not None or self.external is not None
 
     def _listed(self, target: np.dtype) -> np.ndarray:
         chunks = self.lists.get(_LISTS.get(self.dtype, "int32_data"), [])

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .narrow import HELD
+
 __all__ = ["ELEMENT_TYPES", "ElementType", "code_of", "type_name"]
 
 
@@ -19,6 +21,13 @@ class ElementType:
     name: str
     bits: int
     known: bool  # whether pequegrad computes with it
+
+    @property
+    def held(self) -> str:
+        """The type that holds its numbers exactly: its own name where pequegrad has it, or a wider one; empty
+        where there is none.
+        """
+        return self.name if self.known else HELD.get(self.name, "")
 
 
 _ROWS = [
