@@ -71,19 +71,81 @@ def conv_general_dilated(
     if rank == 2:  # no space at all: one place
         images, kernels = images[..., None], kernels[..., None]
         strides, margins, spread, dilation = (1,), [(0, 0)], (1,), (1,)
-    made = pg.conv_general(
-        images,
-        kernels,
-        strides,
-        margins,
-        dilation,
-        int(feature_group_count),
-        input_dilation=spread,
-        batch_groups=int(batch_group_count),
-    )
+    groups, batch_groups = int(feature_group_count), int(batch_group_count)
+    plain = groups == batch_groups == 1 and x.dtype.is_floating and x.size > 0 and kernel.size > 0
+    made: Tensor
+    if plain and max(spread) == 1 and _kernels_are_larger(images, kernels, strides, margins, dilation):
+        made = _gradient_by_kernels(images, kernels, strides, margins, dilation)
+    elif plain and max(spread) > 1 and max(strides) == 1:
+        made = _gradient_by_images(images, kernels, margins, spread, dilation)
+    else:
+        made = pg.conv_general(
+            images,
+            kernels,
+            strides,
+            margins,
+            dilation,
+            groups,
+            input_dilation=spread,
+            batch_groups=batch_groups,
+        )
     if rank == 2:
         made = made[..., 0]
     if result.is_integer and made.dtype.is_floating:
         made = pg.round(made)
     made = made if made.dtype is result else made.astype(result)
     return pg.permute(made, [out.index(i) for i in range(rank)])
+
+
+# jax writes the gradients of a convolution as convolutions: by the kernels with the cotangents as kernels, by
+# the images with zeros between the cotangents. pequegrad has both as they are, which is less work.
+
+Ints = Sequence[int]
+Margins = Sequence[Sequence[int]]
+
+
+def _places(n: int, margin: Sequence[int], size: int, stride: int, spread: int) -> int:
+    return (n + margin[0] + margin[1] - ((size - 1) * spread + 1)) // stride + 1
+
+
+def _kernels_are_larger(
+    images: Tensor, kernels: Tensor, strides: Ints, margins: Margins, dilation: Ints
+) -> bool:
+    """Than the result, along every axis of space."""
+    sizes = zip(images.shape[2:], margins, kernels.shape[2:], strides, dilation, strict=True)
+    return all(0 < _places(n, m, k, s, d) < k for n, m, k, s, d in sizes)
+
+
+def _gradient_by_kernels(
+    images: Tensor, kernels: Tensor, strides: Ints, margins: Margins, dilation: Ints
+) -> Tensor:
+    """Images [C, N, ...] and cotangents [O, N, ...]: the gradient [C, O, ...] by the kernels of a convolution
+    whose strides are these dilations, and the other way round.
+    """
+    x, ct = pg.swapaxes(images, 0, 1), pg.swapaxes(kernels, 0, 1)
+    space, padding = [], []
+    for n, m, k, s, d in zip(images.shape[2:], margins, kernels.shape[2:], strides, dilation, strict=True):
+        extent = _places(n, m, k, s, d)
+        space.append(extent)
+        padding.append((m[0], (k - 1) * d + (extent - 1) * s + 1 - n - m[0]))
+    start = pg.zeros((kernels.shape[0], images.shape[0], *space), dtype=x.dtype)
+    made = pg.vjp(lambda w: pg.conv_general(x, w, dilation, padding, strides))(start, ct)[0]
+    return pg.swapaxes(made, 0, 1)
+
+
+def _gradient_by_images(
+    images: Tensor, kernels: Tensor, margins: Margins, spread: Ints, dilation: Ints
+) -> Tensor:
+    """Cotangents [N, O, ...] and mirrored kernels [C, O, ...]: the gradient [N, C, ...] by the images of a
+    convolution whose strides are the places from one cotangent to the next.
+    """
+    space, padding = [], []
+    for n, m, k, s, d in zip(images.shape[2:], margins, kernels.shape[2:], spread, dilation, strict=True):
+        extent = _places((n - 1) * s + 1, m, k, 1, d)
+        low = (k - 1) * d - m[0]
+        space.append(extent)
+        padding.append((low, (n - 1) * s + (k - 1) * d + 1 - extent - low))
+    w = pg.swapaxes(pg.flip(kernels, tuple(range(2, kernels.ndim))), 0, 1)
+    start = pg.zeros((images.shape[0], kernels.shape[0], *space), dtype=images.dtype)
+    made: Tensor = pg.vjp(lambda x: pg.conv_general(x, w, spread, padding, dilation))(start, images)[0]
+    return made
