@@ -149,11 +149,21 @@ def check(program: Program) -> list[str]:
     return wrong
 
 
+def _has_twins(program: Program) -> bool:
+    """Are two values equal? jit, where numbers are literals, may see that they are one computation; then their
+    cotangents are added before they are multiplied, not after.
+    """
+    floats = [v for v in program.values if v.kind == "f" and v.data.size > 1]
+    return len({(v.dtype, v.shape, v.data.tobytes()) for v in floats}) < len(floats)
+
+
 def check_gradient(program: Program, tensors: list[Any]) -> list[str]:
     wide = [i for i, v in enumerate(program.inputs) if v.dtype in ("float32", "float64")]
     ends = [k for k, i in enumerate(program.results) if program.values[i].kind == "f"]
     # reverse mode goes through loops of a stated length only
     if not wide or not ends or any(name == "while_loop" for name, _, _ in program.steps):
+        return []
+    if _has_twins(program):
         return []
 
     def f(*xs: Any) -> Any:
