@@ -21,6 +21,8 @@ struct Narrow {
 
 void Emitter::phase(const Phase& phase, int index) {
   buffers_.clear();
+  fetched_.clear();
+  grid_ = phase.grid;
   w_.begin_function(concat("void @p", index, "(ptr %buffers, i64 %begin, i64 %end, ptr %runtime) nounwind"));
   int64_t place = 0;
   const auto buffer = [&](const KernelBuffer* b) {
@@ -29,7 +31,10 @@ void Emitter::phase(const Phase& phase, int index) {
   };
   for (const KernelBuffer* b : kernel_.params) buffer(b);
   for (const KernelBuffer* b : kernel_.locals) buffer(b);
-  counted("%begin", "%end", 1, {}, phase.grid, [&] { body(phase.body); });
+  counted("%begin", "%end", 1, {}, [&](const std::string& point) {
+    axes_[phase.grid] = point;
+    body(phase.body);
+  });
   if (streams_) w_.call_void("llvm.x86.sse.sfence", "", "");
   w_.line("ret void");
   w_.end_function();

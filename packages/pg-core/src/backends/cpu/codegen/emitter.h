@@ -65,13 +65,18 @@ class Emitter {
   void lanes(const Loop& l);
   std::string end_of(const Loop& l, const std::string& start);
   std::string counted(const std::string& from, const std::string& to, int64_t step,
-                      const std::vector<Sum*>& carried, ir::Axis axis, const std::function<void()>& inside,
-                      bool whole = true);
+                      const std::vector<Sum*>& carried,
+                      const std::function<void(const std::string&)>& inside, bool whole = true);
+  void sweep(const Loop& l, size_t pieces, const std::function<void()>& inside);
+  const Loop* rows_of(const Loop& l);
+  void columns(const Loop& l, const Loop& rows);
   void begin(const Accumulator& a);
   void finish(const Accumulator& a);
   std::string combine(const Sum& s, const std::string& a, const std::string& b);
   std::vector<Sum*> updated_in(const std::vector<Statement>& statements);
   std::string partial_at(const Sum& s, size_t piece, const std::string& first);
+  void load_partials(Sum& s, const std::string& first);
+  void store_partials(const Sum& s, const std::string& first);
   size_t pieces_for(const Loop& l);
 
   // ---- index expressions (indices.cpp)
@@ -93,6 +98,7 @@ class Emitter {
 
   // ---- memory (memory.cpp)
   std::string pointer(const KernelBuffer* b, const std::string& index);
+  void prefetch(const Value& v, const std::string& at);
   std::string load_scalar(const Value& v);
   std::string load_piece(const Value& v, size_t piece);
   std::string gather(const Value& v, size_t piece, const Run& run, const std::string& mask,
@@ -112,11 +118,13 @@ class Emitter {
   std::unordered_map<const ir::Atom*, std::string> axes_;
   std::unordered_map<const Accumulator*, Sum> sums_;
   std::vector<const Value*> limits_;
-  ir::Axis lane_ = nullptr;
+  std::unordered_map<const KernelBuffer*, const Value*> fetched_;  // by which load
+  ir::Axis grid_ = nullptr, lane_ = nullptr;
   size_t pieces_ = 1;
   bool lane_aligned_ = false;  // the loop over lanes starts at a multiple of the vector length
   std::string mask_;           // of the lanes that exist; empty: all
-  std::string lane_start_;
+  std::string lane_start_, lane_end_;
+  int64_t lane_divisor_ = 1;  // divides the start
   bool streams_ = false;
 };
 

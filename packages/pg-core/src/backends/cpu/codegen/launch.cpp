@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t serial_cost = 256 << 10;  // operations below which threads do not pay
 constexpr int64_t grain_cost = 128 << 10;
+constexpr size_t page = 4096;
 
 thread_local cpu::Scratch rows;      // of the grid points this thread runs
 thread_local cpu::Scratch partials;  // of the launches this thread starts
@@ -60,13 +61,19 @@ NativeKernel::NativeKernel(const Kernel& kernel, Generated generated)
   for (size_t i = 0; i < kernel.phases.size(); ++i)
     phases_.push_back({generated_.code->phases()[i], kernel.phases[i].grid->extent(),
                        std::max<int64_t>(1, cost_of(kernel.phases[i].body))});
+  const auto is_row = [](const KernelBuffer* b) { return b->space == Space::row; };
+  const size_t rows = static_cast<size_t>(std::count_if(kernel.locals.begin(), kernel.locals.end(), is_row));
+  size_t row = 0;
   for (const KernelBuffer* b : kernel.locals) {
-    const bool row = b->space == Space::row;
-    const int64_t size = row ? size_of(compute_type(b->dtype)) : size_of(b->dtype);
-    // Rows of a power of two would meet in the same sets of the cache.
-    const size_t bytes = static_cast<size_t>((b->size * size + 63) / 64 * 64 + 192);
-    locals_.push_back({bytes, row});
-    (row ? row_bytes_ : partial_bytes_) += bytes;
+    if (!is_row(b)) {
+      locals_.push_back({partial_bytes_, false});
+      partial_bytes_ += static_cast<size_t>(b->size * size_of(b->dtype) + 63) / 64 * 64;
+      continue;
+    }
+    // Loads wait for earlier stores whose addresses agree in the last 12 bits; inputs mostly start at a page.
+    const size_t within_page = page * ++row / (rows + 1) / 64 * 64;
+    locals_.push_back({(row_bytes_ + page - 1) / page * page + within_page, true});
+    row_bytes_ = locals_.back().offset + static_cast<size_t>(b->size * size_of(compute_type(b->dtype)));
   }
 }
 
@@ -78,11 +85,8 @@ BadIndex NativeKernel::run(void* const* buffers) const {
   SmallVector<void*, 32> shared;
   if (!locals_.empty()) {
     shared.assign(buffers, buffers + params_);
-    char* at = partial_bytes_ ? partials.reserve(partial_bytes_) : nullptr;
-    for (const Local& l : locals_) {
-      shared.push_back(l.row ? nullptr : at);
-      if (!l.row) at += l.bytes;
-    }
+    char* const at = partial_bytes_ ? partials.reserve(partial_bytes_) : nullptr;
+    for (const Local& l : locals_) shared.push_back(l.row ? nullptr : at + l.offset);
     buffers = shared.data();
   }
   for (const PhasePlan& phase : phases_) {
@@ -90,9 +94,9 @@ BadIndex NativeKernel::run(void* const* buffers) const {
       if (row_bytes_ == 0) return phase.entry(buffers, begin, end, &runtime);
       SmallVector<void*, 32> own;
       own.assign(buffers, buffers + params_ + locals_.size());
-      char* at = rows.reserve(row_bytes_);
+      char* const at = rows.reserve(row_bytes_);
       for (size_t i = 0; i < locals_.size(); ++i)
-        if (locals_[i].row) own[params_ + i] = std::exchange(at, at + locals_[i].bytes);
+        if (locals_[i].row) own[params_ + i] = at + locals_[i].offset;
       phase.entry(own.data(), begin, end, &runtime);
     };
     if (phase.points <= 1 || phase.points * phase.cost < serial_cost) part(0, phase.points, 0);

@@ -18,8 +18,8 @@ class NativeKernel {
     int64_t points, cost;  // grid points, and element operations of each
   };
   struct Local {
-    size_t bytes;
-    bool row;  // one per thread; else one per launch
+    size_t offset;
+    bool row;  // in the memory of a thread; else of the launch
   };
   Generated generated_;
   std::vector<PhasePlan> phases_;

@@ -36,6 +36,8 @@ bool has_loop(const std::vector<Statement>& statements) {
                      [](const Statement& s) { return std::holds_alternative<Loop*>(s); });
 }
 
+constexpr int64_t row_block = 4;  // rows that are added together
+
 int64_t trips(const Loop& l) { return std::min(l.count, l.axis->extent()); }
 
 }  // namespace
@@ -55,14 +57,17 @@ std::string Emitter::end_of(const Loop& l, const std::string& start) {
 
 void Emitter::serial(const Loop& l) {
   const std::string start = scalar(l.start, 0);
-  counted(start, end_of(l, start), 1, updated_in(l.body), l.axis, [&] { body(l.body); });
+  counted(start, end_of(l, start), 1, updated_in(l.body), [&](const std::string& i) {
+    axes_[l.axis] = i;
+    body(l.body);
+  });
 }
 
-// axis = from; while all of [axis, axis + step) lies before `to`: inside, axis += step. Answers where it
+// i = from; while i (`whole`: all of [i, i + step)) lies before `to`: inside, i += step. Answers where it
 // stopped.
 std::string Emitter::counted(const std::string& from, const std::string& to, int64_t step,
-                             const std::vector<Sum*>& carried, ir::Axis axis,
-                             const std::function<void()>& inside, bool whole) {
+                             const std::vector<Sum*>& carried,
+                             const std::function<void(const std::string&)>& inside, bool whole) {
   const std::string head = w_.fresh_label("head"), within = w_.fresh_label("body"),
                     latch = w_.fresh_label("latch"), done = w_.fresh_label("done"), before = w_.block();
   w_.jump(head);
@@ -80,8 +85,7 @@ std::string Emitter::counted(const std::string& from, const std::string& to, int
   w_.branch(w_.put(whole ? concat("icmp sle i64 ", next, ", ", to) : concat("icmp slt i64 ", i, ", ", to)),
             within, done);
   w_.begin_block(within);
-  axes_[axis] = i;
-  inside();
+  inside(i);
   w_.jump(latch);
   w_.begin_block(latch);
   w_.jump(head);
@@ -112,55 +116,126 @@ size_t Emitter::pieces_for(const Loop& l) {
 }
 
 void Emitter::lanes(const Loop& l) {
-  const std::string start = scalar(l.start, 0), end = end_of(l, start);
+  lane_start_ = scalar(l.start, 0);
+  lane_end_ = end_of(l, lane_start_);
   const auto begins_at = steps_of(l.start);
-  const int64_t divisor = begins_at ? begins_at->divisor : 1, width = w_.lanes();
+  lane_divisor_ = begins_at ? begins_at->divisor : 1;
   lane_ = l.axis;
-  lane_start_ = start;
-  lane_aligned_ = divisor % width == 0;
-  pieces_ = pieces_for(l);
+  lane_aligned_ = lane_divisor_ % w_.lanes() == 0;
   w_.wide = true;
-  const int64_t step = static_cast<int64_t>(pieces_) * width;
+  if (const Loop* rows = rows_of(l)) columns(l, *rows);
+  else sweep(l, pieces_for(l), [&] { body(l.body); });
+  w_.wide = false;
+  lane_ = nullptr;
+}
 
+// The lanes of a loop from first to last, several vectors at a time, then one by one under a mask.
+void Emitter::sweep(const Loop& l, size_t pieces, const std::function<void()>& inside) {
+  const int64_t width = w_.lanes(), step = static_cast<int64_t>(pieces) * width;
+  pieces_ = pieces;
   // Partial results of sums across the lanes stay in registers where the body holds all of them.
   std::vector<Sum*> across;
   for (Sum* s : updated_in(l.body))
     if (!s->by_lane && step == partial_lanes && width == 16) across.push_back(s);
-  std::string at = start;
+  std::string at = lane_start_;
   if (trips(l) >= step) {
     for (Sum* s : across) {
       s->in_registers = true;
-      s->now.clear();
-      for (size_t p = 0; p < pieces_; ++p)
-        s->now.push_back(
-            w_.effect(concat("load ", w_.type(s->state), ", ptr ", partial_at(*s, p, "0"), ", align 64")));
+      load_partials(*s, "0");
     }
-    at = counted(start, end, step, across, l.axis, [&] { body(l.body); }, true);
+    at = counted(lane_start_, lane_end_, step, across, [&](const std::string& i) {
+      axes_[l.axis] = i;
+      inside();
+    });
     for (Sum* s : across) {
-      for (size_t p = 0; p < pieces_; ++p)
-        w_.line(concat("store ", w_.type(s->state), " ", s->now[p], ", ptr ", partial_at(*s, p, "0"),
-                       ", align 64"));
+      store_partials(*s, "0");
       s->in_registers = false;
     }
   }
-  if (divisor % step != 0 || l.count % step != 0 || l.axis->extent() % step != 0) {
+  if (lane_divisor_ % step != 0 || l.count % step != 0 || l.axis->extent() % step != 0) {
     pieces_ = 1;
-    counted(
-        at, end, width, {}, l.axis,
-        [&] {
-          std::string count;
-          for (int64_t i = 0; i < width; ++i) count += concat(i ? ", " : "", "i32 ", i);
-          const std::string left =
-              w_.put(concat("trunc i64 ", scalar_op("sub", end, axes_.at(l.axis)), " to i32"));
-          mask_ = w_.put(concat("icmp slt ", w_.type("i32"), " <", count, ">, ", splat(left, "i32")));
-          body(l.body);
-          mask_.clear();
-        },
-        false);
+    const auto masked = [&](const std::string& i) {
+      axes_[l.axis] = i;
+      std::string count;
+      for (int64_t k = 0; k < width; ++k) count += concat(k ? ", " : "", "i32 ", k);
+      const std::string left = w_.put(concat("trunc i64 ", scalar_op("sub", lane_end_, i), " to i32"));
+      mask_ = w_.put(concat("icmp slt ", w_.type("i32"), " <", count, ">, ", splat(left, "i32")));
+      inside();
+      mask_.clear();
+    };
+    counted(at, lane_end_, width, {}, masked, false);
   }
-  w_.wide = false;
-  lane_ = nullptr;
   pieces_ = 1;
+}
+
+// ---- sums of long columns -------------------------------------------------------------------------------
+
+// The loop over rows inside of the loop over lanes, when the rows are long and it is the only one.
+const Loop* Emitter::rows_of(const Loop& l) {
+  const Loop* rows = nullptr;
+  for (const Statement& s : l.body) {
+    const auto* inner = std::get_if<Loop*>(&s);
+    if (!inner) continue;
+    if (rows || has_loop((*inner)->body)) return nullptr;
+    rows = *inner;
+  }
+  constexpr int64_t long_row = 256, most_rows = 1024;
+  const bool pays = rows && trips(l) >= long_row && trips(l) <= most_rows && trips(*rows) >= 2 * row_block &&
+                    !rows->accumulators.empty() && rows->accumulators.size() <= 4;
+  return pays ? rows : nullptr;
+}
+
+// Row by row instead of column by column, a few rows at a time, so that memory is read in its order; the
+// results of all lanes wait on the stack. Every lane still adds its rows from first to last.
+void Emitter::columns(const Loop& l, const Loop& rows) {
+  constexpr size_t pieces = 2;
+  const auto place = std::find_if(l.body.begin(), l.body.end(),
+                                  [](const Statement& s) { return std::holds_alternative<Loop*>(s); });
+  const std::vector<Statement> before(l.body.begin(), place), after(place + 1, l.body.end());
+  pieces_ = pieces;
+  std::vector<Sum*> sums;
+  const int64_t width = w_.lanes(), room = (trips(l) + width - 1) / width * width;
+  for (const Accumulator* a : rows.accumulators) {
+    begin(*a);
+    Sum& s = sums_.at(a);
+    s.memory = w_.stack(concat("[", room, " x ", register_type(s.state), "]"), 64);
+    sums.push_back(&s);
+  }
+  const auto lane = [&] { return scalar_op("sub", axes_.at(l.axis), lane_start_); };
+  sweep(l, pieces, [&] {
+    for (const Accumulator* a : rows.accumulators) {
+      const std::string memory = sums_.at(a).memory;
+      begin(*a);
+      sums_.at(a).memory = memory;
+    }
+    for (Sum* s : sums) store_partials(*s, lane());
+  });
+  const auto add = [&](const std::string& first, int64_t count) {
+    sweep(l, pieces, [&] {
+      body(before);
+      for (Sum* s : sums) load_partials(*s, lane());
+      const auto one = [&](const std::string& row) {
+        axes_[rows.axis] = row;
+        body(rows.body);
+      };
+      if (count == 1) one(first);
+      else counted(first, scalar_op("add", first, count), 1, sums, one);
+      for (Sum* s : sums) store_partials(*s, lane());
+    });
+  };
+  const std::string start = scalar(rows.start, 0), end = end_of(rows, start);
+  const std::string left =
+      counted(start, end, row_block, {}, [&](const std::string& row) { add(row, row_block); });
+  const auto from = steps_of(rows.start);
+  if (trips(rows) % row_block != 0 || rows.axis->extent() % row_block != 0 ||
+      !from || from->divisor % row_block != 0)
+    counted(left, end, 1, {}, [&](const std::string& row) { add(row, 1); });
+  sweep(l, pieces, [&] {
+    body(before);
+    for (Sum* s : sums) load_partials(*s, lane());
+    for (const Accumulator* a : rows.accumulators) finish(*a);
+    body(after);
+  });
 }
 
 // ---- reductions -----------------------------------------------------------------------------------------
@@ -223,6 +298,18 @@ std::string Emitter::combine(const Sum& s, const std::string& a, const std::stri
   case Combine::all: break;
   }
   return larger(false);
+}
+
+void Emitter::load_partials(Sum& s, const std::string& first) {
+  s.now.clear();
+  for (size_t p = 0; p < pieces_; ++p)
+    s.now.push_back(
+        w_.effect(concat("load ", w_.type(s.state), ", ptr ", partial_at(s, p, first), ", align 16")));
+}
+
+void Emitter::store_partials(const Sum& s, const std::string& first) {
+  for (size_t p = 0; p < pieces_; ++p)
+    w_.line(concat("store ", w_.type(s.state), " ", s.now[p], ", ptr ", partial_at(s, p, first), ", align 16"));
 }
 
 void Emitter::update(const Update& u) {

@@ -11,6 +11,7 @@ using ir::Expr;
 namespace {
 
 constexpr int64_t streamed_bytes = 32 << 20;  // outputs beyond the caches are written around them
+constexpr int64_t near_bytes = 1 << 10, far_bytes = 32 << 10;  // rows that are fetched ahead
 
 }  // namespace
 
@@ -82,6 +83,17 @@ std::string Emitter::gather(const Value& v, size_t piece, const Run& run, const 
                              mask.empty() ? "splat (i1 true)" : mask, ", ", type, " ", passed));
 }
 
+// Rows of the next grid point: the processor itself stops fetching ahead where a page ends.
+void Emitter::prefetch(const Value& v, const std::string& at) {
+  const int64_t bytes = v.index.coefficient(grid_) * size_in_memory(v.buffer);
+  if (v.buffer->space != Space::global || bytes < near_bytes || bytes > far_bytes) return;
+  const auto [first, fresh] = fetched_.try_emplace(v.buffer, &v);
+  if (!fresh && first->second != &v) return;  // a later stage finds it in the cache
+  const std::string next = w_.put(concat("getelementptr i8, ptr ", at, ", i64 ", bytes));
+  w_.call_void("llvm.prefetch.p0", "ptr, i32, i32, i32",
+               concat("ptr ", next, ", i32 0, i32 ", bytes <= 8 << 10 ? 3 : 2, ", i32 1"));
+}
+
 std::string Emitter::load_piece(const Value& v, size_t piece) {
   if (v.buffer->size == 0) return v.args.empty() ? w_.literal(v.dtype, 0) : operands_of(v.args[0])[piece];
   const std::string_view mem = element(v.buffer);
@@ -110,6 +122,7 @@ std::string Emitter::load_piece(const Value& v, size_t piece) {
                             static_cast<int64_t>(piece) * w_.lanes()))
             : pointer(v.buffer, scalar(v.index, piece));
     if (mask.empty()) {
+      prefetch(v, at);
       x = w_.effect(concat("load ", type, ", ptr ", at, ", align ", size));
     } else {
       x = w_.load_call(type, concat("llvm.masked.load.", w_.suffix(mem), ".p0"),
