@@ -31,11 +31,6 @@ template <class X, class... C> PG_INLINE X poly(X x, float c0, C... rest) {
 }
 
 template <class I> PG_INLINE auto power_of_two(I n) { return from_bits((n + 127) << 23); }
-/// x * 2^n for |n| <= 250 with one rounding (the first product is exact).
-template <class X, class I> PG_INLINE X scale(X x, I n) {
-  const I half = n >> 1;
-  return x * power_of_two(half) * power_of_two(n - half);
-}
 template <class X> PG_INLINE X with_sign_of(X r, X x) {
   const auto b = bits(x);
   return from_bits((bits(r) & ~lowest_like(b)) | (b & lowest_like(b)));
@@ -197,7 +192,7 @@ template <class X> PG_INLINE X exp2(X x) {
         const auto t = y + detail::magic, r = y - (t - detail::magic);
         const auto p = detail::poly(r, 0.2402265f, 0.05550411f, 0.009618078f, 0.0013333414f, 0.00015456072f,
                                     1.5319327e-05f);
-        return detail::scale(fma(r, 0.6931472f, r * r * p) + 1.0f, bits(t) - detail::magic_bits);
+        return scale(fma(r, 0.6931472f, r * r * p) + 1.0f, bits(t) - detail::magic_bits);
       },
       [](auto v) { return libm<Libm::exp2>(v); });
 }
@@ -265,14 +260,14 @@ template <class X> PG_INLINE X sigmoid(X x) {
         const auto e = detail::exp_parts(detail::clamp_exponent(-abs(v), -104.0f, 0.0f));
         const auto high = e.head + 1.0f,
                    low = ((1.0f - high) + e.head) + e.tail;  // e^-|x| = 2^n (high + low)
-        const auto scaled = detail::scale(high, e.n), bottom = scaled + 1.0f;
-        const auto bottom_low = ((1.0f - bottom) + scaled) + detail::scale(low, e.n);
+        const auto scaled = scale(high, e.n), bottom = scaled + 1.0f;
+        const auto bottom_low = ((1.0f - bottom) + scaled) + scale(low, e.n);
         const auto negative = v < 0.0f;
         const auto top = select(negative, high, 1.0f), top_low = select(negative, low, 0.0f);
         const auto inverse = 1.0f / bottom, q = top * inverse;
         const auto left = fma(-q, bottom, top) + (top_low - q * bottom_low);
         const auto r = fma(left, inverse, q);
-        return select(negative, detail::scale(r, e.n), r);
+        return select(negative, scale(r, e.n), r);
       },
       [](auto v) {
         const auto e = libm<Libm::exp>(-abs(v));

@@ -169,6 +169,10 @@ PG_INLINE Val<int32_t> bits(Val<float> x) { return bitcast<int32_t>(x); }
 PG_INLINE Val<int64_t> bits(Val<double> x) { return bitcast<int64_t>(x); }
 PG_INLINE Val<float> from_bits(Val<int32_t> x) { return bitcast<float>(x); }
 PG_INLINE Val<double> from_bits(Val<int64_t> x) { return bitcast<double>(x); }
+PG_INLINE Val<float> scale(Val<float> x, Val<int32_t> n) {  // the first product is exact
+  const Val<int32_t> half = n >> 1, rest = n - half;
+  return x * from_bits((half + 127) << 23) * from_bits((rest + 127) << 23);
+}
 template <class T> PG_INLINE Val<T> lowest_like(Val<T>) { return {std::numeric_limits<T>::min()}; }
 
 // ---- conversions ----------------------------------------------------------------------------------------

@@ -12,11 +12,11 @@ namespace pg::ir {
 namespace {
 
 constexpr std::string_view names[] = {
-    "input",       "literal", "add",       "sub",  "mul",        "div",    "quotient",
-    "rest",        "fma",     "neg",       "abs",  "floor",      "ceil",   "trunc",
-    "rint",        "sqrt",    "and",       "or",   "xor",        "not",    "shift_left",
-    "shift_right", "equal",   "not_equal", "less", "less_equal", "select", "select_rare",
-    "convert",     "bitcast", "libm",      "pair", "real",       "imag"};
+    "input",       "literal",     "add",     "sub",       "mul",  "div",        "quotient",
+    "rest",        "fma",         "scale",   "neg",       "abs",  "floor",      "ceil",
+    "trunc",       "rint",        "sqrt",    "and",       "or",   "xor",        "not",
+    "shift_left",  "shift_right", "equal",   "not_equal", "less", "less_equal", "select",
+    "select_rare", "convert",     "bitcast", "libm",      "pair", "real",       "imag"};
 
 uint64_t hash_of(const Value& v) {
   uint64_t h = hash_mix(static_cast<uint64_t>(v.op) << 16 | static_cast<uint64_t>(v.dtype) << 8 | v.arity,
@@ -142,6 +142,10 @@ Sym operator!=(Sym a, Sym b) {
 Sym operator<(Sym a, Sym b) { return compare(ScalarOp::less, a, b); }
 Sym operator<=(Sym a, Sym b) { return compare(ScalarOp::less_equal, a, b); }
 Sym fma(Sym a, Sym b, Sym c) { return a.builder->value(ScalarOp::fma, a.dtype, {a, b, c}); }
+Sym scale(Sym x, Sym n) {
+  PG_INVARIANT(x.dtype == DType::float32 && n.dtype == DType::int32, "scalar IR: scale takes (f32, i32)");
+  return x.builder->value(ScalarOp::scale, x.dtype, {x, n});
+}
 Sym abs(Sym x) { return same(ScalarOp::abs, x); }
 Sym floor(Sym x) { return same(ScalarOp::floor, x); }
 Sym ceil(Sym x) { return same(ScalarOp::ceil, x); }

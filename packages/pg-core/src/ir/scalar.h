@@ -43,6 +43,7 @@ enum class ScalarOp : uint8_t {
   quotient,  // integers: truncating; x / 0 = 0, minimum / -1 wraps
   rest,      // integers: sign of the dividend; x rest 0 = 0, minimum rest -1 = 0
   fma,       // floats: x * y + z rounded once
+  scale,     // float32 x, int32 n, |n| <= 250: x * 2^n rounded once, for |x| from 2^-51 to 2^51
   neg,
   abs,  // floats: the sign bit alone; integers wrap
   floor,
@@ -131,6 +132,7 @@ Sym operator<=(Sym a, Sym b);
 inline Sym operator>(Sym a, Sym b) { return b < a; }
 inline Sym operator>=(Sym a, Sym b) { return b <= a; }
 Sym fma(Sym a, Sym b, Sym c);
+Sym scale(Sym x, Sym n);
 Sym abs(Sym x);
 Sym floor(Sym x);
 Sym ceil(Sym x);

@@ -301,7 +301,7 @@ template <class X> PG_INLINE X ndtr(X x) {
       x,
       [](auto v) {
         const auto t = detail::normal_tail(detail::no_further(abs(v), 15.0f));
-        const auto tail = detail::scale(t.high + t.low, t.n);
+        const auto tail = scale(t.high + t.low, t.n);
         return select(v < 0.0f, tail, 1.0f - tail);
       },
       [](auto v) { return detail::NormalTailDouble{}(-v); });
@@ -315,8 +315,8 @@ template <class X> PG_INLINE X gelu(X x) {
         const auto t = detail::normal_tail(detail::no_further(abs(v), 15.0f));
         const auto lower = select(v < -15.0f, like(v, -15.0f), v);
         const auto product = lower * t.high;
-        const auto below = detail::scale(product + fma(lower, t.low, fma(lower, t.high, -product)), t.n);
-        const auto above = fma(-v, detail::scale(t.high + t.low, t.n), v);
+        const auto below = scale(product + fma(lower, t.low, fma(lower, t.high, -product)), t.n);
+        const auto above = fma(-v, scale(t.high + t.low, t.n), v);
         return select(v < 0.0f, below, select((v > 15.0f) | (v == 0.0f), v, above));
       },
       [](auto v) {

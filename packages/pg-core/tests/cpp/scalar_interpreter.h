@@ -160,6 +160,7 @@ inline Number evaluate(const pg::ir::Builder& builder, int32_t result, const std
     case ScalarOp::ceil: done[i].real = std::ceil(a.real); break;
     case ScalarOp::trunc: done[i].real = std::trunc(a.real); break;
     case ScalarOp::rint: done[i].real = std::nearbyint(a.real); break;
+    case ScalarOp::scale: done[i] = rounded(std::ldexp(a.real, static_cast<int>(b.whole))); break;
     case ScalarOp::sqrt: done[i] = rounded(std::sqrt(a.real)); break;
     case ScalarOp::bit_and: done[i] = wrapped(a.whole & b.whole); break;
     case ScalarOp::bit_or: done[i] = wrapped(a.whole | b.whole); break;

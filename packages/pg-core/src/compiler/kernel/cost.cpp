@@ -11,6 +11,7 @@ int cost_of(const ir::Value& v) {
   case ir::ScalarOp::literal: return 0;
   case ir::ScalarOp::div:
   case ir::ScalarOp::sqrt: return 4;
+  case ir::ScalarOp::scale:
   case ir::ScalarOp::quotient:
   case ir::ScalarOp::rest: return 8;
   case ir::ScalarOp::libm: return 40;

@@ -128,6 +128,7 @@ std::string Arithmetic::operation(const ir::Value& v, DType from, std::span<cons
     return w_.call(type, concat("llvm.fma.", w_.suffix(element)), concat(type, ", ", type, ", ", type),
                    concat(type, " ", a[0], ", ", type, " ", a[1], ", ", type, " ", a[2]));
   }
+  case ScalarOp::scale: return scale(a[0], a[1]);
   case ScalarOp::neg: return w_.put(concat("fneg ", w_.type(element), " ", a[0]));
   case ScalarOp::abs: return unary("fabs", d, a[0]);
   case ScalarOp::floor: return unary("floor", d, a[0]);
@@ -137,6 +138,25 @@ std::string Arithmetic::operation(const ir::Value& v, DType from, std::span<cons
   case ScalarOp::sqrt: return unary("sqrt", d, a[0]);
   default: throw Unsupported{concat(ir::name_of(v.op), " of ", name_of(d))};
   }
+}
+
+// x * 2^n: one instruction for vectors of AVX-512, else two products of which the first is exact.
+std::string Arithmetic::scale(const std::string& x, const std::string& n) {
+  const std::string type = w_.type("float");
+  if (w_.wide && w_.lanes() == 16) {
+    const std::string power = cast("sitofp", n, "i32", "float");
+    return w_.call(type, "llvm.x86.avx512.mask.scalef.ps.512",
+                   concat(type, ", ", type, ", ", type, ", i16, i32"),
+                   concat(type, " ", x, ", ", type, " ", power, ", ", type, " ", x, ", i16 -1, i32 4"));
+  }
+  const std::string half = binary("ashr", "i32", n, w_.integer("i32", 1));
+  const auto times_power = [&](const std::string& value, const std::string& exponent) {
+    const std::string biased = binary("add", "i32", exponent, w_.integer("i32", 127));
+    const std::string power =
+        cast("bitcast", binary("shl", "i32", biased, w_.integer("i32", 23)), "i32", "float");
+    return binary("fmul", "float", value, power);
+  };
+  return times_power(times_power(x, half), binary("sub", "i32", n, half));
 }
 
 // The operands go through stack memory to a loop over the function.

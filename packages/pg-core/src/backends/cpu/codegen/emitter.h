@@ -65,8 +65,8 @@ class Emitter {
   void lanes(const Loop& l);
   std::string end_of(const Loop& l, const std::string& start);
   std::string counted(const std::string& from, const std::string& to, int64_t step,
-                      const std::vector<Sum*>& carried,
-                      const std::function<void(const std::string&)>& inside, bool whole = true);
+                      const std::vector<Sum*>& carried, const std::function<void(const std::string&)>& inside,
+                      bool whole = true);
   void sweep(const Loop& l, size_t pieces, const std::function<void()>& inside);
   const Loop* rows_of(const Loop& l);
   void columns(const Loop& l, const Loop& rows);

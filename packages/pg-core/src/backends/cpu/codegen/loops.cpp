@@ -227,8 +227,8 @@ void Emitter::columns(const Loop& l, const Loop& rows) {
   const std::string left =
       counted(start, end, row_block, {}, [&](const std::string& row) { add(row, row_block); });
   const auto from = steps_of(rows.start);
-  if (trips(rows) % row_block != 0 || rows.axis->extent() % row_block != 0 ||
-      !from || from->divisor % row_block != 0)
+  if (trips(rows) % row_block != 0 || rows.axis->extent() % row_block != 0 || !from ||
+      from->divisor % row_block != 0)
     counted(left, end, 1, {}, [&](const std::string& row) { add(row, 1); });
   sweep(l, pieces, [&] {
     body(before);
@@ -309,7 +309,8 @@ void Emitter::load_partials(Sum& s, const std::string& first) {
 
 void Emitter::store_partials(const Sum& s, const std::string& first) {
   for (size_t p = 0; p < pieces_; ++p)
-    w_.line(concat("store ", w_.type(s.state), " ", s.now[p], ", ptr ", partial_at(s, p, first), ", align 16"));
+    w_.line(
+        concat("store ", w_.type(s.state), " ", s.now[p], ", ptr ", partial_at(s, p, first), ", align 16"));
 }
 
 void Emitter::update(const Update& u) {
