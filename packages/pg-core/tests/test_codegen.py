@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -215,8 +216,34 @@ def test_a_kernel_that_is_run_often_is_generated() -> None:
     before = f(x).numpy()
     for _ in range(5000):
         f(x)
+    _core.finish_codegen()
     assert f.explain(x).kernels[0].tier == "generated code"
     np.testing.assert_array_equal(before, f(x).numpy())
+
+
+@needs_compiler
+def test_large_work_is_generated_in_the_background(rng: np.random.Generator) -> None:
+    x = pg.Tensor(rng.standard_normal((1100, 1003)).astype(np.float32))
+    f = pg.jit(lambda x: pg.tanh(x * 1.625) + pg.exp(-x * x))
+    results = {f(x).numpy().tobytes() for _ in range(40)}  # interpreted at first
+    _core.finish_codegen()
+    assert f.explain(x).kernels[0].tier == "generated code"
+    assert results == {f(x).numpy().tobytes()}
+
+
+@needs_compiler
+def test_programs_of_many_threads_are_generated(rng: np.random.Generator) -> None:
+    arrays = [pg.Tensor(rng.standard_normal((300, 400 + i)).astype(np.float32)) for i in range(4)]
+    wanted = [(pg.sin(x) * 2.125).sum(1).numpy() for x in arrays]
+
+    def work(i: int) -> list[np.ndarray]:
+        f = pg.jit(lambda x: (pg.sin(x) * 2.125).sum(1))
+        return [f(arrays[i]).numpy() for _ in range(30)]
+
+    with ThreadPoolExecutor(4) as pool:
+        for want, got in zip(wanted, pool.map(work, range(4))):
+            assert all(np.array_equal(want, g) for g in got)
+    _core.finish_codegen()
 
 
 # ---- other processes
@@ -326,6 +353,23 @@ def test_a_compiler_that_fails_is_told_once(tmp_path: Path) -> None:
     out = run(code.replace('"llvmlite" in sys.modules', "0"), PG_LLVM="all", PG_CACHE_DIR=str(tmp_path / "c"))
     assert out.count("RuntimeWarning: kernels run on the interpreter") == 1
     assert "interpreter: " in out
+
+
+@needs_compiler
+def test_a_process_may_end_or_fork_while_code_is_generated(tmp_path: Path) -> None:
+    code = """
+        import os
+        import pequegrad as pg
+        x = pg.ones((1000, 1000)).eval()
+        fs = [pg.jit(lambda x, i=i: pg.tanh(x + i) * pg.exp(x)) for i in range(12)]
+        first = [float(f(x)[0, 0]) for f in fs]
+        if os.fork() == 0:
+            again = [float(f(x)[0, 0]) for f in fs]
+            os._exit(0 if again == first else 1)
+        assert os.wait()[1] == 0
+        print("over")
+    """
+    assert "over" in run(code, PG_CACHE_DIR=str(tmp_path / "cache"))
 
 
 def test_importing_pequegrad_imports_no_compiler() -> None:

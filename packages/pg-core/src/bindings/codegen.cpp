@@ -5,6 +5,7 @@
 
 #include "backends/cpu/codegen/generate.h"
 #include "bindings/common.h"
+#include "engine/tiers.h"
 #include "support/disk_cache.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -59,6 +60,11 @@ void bind_codegen(py::module_& m) {
       py::arg("mode"),
       "Sets which kernels of programs made from now on get generated code: off, automatic, all; answers what "
       "it was.");
+  m.def("finish_codegen", engine::finish_tiers, py::call_guard<py::gil_scoped_release>(),
+        "Waits until no kernel is being generated.");
+  // The thread that generates needs an interpreter that is not ending.
+  py::module_::import("atexit").attr("register")(
+      py::cpp_function(engine::stop_tiers, py::call_guard<py::gil_scoped_release>()));
   m.def(
       "codegen_status",
       [] {

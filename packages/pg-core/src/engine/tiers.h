@@ -1,15 +1,18 @@
 #pragma once
-// Which kernels are worth generating code for.
+// Which kernels are worth generating code for, and the thread that does it.
+//
+// Programs run on the interpreter meanwhile; both tiers compute the same bits, so it does not show when a
+// kernel changes over.
 
 #include "engine/run.h"
 
 namespace pg::engine {
 
 /// Looks at a new program. `expected_runs`: how often it will run, as far as one can tell; kernels that pay
-/// then are generated at once.
+/// then are generated at once, in the background unless the backend wants every kernel generated.
 void start_tiers(Executable& executable, double expected_runs);
 
-/// Generates the kernels that have paid by now. May take long; holds no lock.
+/// Asks for the kernels that have paid by now.
 void look_at_tiers(Executable& executable);
 
 /// Counts a run; afterwards, where values are not in flight, call this.
@@ -19,5 +22,10 @@ inline void note_run(Executable& executable) {
   if (runs >= executable.next_look.load(std::memory_order_relaxed)) [[unlikely]]
     look_at_tiers(executable);
 }
+
+/// Waits until nothing is being generated; the caller does not hold the interpreter's lock.
+void finish_tiers();
+/// Ends the thread, for the end of the process; what was asked for is dropped. The same about the lock.
+void stop_tiers();
 
 }  // namespace pg::engine

@@ -1,5 +1,7 @@
 #include "backends/cpu/codegen/generate.h"
 
+#include <pthread.h>
+
 #include <atomic>
 #include <mutex>
 #include <unordered_map>
@@ -53,7 +55,11 @@ struct Table {
   Counts counts;
 };
 Table& table() {
-  static auto* made = new Table;
+  static Table* const made = [] {
+    pthread_atfork([] { table().mutex.lock(); }, [] { table().mutex.unlock(); },
+                   [] { table().mutex.unlock(); });
+    return new Table;
+  }();
   return *made;
 }
 
