@@ -93,7 +93,12 @@ ROWS = [
     unary("erfcx", _special("erfcx"), (-2.0, 9.0), tolerance=16, **TO_FLOAT),
     Row(
         "expn",
-        [S(1, A(3, low=0.2, high=4.0)), S(3, A(2, 3, low=0.2, high=9.0)), S(0, A(low=0.5))],
+        [
+            S(1, A(3, low=0.2, high=4.0)),
+            S(3, A(2, 3, low=0.2, high=9.0)),
+            S(30, A(3, low=0.2, high=4.0)),
+            S(0, A(low=0.5)),
+        ],
         _expn,
         diff=(1,),
         tolerance=64,

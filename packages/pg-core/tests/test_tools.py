@@ -405,3 +405,38 @@ def test_the_environment_switch() -> None:
         [sys.executable, "-c", code], env={**os.environ, "PG_DEBUG_NANS": "1"}, capture_output=True, text=True
     )
     assert done.stdout.strip() == "found", done.stderr
+
+
+def test_debug_nans_names_the_op_inside_of_control_flow() -> None:
+    xs = pg.Tensor([3.0, 2.0, 1.0, 0.0])
+
+    def by_scan(x):
+        return pg.scan(lambda c, v: (c + v, pg.log(v - 1.0)), 0.0, x)[1]
+
+    def by_cond(x):
+        return pg.cond(x.sum() > 0, lambda x: pg.sqrt(x - 2.0), lambda x: x, x)
+
+    def by_while(x):
+        return pg.while_loop(lambda s: s[0] < 9, lambda s: (s[0] + 1, pg.log(s[1])), (0, x + 1.0))[1]
+
+    def nested(x):
+        return pg.scan(
+            lambda c, v: (pg.cond(v > 1.5, lambda c: c, lambda c: c / (v - 1.0) * 0.0, c), v), 1.0, x
+        )[0]
+
+    def checkpointed(x):
+        return pg.checkpoint(lambda x: pg.log(-x))(x)
+
+    for f, op in ((by_scan, "log"), (by_cond, "sqrt"), (by_while, "log"), (checkpointed, "log")):
+        for run in (f, pg.jit(f)):
+            with pg.debug_nans(), pytest.raises(pg.NanError) as caught:
+                pg.eval(run(xs))
+            text = str(caught.value)
+            assert text.startswith(op) and "test_tools.py" in text and " gave nan" in text, text
+    with pg.debug_nans(), pytest.raises(pg.NanError) as caught:
+        pg.eval(nested(xs))
+    assert str(caught.value).startswith(("mul", "div")) and "in step 2 of a scan" in str(caught.value)
+    slope = pg.grad(lambda x: by_scan(pg.sqrt(x)).sum() * 0.0)  # 0 * infinity in a step of the backward scan
+    with pg.debug_nans(), pytest.raises(pg.NanError) as caught:
+        pg.eval(slope(xs))
+    assert "test_tools.py" in str(caught.value)

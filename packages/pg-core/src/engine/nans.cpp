@@ -1,10 +1,14 @@
 #include "engine/nans.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "engine/engine.h"
 #include "graph/location.h"
+#include "ops/control.h"
 #include "ops/ops.h"
+#include "runtime/pool.h"
 #include "support/error.h"
 #include "support/format.h"
 
@@ -45,27 +49,29 @@ size_t find_bad(const void* data, const Aval& type, NanCheck check) {
   return i / parts;
 }
 
-/// Every floating value of the graph, by record; null where it is not floating.
+/// Every value of the graph, by record; null for a record with several results.
 class AllValues {
  public:
-  AllValues(const Graph& graph, std::span<const Input> inputs) : data_(graph.size(), nullptr) {
-    for (size_t i = 0; i < graph.inputs.size(); ++i) data_[graph.inputs[i]] = inputs[i].data;
+  AllValues(const Graph& graph, std::span<const Input> inputs)
+      : inputs_(graph.size(), Input{nullptr, nullptr}) {
+    for (size_t i = 0; i < graph.inputs.size(); ++i) inputs_[graph.inputs[i]] = inputs[i];
     Graph all = graph;
     all.outputs.clear();
     for (Id id = 0; id < graph.size(); ++id)
-      if (is_inexact(graph[id].type.dtype) && graph[id].op != &param_op) all.outputs.push_back(id);
+      if (!graph[id].op->several() && graph[id].op != &param_op) all.outputs.push_back(id);
     const std::vector<Id> wanted = all.outputs;
     const ExecutableRef program = build(std::move(all), graph[graph.outputs[0]].type.device);
     if (run(*program, inputs, buffers_).happened) return;  // a bad index is reported by the program itself
-    for (size_t i = 0; i < wanted.size(); ++i) data_[wanted[i]] = buffers_[i]->data;
+    for (size_t i = 0; i < wanted.size(); ++i) inputs_[wanted[i]] = {buffers_[i]->data, buffers_[i]};
   }
   ~AllValues() { release(buffers_); }
   AllValues(const AllValues&) = delete;
 
-  const void* operator[](Id id) const { return data_[id]; }
+  const void* operator[](Id id) const { return inputs_[id].data; }
+  const Input& as_input(Id id) const { return inputs_[id]; }
 
  private:
-  std::vector<const void*> data_;
+  std::vector<Input> inputs_;
   SmallVector<Buffer*, 4> buffers_;
 };
 
@@ -95,8 +101,107 @@ std::string at_line(const Location& where) {
   return place.empty() ? "" : concat(" (called at ", place, ")");
 }
 
-std::string explain(const Graph& graph, std::span<const Input> inputs, NanCheck check,
-                    FunctionRef<Location(const Graph::Record&)> line_of) {
+using LineOf = FunctionRef<Location(const Graph::Record&)>;
+std::string explain(const Graph& graph, std::span<const Input> inputs, NanCheck check, LineOf line_of);
+
+/// A body that is run step by step, with its last results.
+class Stepped {
+ public:
+  explicit Stepped(const Graph& body)
+      : body_(body), program_(build(body, body[body.outputs[0]].type.device)) {}
+  ~Stepped() { release(results_); }
+  Stepped(const Stepped&) = delete;
+
+  /// Runs it; false where it failed.
+  bool run_on(std::span<const Input> inputs) {
+    SmallVector<Buffer*, 4> made;
+    if (run(*program_, inputs, made).happened) return false;
+    std::swap(made, results_);
+    release(made);
+    return true;
+  }
+  bool is_bad(NanCheck check) const {
+    for (size_t i = 0; i < results_.size(); ++i) {
+      const Aval& type = body_[body_.outputs[i]].type;
+      if (is_inexact(type.dtype) &&
+          find_bad(results_[i]->data, type, check) < static_cast<size_t>(count_of(type.shape)))
+        return true;
+    }
+    return false;
+  }
+  Input result(size_t i) const { return {results_[i]->data, results_[i]}; }
+
+ private:
+  const Graph& body_;
+  ExecutableRef program_;
+  SmallVector<Buffer*, 4> results_;
+};
+
+/// Slice `at` of an operand along its leading axis, in memory of its own.
+BufferRef slice_of(const Input& x, const Aval& type, size_t at) {
+  const size_t bytes = static_cast<size_t>(count_of(type.shape)) * static_cast<size_t>(size_of(type.dtype)) /
+                       static_cast<size_t>(type.shape[0]);
+  BufferRef made = allocate(std::max<size_t>(bytes, 1));
+  if (bytes) std::memcpy(made->data, static_cast<const char*>(x.data) + at * bytes, bytes);
+  return made;
+}
+
+/// What the steps of control flow made the first bad value of, where a record with bodies made it of good
+/// operands; empty when it cannot be found.
+std::string explain_within(const Graph& graph, const Graph::Record& r, const AllValues& values,
+                           NanCheck check, LineOf line_of) {
+  std::vector<Input> in;
+  for (const Id id : r.inputs) {
+    in.push_back(values.as_input(id));
+    if (!in.back().data) return {};
+  }
+  if (r.op == &call_op || r.op == &cond_op) {
+    size_t which = 0;
+    if (r.op == &cond_op) {
+      int32_t branch = *static_cast<const uint8_t*>(in[0].data);
+      if (graph[r.inputs[0]].type.dtype == DType::int32) std::memcpy(&branch, in[0].data, sizeof(branch));
+      which = static_cast<size_t>(std::clamp(branch, 0, static_cast<int32_t>(r.attrs.size()) - 1));
+      in.erase(in.begin());
+    }
+    const Graph& body = body_of(r.attrs[which]);
+    Stepped step(body);
+    return step.run_on(in) && step.is_bad(check) ? explain(body, in, check, line_of) : std::string();
+  }
+  if (r.op == &while_op) {
+    const size_t constants = static_cast<size_t>(r.attrs[2]);
+    const Graph& body = body_of(r.attrs[1]);
+    Stepped test(body_of(r.attrs[0]));
+    // Two take turns: what one made is what the other reads.
+    Stepped first(body), second(body);
+    for (size_t i = 0;; ++i) {
+      if (!test.run_on(in) || !*static_cast<const uint8_t*>(test.result(0).data)) return {};
+      Stepped& step = i % 2 ? second : first;
+      if (!step.run_on(in)) return {};
+      if (step.is_bad(check)) return explain(body, in, check, line_of);
+      for (size_t k = constants; k < in.size(); ++k) in[k] = step.result(k - constants);
+    }
+  }
+  if (r.op != &scan_op) return {};
+  const Scan scan(r.attrs);
+  const Graph& body = body_of(scan.body);
+  const std::vector<Input> operands = in;
+  Stepped first(body), second(body);
+  for (int64_t i = 0; i < scan.length; ++i) {
+    const size_t at = static_cast<size_t>(scan.reverse ? scan.length - 1 - i : i);
+    std::vector<BufferRef> slices;
+    for (size_t k = scan.constants + scan.carries; k < operands.size(); ++k) {
+      slices.push_back(slice_of(operands[k], graph[r.inputs[k]].type, at));
+      in[k] = {slices.back()->data, slices.back().get()};
+    }
+    Stepped& step = i % 2 ? second : first;
+    if (!step.run_on(in)) return {};
+    if (step.is_bad(check)) return concat(explain(body, in, check, line_of), ", in step ", at, " of a scan");
+    for (size_t k = 0; k < scan.carries; ++k) in[scan.constants + k] = step.result(k);
+  }
+  return {};
+}
+
+std::string explain(const Graph& graph, std::span<const Input> inputs, NanCheck check, LineOf line_of) {
   const AllValues values(graph, inputs);
   std::vector<size_t> bad(graph.size());  // position + 1 of the first bad element, 0 where there is none
   for (Id id = 0; id < graph.size(); ++id) {
@@ -125,6 +230,10 @@ std::string explain(const Graph& graph, std::span<const Input> inputs, NanCheck 
       if (!leaves) {
         Id maker = id;
         while (graph[maker].op->as<Identity>()) maker = graph[maker].inputs[0];
+        const Id holder = r.op == &pick_op ? r.inputs[0] : id;
+        if (const std::string within = explain_within(graph, graph[holder], values, check, line_of);
+            !within.empty())
+          return within;
         return concat(r.op->name, at_line(line_of(r)), " gave ", value, ": ",
                       shown_call(graph, maker, values, at));
       }

@@ -224,8 +224,10 @@ def _entire(x: Tensor, terms: int) -> Tensor:
 
 
 def _beyond_one(x: Tensor, n: int) -> Tensor:
-    """E_n for x >= 1: with t = e^u in its definition."""
+    """E_n for x >= 1, or for any x where n is large: with t = e^u in its definition."""
     length = log1p(_DEPTH / _fixed(x))
+    if n > 1:
+        length = minimum(length, _DEPTH / (n - 1.0))
     return exp(-x) * _integral(length, lambda u, x: u * (1.0 - n) - x * expm1(u), x)
 
 
@@ -243,6 +245,8 @@ def expn(n: int, x: TensorLike) -> Tensor:
     y = where(inside, x, 1.0)
     if n == 0:
         made = exp(-y) / y
+    elif n > 20:
+        made = _beyond_one(y, int(n))
     else:
         near = y < 1.0
         z = where(near, y, 0.5)
