@@ -28,13 +28,11 @@ class Array:
     __slots__ = ("__weakref__", "_jax", "_tensor", "dtype", "key", "shape", "weak_type")
     __array_priority__ = 100
 
-    def __init__(self, tensor: pg.Tensor, dtype: Any, weak_type: bool = False) -> None:
+    def __init__(self, tensor: pg.Tensor, key: tuple[tuple[int, ...], np.dtype[Any], bool]) -> None:
         self._tensor: pg.Tensor | None = tensor
         self._jax: jax.Array | None = None
-        self.shape = tensor.shape
-        self.dtype = np.dtype(dtype)
-        self.weak_type = weak_type
-        self.key = (self.shape, self.dtype, weak_type)  # what programs are found by
+        self.key = key  # what programs are found by
+        self.shape, self.dtype, self.weak_type = key
 
     @property
     def tensor(self) -> pg.Tensor:
@@ -168,7 +166,7 @@ for _name in (*_TWO_WAYS, *(f"r{name}" for name in _TWO_WAYS), *_ONE_WAY):
 
 
 def _unpickled(values: np.ndarray[Any, Any], weak_type: bool) -> Array:
-    return Array(pg.Tensor(values), values.dtype, weak_type)
+    return Array(pg.Tensor(values), (values.shape, values.dtype, weak_type))
 
 
 def to_jax(tree: Any) -> Any:

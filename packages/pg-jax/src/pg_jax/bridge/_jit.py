@@ -23,7 +23,7 @@ _Numbers = int | Sequence[int] | None
 
 class _Program(NamedTuple):
     run: Callable[..., Any]  # tensors -> list of tensors
-    outs: list[Any]  # their types in jax
+    results: list[Callable[[Tensor], Any]]  # what they are given back as
     tree: Any
 
 
@@ -91,7 +91,7 @@ class JitFunction:
         _stats.counts["calls"] += 1
         if self._donated or self._donated_names:
             self._donate(args, kwargs)
-        results = [_result(x, aval) for x, aval in zip(made, program.outs, strict=True)]
+        results = [give(x) for give, x in zip(program.results, made, strict=True)]
         return jax.tree.unflatten(program.tree, results)
 
     def jaxpr(self, *args: Any, **kwargs: Any) -> Any:
@@ -147,7 +147,8 @@ class JitFunction:
 
         run.__name__ = run.__qualname__ = getattr(self, "__name__", "function")
         _stats.counts["traces"] += 1
-        return _Program(pg.jit(run), list(closed.out_avals), jax.tree.structure(traced.out_info))
+        results = [_result_of(aval) for aval in closed.out_avals]
+        return _Program(pg.jit(run), results, jax.tree.structure(traced.out_info))
 
     def _donate(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         given = [x for i, x in enumerate(args) if i in self._donated or i - len(args) in self._donated]
@@ -202,15 +203,19 @@ def _tensor(x: Any, kind: tuple[Any, ...]) -> Tensor:
         return x.astype(kind[1]) if x.weak or x.dtype != kind[1] else x
     if hasattr(x, "__jax_array__") and not isinstance(x, jax.Array):
         x = x.__jax_array__()
+    if isinstance(x, jax.Array) and isinstance(kind[1], np.dtype):  # no key
+        return pg.from_numpy(np.asarray(x))
     return tensor_of(x, kind[1])
 
 
-def _result(x: Tensor, aval: Any) -> Any:
+def _result_of(aval: Any) -> Callable[[Tensor], Any]:
+    """How a result of this type is given back."""
     if is_key(aval):
-        return jax.random.wrap_key_data(x.numpy(copy=True))
+        return lambda x: jax.random.wrap_key_data(x.numpy(copy=True))
     if aval.dtype == jax.dtypes.float0:
-        return np.zeros(aval.shape, jax.dtypes.float0)
-    return Array(x, aval.dtype, aval.weak_type)
+        return lambda x: np.zeros(aval.shape, jax.dtypes.float0)
+    key = (aval.shape, aval.dtype, aval.weak_type)
+    return lambda x: Array(x, key)
 
 
 def jit(
