@@ -24,6 +24,11 @@ def accuracies(text: str) -> list[float]:
     return [float(found) for found in re.findall(r"test accuracy ([\d.]+)", text)]
 
 
+def test_mlp_from_scratch() -> None:
+    text = run("mlp_digits.py", "--epochs", "8")
+    assert accuracies(text)[-1] > 0.95
+
+
 def test_flax_through_the_bridge() -> None:
     pytest.importorskip("flax")
     text = run("flax_cnn_bridge.py", "--epochs", "2")

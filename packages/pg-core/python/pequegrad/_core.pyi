@@ -333,7 +333,8 @@ class JitEntry:
 
     A *spec* is a nested tuple, walked along the arguments (the pair ``(args, kwargs)``) without building anything:
       ("tensor", shape, dtype code, weak, device pair)   an input; an array is converted at every call
-      ("float",) | ("int",)                              exact Python (or NumPy scalar) number: a rank-0 weak input
+      ("float",) | ("int",)                              exact Python (or NumPy scalar) number: a rank-0 weak input;
+                                                         ("float", True) | ("int", True): no NumPy scalar
       ("static", value)                                  same type and equal; NaN, -0.0 by bits
       ("none",)
       ("tuple", (spec, ...)) | ("list", (spec, ...)) | ("dict", (key, ...), (spec, ...))     exact types

@@ -15,7 +15,7 @@ namespace pg::bindings {
 struct Token {
   enum Kind : uint8_t { tensor, real, integer, constant, none, tuple, list, dict, object, fields, out };
   Kind kind = none;
-  uint32_t count = 0;  // children; of `out`: the number of the result
+  uint32_t count = 0;  // children; of `out`: the number of the result; real, integer: 1 refuses NumPy scalars
   uint32_t end = 0;    // one past the subtree
   uint32_t first = 0;  // dict, fields: where its names begin in Spec::names
   Aval type;           // tensor: as traced; real, integer: of the placeholder

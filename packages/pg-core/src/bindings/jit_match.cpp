@@ -120,7 +120,7 @@ Fit Match::walk_number(const Token& t, PyObject* x) {
     return Fit::fits;
   }
   if (!(real ? PyFloat_CheckExact(x) : PyLong_CheckExact(x))) {
-    if (!is_numpy_scalar(x)) return differ(t, x);
+    if (t.count || !is_numpy_scalar(x)) return differ(t, x);  // count: Python's numbers only
     own();
   }
   const std::optional<Number> number = parse_number(x);

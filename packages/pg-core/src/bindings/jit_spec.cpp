@@ -35,10 +35,12 @@ struct Compiler {
     if (is("tensor", 5) && !output) {
       token().kind = Token::tensor;
       token().type = parse_tensor(t);
-    } else if (is("float", 1) && !output) {
+    } else if ((is("float", 1) || is("float", 2)) && !output) {
       token().kind = Token::real;
-    } else if (is("int", 1) && !output) {
+      token().count = t.size() == 2 && py::cast<bool>(t[1]);
+    } else if ((is("int", 1) || is("int", 2)) && !output) {
       token().kind = Token::integer;
+      token().count = t.size() == 2 && py::cast<bool>(t[1]);
     } else if (is("out", 2) && output) {
       token().kind = Token::out;
       token().count = py::cast<uint32_t>(t[1]);

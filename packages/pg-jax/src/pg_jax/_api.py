@@ -138,4 +138,4 @@ def typeof(x: Any) -> ShapedArray:
         aval: ShapedArray = x.aval
         return aval
     t, kind = unwrap(x, "typeof")
-    return wrap(t, kind).aval  # type: ignore[no-any-return]
+    return wrap(t, kind).aval

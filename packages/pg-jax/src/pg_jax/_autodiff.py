@@ -27,11 +27,8 @@ def _function(f: Any) -> None:
 
 def _chosen(args: Sequence[Any], argnums: Argnums, what: str) -> list[int]:
     try:
-        given = (
-            [operator.index(argnums)]
-            if not isinstance(argnums, (tuple, list))
-            else [operator.index(i) for i in argnums]
-        )
+        several: Sequence[Any] = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
+        given = [operator.index(i) for i in several]
     except TypeError:
         raise TypeError(f"{what}: argnums must be an int or a sequence of ints, got {argnums!r}") from None
     for i in given:

@@ -24,7 +24,8 @@ class _Call:
     def __init__(self, rule: _Rule, args: tuple[Any, ...]) -> None:
         self.rule = rule
         self.fixed = {i: args[i] for i in rule.nondiff}
-        self.leaves = Leaves(tuple(a for i, a in enumerate(args) if i not in self.fixed), rule.__name__)
+        rest = tuple(a for i, a in enumerate(args) if i not in self.fixed)
+        self.leaves = Leaves(rest, describe_function(rule.fun))
         self.count = len(args)
 
     def whole(self, tensors: Sequence[Tensor]) -> list[Any]:
@@ -63,7 +64,8 @@ class _Rule:
         self.nondiff = sorted({*nondiff_argnums, *(ordered.index(name) for name in named)})
         self.results: dict[Any, Leaves] = {}
 
-    __name__: str
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -106,7 +108,7 @@ class custom_jvp(_Rule):
     ) -> None:
         super().__init__(fun, nondiff_argnums, nondiff_argnames)
         self._record = pg.custom_jvp(lambda call, *tensors: call.run(*tensors), (0,))
-        self._record.__name__ = describe_function(fun)
+        functools.update_wrapper(self._record, fun)
         self._record.defjvp(self._rates)
 
     def defjvp(self, jvp: Callable[..., Any], symbolic_zeros: bool = False) -> Callable[..., Any]:
@@ -190,7 +192,7 @@ class custom_vjp(_Rule):
     ) -> None:
         super().__init__(fun, nondiff_argnums, nondiff_argnames)
         self._record = pg.custom_vjp(lambda call, *tensors: call.run(*tensors), (0,))
-        self._record.__name__ = describe_function(fun)
+        functools.update_wrapper(self._record, fun)
         self._record.defvjp(self._forward, self._backward)
         self.residuals: dict[Any, Leaves] = {}
 

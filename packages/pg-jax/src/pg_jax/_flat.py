@@ -36,8 +36,6 @@ def unwrap(x: Any, what: str = "") -> tuple[Tensor, Kind]:
     if type(x) is PRNGKeyArray:
         return x._t, None
     made = lift(x, what)
-    if type(made) is PRNGKeyArray:
-        return made._t, None
     return made._t, made._w
 
 

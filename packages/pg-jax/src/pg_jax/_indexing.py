@@ -103,11 +103,11 @@ def _index(item: Any, length: int, mode: str) -> Any:
             return min(max(at, 0), length - 1)
         return pg.full((), length, dtype=pg.int64)  # written nowhere
     if isinstance(item, np.ndarray):
-        at = np.where(item < 0, item.astype(np.int64) + length, item.astype(np.int64))
+        places = np.where(item < 0, item.astype(np.int64) + length, item.astype(np.int64))
         if mode == _CLIP and length:
-            return np.clip(at, 0, length - 1)
-        outside = (at < 0) | (at >= length)
-        return pg.Tensor(np.where(outside, length, at)) if outside.any() else at
+            return np.clip(places, 0, length - 1)
+        outside = (places < 0) | (places >= length)
+        return pg.Tensor(np.where(outside, length, places)) if outside.any() else places
     t = item._t
     if t.dtype.kind == "i":
         t = t.astype(pg.int64) if t.dtype.itemsize < 4 else t

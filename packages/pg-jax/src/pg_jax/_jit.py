@@ -144,11 +144,11 @@ class _Walk:
             return ("fields", PRNGKeyArray, ("_t",), (spec,))
         if kind is float:
             self.add(self.param((), pg.float64, True).astype(default_float()), True)
-            return ("float",)
+            return ("float", True)
         if kind is int:
             check_range(x, default_int())
             self.add(self.param((), pg.int64, True).astype(default_int()), True)
-            return ("int",)
+            return ("int", True)
         if not is_arraylike(x):
             raise TypeError(
                 f"Error interpreting argument to the function as an abstract array. The problematic value "
@@ -227,7 +227,8 @@ class Jitted:
 
     def split(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any], Any]:
         """Arguments without the static ones, and these, which are part of the key."""
-        count, key = len(args), []
+        count = len(args)
+        key: list[tuple[int | str, type, Any]] = []
         dynamic: list[Any] = []
         for i, arg in enumerate(args):
             if self.static.has(i, count):

@@ -198,7 +198,7 @@ def power(x: Any, y: Any) -> Array:
         if y < 0 and not a._t.dtype.is_inexact:
             raise TypeError(f"Integers cannot be raised to negative powers, got integer_pow({a.aval}, {y})")
         return make(integer_pow(a._t, y=y), a._w)
-    (a, b), kind, weak = promote("power", x, y)
+    (base, exponent), kind, weak = promote("power", x, y)
     if kind is pg.bool_:
-        a, b = cast(a, dtypes.default_int()), cast(b, dtypes.default_int())
-    return make(run("power", operator.pow, a, b), weak)
+        base, exponent = cast(base, dtypes.default_int()), cast(exponent, dtypes.default_int())
+    return make(run("power", operator.pow, base, exponent), weak)

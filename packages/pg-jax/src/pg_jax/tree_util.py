@@ -282,7 +282,7 @@ def register_pytree_node(
     if flatten_with_keys_func is None:
         registry.add(nodetype, flatten, unflatten_func)
     else:
-        register_pytree_with_keys(nodetype, flatten_with_keys_func, unflatten_func, flatten_func)  # type: ignore[arg-type]
+        register_pytree_with_keys(nodetype, flatten_with_keys_func, unflatten_func, flatten_func)
 
 
 def register_pytree_with_keys(

@@ -257,7 +257,7 @@ def _kept(form: str, f: Any, made: Callable[..., Any]) -> Callable[..., Any]:
         forms: dict[str, Any] = f.__dict__.setdefault("_pg_jax_forms", {})
     except AttributeError:
         return made
-    return forms.setdefault(form, made)  # type: ignore[no-any-return]
+    return forms.setdefault(form, made)
 
 
 # ---- branches

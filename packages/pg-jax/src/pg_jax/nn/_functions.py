@@ -27,7 +27,7 @@ def sigmoid(x: Any) -> Array:
     >>> jax.nn.sigmoid(0.0)
     Array(0.5, dtype=float32, weak_type=True)
     """
-    return logistic(x)  # type: ignore[no-any-return]
+    return logistic(x)
 
 
 def silu(x: Any) -> Array:
@@ -84,7 +84,7 @@ def sparse_plus(x: Any) -> Array:
     Array(1., dtype=float32, weak_type=True)
     """
     a = lift(x, "sparse_plus")
-    return jnp.where(a <= -1.0, 0.0, jnp.where(a >= 1.0, a, (a + 1.0) ** 2 / 4))  # type: ignore[no-any-return]
+    return jnp.where(a <= -1.0, 0.0, jnp.where(a >= 1.0, a, (a + 1.0) ** 2 / 4))
 
 
 def sparse_sigmoid(x: Any) -> Array:
@@ -105,7 +105,7 @@ def squareplus(x: Any, b: Any = 4) -> Array:
     Array(1., dtype=float32, weak_type=True)
     """
     a = lift(x)
-    return (a + jnp.sqrt(jnp.square(a) + b)) / 2  # type: ignore[no-any-return]
+    return (a + jnp.sqrt(jnp.square(a) + b)) / 2
 
 
 def log_sigmoid(x: Any) -> Array:
@@ -127,7 +127,7 @@ def elu(x: Any, alpha: Any = 1.0) -> Array:
     """
     a = lift(x)
     low = jnp.where(a > 0, 0.0, a)
-    return jnp.where(a > 0, a, alpha * jnp.expm1(low))  # type: ignore[no-any-return]
+    return jnp.where(a > 0, a, alpha * jnp.expm1(low))
 
 
 def selu(x: Any) -> Array:
@@ -159,7 +159,7 @@ def leaky_relu(x: Any, negative_slope: Any = 1e-2) -> Array:
     Array(-0.01, dtype=float32, weak_type=True)
     """
     a = lift(x)
-    return jnp.where(a >= 0, a, negative_slope * a)  # type: ignore[no-any-return]
+    return jnp.where(a >= 0, a, negative_slope * a)
 
 
 def hard_tanh(x: Any) -> Array:
@@ -170,7 +170,7 @@ def hard_tanh(x: Any) -> Array:
     Array(1., dtype=float32, weak_type=True)
     """
     a = lift(x)
-    return jnp.where(a > 1, 1, jnp.where(a < -1, -1, a))  # type: ignore[no-any-return]
+    return jnp.where(a > 1, 1, jnp.where(a < -1, -1, a))
 
 
 def hard_sigmoid(x: Any) -> Array:
@@ -233,7 +233,7 @@ def glu(x: Any, axis: int = -1) -> Array:
     if a.shape[axis] % 2:
         raise ValueError("axis size must be divisible by 2")
     left, right = jnp.split(a, 2, axis)
-    return left * sigmoid(right)  # type: ignore[no-any-return]
+    return left * sigmoid(right)
 
 
 def logsumexp(
@@ -281,7 +281,7 @@ def logmeanexp(x: Any, axis: Any = None, where: Any = None, keepdims: bool = Fal
     a = lift(x)
     total = logsumexp(a, axis, where=where, keepdims=keepdims)
     count = jnp.sum(jnp.ones_like(a, dtype=total.dtype), axis, keepdims=keepdims, where=where)
-    return total - jnp.log(count)  # type: ignore[no-any-return]
+    return total - jnp.log(count)
 
 
 def log1mexp(x: Any) -> Array:
@@ -293,7 +293,7 @@ def log1mexp(x: Any) -> Array:
     """
     (t,), _, weak = promote_inexact("log1mexp", x)
     a = make(t, weak)
-    return jnp.where(a < np.log(2.0), jnp.log(-jnp.expm1(-a)), jnp.log1p(-jnp.exp(-a)))  # type: ignore[no-any-return]
+    return jnp.where(a < np.log(2.0), jnp.log(-jnp.expm1(-a)), jnp.log1p(-jnp.exp(-a)))
 
 
 def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -377,7 +377,7 @@ def standardize(
     center = jnp.mean(a, axis, keepdims=True, where=where) if mean is None else mean
     if variance is None:
         variance = jnp.mean(jnp.square(a), axis, keepdims=True, where=where) - jnp.square(center)
-    return (a - center) / jnp.sqrt(variance + epsilon)  # type: ignore[no-any-return]
+    return (a - center) / jnp.sqrt(variance + epsilon)
 
 
 def dot_product_attention(

@@ -218,7 +218,7 @@ def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None)
             )
         matrix = orthogonal(scale, column_axis, dtype)(key, (shape[-1], shape[-1]))[: shape[-2]]
         middle = tuple((n - 1) // 2 for n in shape[:-2])
-        return jnp.zeros(shape, _dtype(dtype)).at[middle].set(matrix)  # type: ignore[no-any-return]
+        return jnp.zeros(shape, _dtype(dtype)).at[middle].set(matrix)
 
     return init
 

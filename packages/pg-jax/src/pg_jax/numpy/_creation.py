@@ -56,7 +56,7 @@ def _array(x: Any, kind: pg.DType | None) -> Array:
         raise ValueError("None is not a valid value for jnp.array")
     if isinstance(x, (str, bytes)):
         raise TypeError(
-            f"Value '{x}' of type {type(x)} is not a valid JAX array type. Only arrays of numeric types "
+            f"Value {x!r} of type {type(x)} is not a valid JAX array type. Only arrays of numeric types "
             "are supported by JAX."
         )
     if isinstance(x, (np.ndarray, np.generic)):
@@ -387,7 +387,10 @@ def indices(dimensions: Any, dtype: Any = None, sparse: bool = False) -> Any:
     """
     dims, kind = sizes(dimensions), _dtype(dtype, "indices", dtypes.default_int())
     if sparse:
-        return tuple(make(t.astype(kind)) for t in pg.indices(dims, sparse=True))
+        return tuple(
+            make(pg.reshape(pg.arange(n, dtype=kind), [n if i == j else 1 for j in range(len(dims))]))
+            for i, n in enumerate(dims)
+        )
     return make(cast(pg.indices(dims), kind))
 
 

@@ -59,7 +59,7 @@ def _without(name: str, f: Any, fill: float) -> Any:
         x = lift(a, name)
         if x._t.dtype.is_inexact:
             x = make(pg.where(pg.isnan(x._t), pg.full((), fill, dtype=x._t.dtype), x._t))
-        return f(x, axis=axis, dtype=dtype, keepdims=keepdims, **options)  # type: ignore[no-any-return]
+        return f(x, axis=axis, dtype=dtype, keepdims=keepdims, **options)
 
     apply.__name__ = name
     apply.__doc__ = f"``{f.__name__}`` that passes over NaN."
@@ -75,7 +75,7 @@ def _running(name: str, f: Any, fill: float) -> Any:
         x = lift(a, name)
         if x._t.dtype.is_inexact:
             x = make(pg.where(pg.isnan(x._t), pg.full((), fill, dtype=x._t.dtype), x._t))
-        return f(x, axis, dtype)  # type: ignore[no-any-return]
+        return f(x, axis, dtype)
 
     apply.__name__ = name
     apply.__doc__ = f"``{f.__name__}`` that passes over NaN."
@@ -248,7 +248,7 @@ def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bo
     >>> jnp.allclose(jnp.ones(2), 1.0)
     Array(True, dtype=bool)
     """
-    return red.all(isclose(a, b, rtol, atol, equal_nan))  # type: ignore[no-any-return]
+    return red.all(isclose(a, b, rtol, atol, equal_nan))
 
 
 def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Array:
@@ -261,7 +261,7 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Array:
     x, y = asarray(a1), asarray(a2)
     if x.shape != y.shape:
         return asarray(False)
-    same = x == y
+    same = lift(x == y)
     if equal_nan and x._t.dtype.is_inexact and y._t.dtype.is_inexact:
         same = same | make(pg.isnan(x._t) & pg.isnan(y._t))
     return make(red.all(same)._t)
@@ -335,7 +335,7 @@ def diag_indices_from(arr: Any) -> tuple[Array, ...]:
     Array([0, 1], dtype=int32)
     """
     x = lift(arr)
-    return diag_indices(x.shape[0], x.ndim)  # type: ignore[no-any-return]
+    return diag_indices(x.shape[0], x.ndim)
 
 
 def unravel_index(indices: Any, shape: Any) -> tuple[Array, ...]:
@@ -400,7 +400,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True)
         raise NotImplementedError("wrap=True is not implemented, must use wrap=False")
     n = min(x.shape)
     index = np.arange(n)
-    return x.at[tuple([index] * x.ndim)].set(asarray(val).ravel()[:n] if np.ndim(val) else val)  # type: ignore[no-any-return]
+    return x.at[tuple([index] * x.ndim)].set(asarray(val).ravel()[:n] if np.ndim(val) else val)
 
 
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
@@ -450,7 +450,7 @@ def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any
         f = vmap(f, in_axes=i, out_axes=-1)
     for _ in range(at):
         f = vmap(f, in_axes=0, out_axes=0)
-    return f(x)  # type: ignore[no-any-return]
+    return f(x)
 
 
 def vectorize(pyfunc: Any, *, excluded: Any = frozenset(), signature: str | None = None) -> Any:
@@ -534,7 +534,7 @@ def block(arrays: Any) -> Array:
 
     def build(x: Any, level: int) -> Array:
         if not isinstance(x, list):
-            return atleast_1d(x)  # type: ignore[no-any-return]
+            return atleast_1d(x)
         parts = [build(p, level - 1) for p in x]
         rank = max(max(p.ndim for p in parts), level)
         ready = [reshape(p, (*[1] * (rank - p.ndim), *p.shape)) for p in parts]

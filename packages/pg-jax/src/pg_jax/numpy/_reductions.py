@@ -386,4 +386,4 @@ def _cumulative(
     if initial:
         shape = [1 if i == axis % a.ndim else n for i, n in enumerate(made.shape)]
         made = make(pg.concatenate([pg.full(shape, first, dtype=made._t.dtype), made._t], axis))
-    return made  # type: ignore[no-any-return]
+    return made

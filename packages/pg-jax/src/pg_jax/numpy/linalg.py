@@ -217,7 +217,7 @@ def svdvals(x: Any, /) -> Array:
     >>> jnp.linalg.svdvals(jnp.eye(2))
     Array([1., 1.], dtype=float32)
     """
-    return svd(x, compute_uv=False)  # type: ignore[no-any-return]
+    return svd(x, compute_uv=False)
 
 
 def qr(a: Any, mode: str = "reduced") -> Any:
@@ -416,7 +416,7 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
     """
     from ._more import cross as of_axes
 
-    return of_axes(x1, x2, axis=axis)  # type: ignore[no-any-return]
+    return of_axes(x1, x2, axis=axis)
 
 
 def __getattr__(name: str) -> Any:

@@ -357,7 +357,7 @@ def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = None) -> Array:
     v, z = normal(keys[0], dims, kind), uniform(keys[1], dims, kind)
     y = v * v
     x = center + center**2 * y / 2 - center / 2 * jnp.sqrt(4 * center * y + center**2 * y**2)
-    return jnp.where(z <= center / (center + x), x, center**2 / x)  # type: ignore[no-any-return]
+    return jnp.where(z <= center / (center + x), x, center**2 / x)
 
 
 def multivariate_normal(
