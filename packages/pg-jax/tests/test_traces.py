@@ -47,7 +47,16 @@ Pair = namedtuple("Pair", "a b")
 
 def trees(jax: Any, mark: Callable[[], None]) -> None:
     f = jax.jit(lambda x: (mark(), jax.tree.leaves(x))[1])
-    for x in ({"a": 1, "b": 2}, {"b": 3, "a": 4}, (1, 2), [1, 2], Pair(1, 2), Pair(3, 4), (1, None, 2), {"a": 1.0}):
+    for x in (
+        {"a": 1, "b": 2},
+        {"b": 3, "a": 4},
+        (1, 2),
+        [1, 2],
+        Pair(1, 2),
+        Pair(3, 4),
+        (1, None, 2),
+        {"a": 1.0},
+    ):
         f(x)
 
 
