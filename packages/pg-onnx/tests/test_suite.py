@@ -10,6 +10,7 @@ import functools
 
 import numpy as np
 import pequegrad as pg
+import pg_onnx
 import pytest
 import suite
 from pg_onnx import UnsupportedError
@@ -72,6 +73,51 @@ def _arrays(value):
 def _call(module, *inputs):
     outs = module(*inputs)
     return outs if isinstance(outs, tuple) else (outs,)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", TIER1)
+def test_gradients(name: str) -> None:
+    """Both modes against differences, in float64; of what decides shapes there is no gradient."""
+    case = NODES[name]
+    model = case.model()
+    try:
+        module = pg_onnx.load(model.SerializeToString(), dtype="float64")
+    except UnsupportedError:
+        return
+    inputs = [
+        np.asarray(value)
+        for value in next(iter(case.data(model)))[0]
+        if not isinstance(value, (list, type(None)))
+    ]
+    if len(inputs) != len(module.inputs) or sum(array.size for array in inputs) > 3000:
+        return
+    rule = find("", case.primary, case.opset)[1]
+    args = [
+        pg.Tensor(_moved(array, case.primary) if array.dtype == np.float32 else array) for array in inputs
+    ]
+    fixed = {i for i in range(len(args)) if rule.slot(i) and rule.slot(i).form in ("host", "ints")}
+    if case.primary == "OneHot":
+        fixed.add(0)  # indices, though they be floats
+    moving = [i for i, x in enumerate(args) if x.dtype is pg.float64 and i not in fixed]
+    finite = [not isinstance(out, list) and np.isfinite(out.numpy()).all() for out in _call(module, *args)]
+    if not moving or not all(np.isfinite(inputs[i]).all() for i in moving):
+        return
+
+    def floats(*values):
+        given = dict(zip(moving, values, strict=True))
+        outs = _call(module, *(given.get(i, x) for i, x in enumerate(args)))
+        return [out for out, fits in zip(outs, finite, strict=True) if fits and out.dtype.is_floating]
+
+    pg.check_grads(floats, [args[i] for i in moving], order=1)
+
+
+def _moved(array: np.ndarray, op: str) -> np.ndarray:
+    """In float64, and apart from the places where functions have corners."""
+    rng = np.random.default_rng(0)
+    if op == "MaxPool":
+        return rng.permutation(array.size).reshape(array.shape) * 0.1
+    return array.astype(np.float64) + (0.01 * rng.standard_normal(array.shape) if array.ndim else 0)
 
 
 def on_host(case: suite.Case) -> bool:

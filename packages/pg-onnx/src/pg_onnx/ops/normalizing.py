@@ -44,12 +44,12 @@ def _batch_norm(
     batch_mean, batch_var = pg.mean(wide, axis=axes), pg.var(wide, axis=axes, correction=0)
     made = _normalized(x, scale, bias, batch_mean, batch_var, epsilon)
     new = [
-        old * momentum + pg.stop_gradient(now).astype(old.dtype) * (1 - momentum)
+        old * momentum + now.astype(old.dtype) * (1 - momentum)
         for old, now in ((mean, batch_mean), (var, batch_var))
     ]
     if call.training:
-        call.update(3, new[0])
-        call.update(4, new[1])
+        call.update(3, pg.stop_gradient(new[0]))
+        call.update(4, pg.stop_gradient(new[1]))
     return made, *new
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pequegrad as pg
 from pequegrad import Tensor
 
-from ..errors import InvalidModelError, UnsupportedError
+from ..errors import InvalidModelError
 from ..reader import Tensor as FileTensor
 from .registry import Floats, Host, Ints, Strs, op
 
@@ -260,7 +260,7 @@ def slice_1(x: Any, *, starts: Ints, ends: Ints, axes: Ints | None = None) -> An
 _MODES = {"constant": "constant", "reflect": "reflect", "edge": "edge", "wrap": "wrap"}
 
 
-def _pad(xp: Any, call: Any, x: Any, pads: Ints, mode: str, value: Any, axes: Ints | None = None) -> Any:
+def _pad(call: Any, x: Tensor, pads: Ints, mode: str, value: Any, axes: Ints | None = None) -> Tensor:
     along = range(x.ndim) if axes is None else axes_of(axes, x.ndim)
     count = len(along)
     if len(pads) != 2 * count:
@@ -269,16 +269,14 @@ def _pad(xp: Any, call: Any, x: Any, pads: Ints, mode: str, value: Any, axes: In
     for i, axis in enumerate(along):
         widths[axis] = (pads[i], pads[i + count])
     call.check_size([max(n + a + b, 0) for n, (a, b) in zip(x.shape, widths, strict=True)])
+    if mode == "constant":
+        return pg.pad_general(x, value, [(a, b, 0) for a, b in widths])
     # A negative pad cuts.
     cuts = [slice(max(-a, 0), max(n - max(-b, 0), 0)) for n, (a, b) in zip(x.shape, widths, strict=True)]
     if any(a < 0 or b < 0 for a, b in widths):
         x = x[tuple(cuts)]
         widths = [(max(a, 0), max(b, 0)) for a, b in widths]
-    if all(w == (0, 0) for w in widths):
-        return x
-    if mode == "constant":
-        return xp.pad(x, widths, mode="constant", constant_values=value)
-    return xp.pad(x, widths, mode=mode)
+    return x if all(w == (0, 0) for w in widths) else pg.pad(x, widths, mode=mode)
 
 
 @op("Pad", 2)
@@ -290,7 +288,7 @@ def pad_2(
     mode: Literal["constant", "reflect", "edge"] = "constant",
     value: float = 0.0,
 ) -> Tensor:
-    return _pad(pg, call, x, pads, mode, value)
+    return _pad(call, x, pads, mode, value)
 
 
 @op("Pad", 11, 13, 18, 19, 21, 23, 24, 25)
@@ -305,14 +303,8 @@ def pad(
 ) -> Tensor:
     if mode == "wrap":
         return _wrapped(call, x, pads, axes)
-    filler: Any = 0
-    if constant_value is not None and mode == "constant":
-        filler = constant_value
-        if isinstance(filler, Tensor) and not filler.is_abstract:
-            filler = filler.item()
-        elif isinstance(filler, Tensor):
-            raise UnsupportedError("the padding's value is a number that depends on data")
-    return _pad(pg, call, x, pads, mode, filler, axes)
+    filler: Any = 0 if constant_value is None else pg.reshape(constant_value, ())
+    return _pad(call, x, pads, mode, filler, axes)
 
 
 def _wrapped(call: Any, x: Tensor, pads: Ints, axes: Ints | None) -> Tensor:
