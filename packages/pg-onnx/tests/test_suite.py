@@ -7,12 +7,14 @@ to 21 nothing else is missing of them.
 from __future__ import annotations
 
 import functools
+import unittest
 
 import numpy as np
 import pequegrad as pg
 import pg_onnx
 import pytest
 import suite
+from onnx.backend.test import BackendTest
 from pg_onnx import UnsupportedError
 from pg_onnx.backend import PequegradBackend
 from pg_onnx.ops.registry import find
@@ -33,6 +35,24 @@ def test_node(name: str) -> None:
     assert outcome in ("pass", "unsupported"), why
     if outcome == "unsupported" and case.primary in suite.TIER1 and case.opset <= 21:
         assert "has the element type" in why
+
+
+def test_the_official_runner_takes_the_backend() -> None:
+    made = BackendTest(PequegradBackend, __name__).include(
+        "test_(relu|gru_batchwise|cast_FLOAT_to_FLOAT8E5M2)_c"
+    )
+    case = next(c for name, c in made.test_cases.items() if "Node" in name)
+    result = unittest.TestResult()
+    for name in (
+        "test_relu_cpu",
+        "test_gru_batchwise_cpu",
+        "test_cast_FLOAT_to_FLOAT8E5M2_cpu",
+        "test_relu_cuda",
+    ):
+        case(name).run(result)
+    assert (result.testsRun, len(result.skipped), result.failures) == (4, 1, [])
+    assert [str(test).split()[0] for test, _ in result.errors] == ["test_cast_FLOAT_to_FLOAT8E5M2_cpu"]
+    assert "UnsupportedError" in result.errors[0][1]
 
 
 @pytest.mark.exhaustive
