@@ -299,6 +299,41 @@ def test_open_sizes_in_shapes() -> None:
     )
 
 
+def test_constants_of_open_sizes_are_computed_or_refused() -> None:
+    def counts(x: pg.Tensor) -> Any:
+        n = x.shape[1]
+        return x * pg.Tensor(np.arange(n, dtype=np.float32) * 2 + 1), pg.Tensor(np.zeros(n, np.float32)) + x
+
+    agrees(counts, (normal(2, 3),), dynamic={"x": {1: "n"}}, also=[(normal(2, 8),)])
+
+    def strange(x: pg.Tensor) -> pg.Tensor:
+        return x * pg.Tensor(np.random.default_rng(0).normal(size=x.shape[1]).astype(np.float32))
+
+    with pytest.raises(pg_onnx.UnsupportedError, match="constant of shape"):
+        pg_onnx.to_proto(strange, normal(2, 3), dynamic={"x": {1: "n"}})
+
+
+def test_sizes_that_are_equal_by_chance() -> None:
+    def f(x: pg.Tensor) -> pg.Tensor:
+        b, t = x.shape
+        return pg.where(pg.arange(t)[None] < b, x, 0.0) * (b + 2.0 * t)
+
+    agrees(
+        f,
+        (normal(2, 2),),
+        dynamic={"x": {0: "b", 1: "t"}},
+        also=[(normal(3, 7),), (normal(5, 5),), (normal(7, 3),)],
+    )
+
+
+def test_sizes_that_are_halved_are_not_taken_for_constants() -> None:
+    def f(x: pg.Tensor) -> pg.Tensor:
+        return x[: x.shape[0] // 2] * 2.0
+
+    with pytest.raises(pg_onnx.UnsupportedError):
+        pg_onnx.to_proto(f, normal(4, 3), dynamic={"x": [0]})
+
+
 # ---- files
 
 

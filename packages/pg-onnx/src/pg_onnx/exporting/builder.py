@@ -150,14 +150,17 @@ class Builder:
         """One open extent as an int64 of shape (1,)."""
         if (size,) in self._shapes:
             return self._shapes[size,]
-        names, factor, offset = self.symbols.term(size)
+        products, offset = self.symbols.term(size)
         out = ""
-        for symbol in names:
-            shape = self.op("Shape", [symbol.input])
-            part = self.op("Gather", [shape, self.ints([symbol.axis])], axis=0)
-            out = self.op("Mul", [out, part]) if out else part
-        if factor != 1:
-            out = self.op("Mul", [out, self.ints([factor])])
+        for factor, names in products:
+            made = ""
+            for symbol in names:
+                shape = self.op("Shape", [symbol.input])
+                part = self.op("Gather", [shape, self.ints([symbol.axis])], axis=0)
+                made = self.op("Mul", [made, part]) if made else part
+            if factor != 1:
+                made = self.op("Mul", [made, self.ints([factor])])
+            out = self.op("Add", [out, made]) if out else made
         if offset:
             out = self.op("Add", [out, self.ints([offset])])
         self._shapes[size,] = out

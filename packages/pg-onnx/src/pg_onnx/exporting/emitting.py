@@ -40,7 +40,8 @@ def merged(traces: Sequence[pg.GraphTrace]) -> Graph:
         t.inputs != first.inputs or t.outputs != first.outputs for t in traces
     ):
         raise UnsupportedError(
-            "export: the function computes something else for another size; leave that size out of dynamic="
+            "export: the function computes something else for another size; leave that size out of dynamic=, "
+            "or give example arguments whose open sizes are equal to no other extents"
         )
     return Graph([_merge(row) for row in zip(*nodes, strict=True)], first.inputs, first.outputs)
 

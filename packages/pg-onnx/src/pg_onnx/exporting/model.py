@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,16 +19,15 @@ from ..importer import OnnxModule
 from ..writing import write_model
 from .again import rewritten
 from .builder import Builder
-from .emitting import Writer, merged
+from .constants import write_constant
+from .emitting import Writer
 from .parts import Graph, Value
-from .sizes import Symbol, Symbols
+from .tracing import Call, Dynamic, dotted, traced
 
 __all__ = ["DEFAULT_OPSET", "export", "to_proto"]
 
 DEFAULT_OPSET = 20
 OLDEST_OPSET = 13
-
-Dynamic = Mapping[str, Mapping[int, str] | Sequence[int]]
 
 
 def export(
@@ -124,92 +122,17 @@ def to_proto(
     newest = onnx.defs.onnx_opset_version()
     if not isinstance(opset, int) or not OLDEST_OPSET <= opset <= newest:
         raise UsageError(f"export: opset must be {OLDEST_OPSET} to {newest}, got {opset!r}")
-    call = _Call(f, example_args, input_names)
+    call = Call(f, example_args, input_names)
     with _evaluating(f):
-        traces, symbols = _traces(call, dynamic or {})
-    graph = merged(traces)
+        graph, traces, symbols = traced(call, dynamic or {})
     builder = Builder(opset, symbols)
     inputs = _inputs(builder, call, graph)
-    weights = _weights(builder, f, names or {}, traces[0], graph)
+    weights = _weights(builder, f, names or {}, traces, graph)
     writer = Writer(builder)
     results = writer.run(graph, [*inputs, *weights])
     writer.complain("export")
     outputs = _outputs(builder, results, _output_names(output_names, traces[0].out_tree, len(results)))
     return _model(builder, f, inputs, outputs, opset, metadata or {})
-
-
-# ---- arguments
-
-
-class _Call:
-    """A function of the tensors among its arguments, with a name for each."""
-
-    def __init__(self, f: Callable[..., Any], example_args: Any, names: Sequence[str] | None) -> None:
-        args = example_args if isinstance(example_args, tuple) else (example_args,)
-        if not callable(f):
-            raise UsageError(f"export: needs a function or a module, got {type(f).__name__}")
-        self.f = f
-        leaves, self.tree = pytree.flatten(args)
-        self.leaves = [leaf if _static(leaf) else pg.Tensor(leaf) for leaf in leaves]
-        self.places = [i for i, leaf in enumerate(self.leaves) if isinstance(leaf, pg.Tensor)]
-        paths = _argument_names(f, args)
-        found = [paths[i] for i in self.places]
-        if names is not None and len(names) != len(found):
-            raise UsageError(f"export: {len(names)} input names given for {len(found)} inputs {found}")
-        self.names = list(names) if names is not None else found
-        if len(set(self.names)) != len(self.names):
-            raise UsageError(f"export: input names are not distinct: {self.names}")
-
-    @property
-    def tensors(self) -> list[pg.Tensor]:
-        return [self.leaves[i] for i in self.places]
-
-    def trace(self, shapes: Sequence[tuple[int, ...]]) -> pg.GraphTrace:
-        """The trace for arguments of these shapes; nothing is computed."""
-
-        def run(*tensors: pg.Tensor) -> Any:
-            leaves = list(self.leaves)
-            for place, tensor in zip(self.places, tensors, strict=True):
-                leaves[place] = tensor
-            return self.f(*pytree.unflatten(self.tree, leaves))
-
-        given = [
-            tensor if tuple(tensor.shape) == tuple(shape) else pg.zeros(shape, dtype=tensor.dtype)
-            for tensor, shape in zip(self.tensors, shapes, strict=True)
-        ]
-        return pg.make_trace(run)(*given)
-
-
-def _static(leaf: Any) -> bool:
-    return isinstance(leaf, (bool, str, bytes, pg.Tensor)) or leaf is None or callable(leaf)
-
-
-def _argument_names(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
-    """A name for each leaf: the parameter's, and the path inside of it."""
-    target = f.forward if isinstance(f, StatefulModule) else f
-    try:
-        bound = inspect.signature(target).bind(*args)
-        heads = []
-        for name, parameter in inspect.signature(target).parameters.items():
-            if name in bound.arguments:
-                several = parameter.kind is inspect.Parameter.VAR_POSITIONAL
-                count = len(bound.arguments[name]) if several else 1
-                heads += [f"{name}_{i}" for i in range(count)] if several else [name]
-    except (TypeError, ValueError):
-        heads = [f"input_{i}" for i in range(len(args))]
-    out = []
-    for path in pytree.paths(args):
-        match = re.match(r"\[(\d+)\](.*)", path)
-        head, rest = (heads[int(match[1])], match[2]) if match else ("input", path)
-        out.append(head + _dotted(rest))
-    return out
-
-
-def _dotted(path: str) -> str:
-    """``['w'][0].bias`` as ``.w.0.bias``."""
-    return re.sub(
-        r"\[(?:'([^']*)'|\"([^\"]*)\"|([^\]]*))\]", lambda m: "." + (m[1] or m[2] or m[3] or ""), path
-    )
 
 
 @contextmanager
@@ -225,85 +148,10 @@ def _evaluating(f: Any) -> Iterator[None]:
             module.training = mode
 
 
-# ---- open sizes
-
-
-def _traces(call: _Call, dynamic: Dynamic) -> tuple[list[pg.GraphTrace], Symbols]:
-    """A trace for the given sizes and one more for each open size, changed alone and then all together."""
-    shapes = [list(t.shape) for t in call.tensors]
-    places: dict[str, list[tuple[int, int]]] = {}
-    for name, axes in dynamic.items():
-        if name not in call.names:
-            raise UsageError(f"export: dynamic= names {name!r}, but the inputs are {call.names}")
-        k = call.names.index(name)
-        chosen = axes if isinstance(axes, Mapping) else {a: f"{name}_{a}" for a in axes}
-        for axis, symbol in chosen.items():
-            if not -len(shapes[k]) <= axis < len(shapes[k]):
-                raise UsageError(
-                    f"export: dynamic= names axis {axis} of {name!r}, which has shape {shapes[k]}"
-                )
-            places.setdefault(str(symbol), []).append((k, axis % len(shapes[k])))
-    if not places:
-        return [call.trace([tuple(s) for s in shapes])], Symbols()
-    sizes: dict[str, int] = {}
-    for symbol, found in places.items():
-        given = {shapes[k][axis] for k, axis in found}
-        if len(given) != 1:
-            raise UsageError(f"export: the size {symbol!r} is {sorted(given)} in the example arguments")
-        sizes[symbol] = given.pop()
-    return _several_traces(call, shapes, places, sizes)
-
-
-def _several_traces(
-    call: _Call, shapes: list[list[int]], places: dict[str, list[tuple[int, int]]], given: dict[str, int]
-) -> tuple[list[pg.GraphTrace], Symbols]:
-    def with_sizes(sizes: Mapping[str, int]) -> pg.GraphTrace:
-        now = [list(s) for s in shapes]
-        for symbol, found in places.items():
-            for k, axis in found:
-                now[k][axis] = sizes[symbol]
-        return call.trace([tuple(s) for s in now])
-
-    # An extent of 1 broadcasts, so it says nothing about others.
-    base = {symbol: max(size, 2) for symbol, size in given.items()}
-    runs = [base]
-    other: dict[str, int] = {}
-    traces = [with_sizes(base)]
-    for symbol, size in base.items():
-
-        def changed(n: int, symbol: str = symbol) -> pg.GraphTrace:
-            return with_sizes({**base, symbol: n})
-
-        trace, other[symbol] = _another(changed, size, symbol)
-        traces.append(trace)
-        runs.append({**base, symbol: other[symbol]})
-    if len(base) > 1:
-        traces.append(with_sizes(other))
-        runs.append(other)
-    symbols = []
-    for symbol, found in places.items():
-        k, axis = found[0]
-        symbols.append(Symbol(symbol, tuple(run[symbol] for run in runs), call.names[k], axis))
-    return traces, Symbols(symbols)
-
-
-def _another(trace: Callable[[int], pg.GraphTrace], size: int, symbol: str) -> tuple[pg.GraphTrace, int]:
-    """A trace with another size: one that the function takes, larger or smaller."""
-    error: Exception | None = None
-    for other in (size + 1, 2 * size, size - 1, size // 2):
-        if other < 2 or other == size:
-            continue
-        try:
-            return trace(other), other
-        except pg.errors.PequegradError as problem:
-            error = error or problem
-    raise UsageError(f"export: the function takes no other size {symbol!r} than {size}: {error}")
-
-
 # ---- the file
 
 
-def _inputs(b: Builder, call: _Call, graph: Graph) -> list[Value]:
+def _inputs(b: Builder, call: Call, graph: Graph) -> list[Value]:
     values = []
     for name, i in zip(call.names, graph.inputs, strict=False):
         record = graph.records[i]
@@ -314,20 +162,19 @@ def _inputs(b: Builder, call: _Call, graph: Graph) -> list[Value]:
 
 
 def _weights(
-    b: Builder, f: Any, names: Mapping[str, pg.Tensor], trace: pg.GraphTrace, graph: Graph
+    b: Builder, f: Any, names: Mapping[str, pg.Tensor], traces: Sequence[pg.GraphTrace], graph: Graph
 ) -> list[Value]:
-    """An initializer for each captured tensor, named as the module or the caller names it."""
+    """A value for each captured tensor, named as the module or the caller names it."""
     known = {id(tensor): name for name, tensor in names.items()}
     if isinstance(f, StatefulModule):
         for name, tensor in [*f.named_parameters(), *f.named_buffers()]:
             known.setdefault(id(tensor), name)
-    values = []
-    first = len(graph.inputs) - len(trace.captured)
-    for tensor, i in zip(trace.captured, graph.inputs[first:], strict=True):
-        name = b.initializer(known.get(id(tensor), "constant"), tensor.numpy())
-        shape = graph.records[i].shape
-        values.append(Value(name, shape, shape, graph.records[i].dtype))
-    return values
+    captured = list(zip(*(trace.captured for trace in traces), strict=True))
+    first = len(graph.inputs) - len(captured)
+    return [
+        write_constant(b, known.get(id(tensors[0]), "constant"), tensors, graph.records[i])
+        for tensors, i in zip(captured, graph.inputs[first:], strict=True)
+    ]
 
 
 def _output_names(names: Sequence[str] | None, tree: Any, count: int) -> list[str]:
@@ -338,7 +185,7 @@ def _output_names(names: Sequence[str] | None, tree: Any, count: int) -> list[st
     paths = pytree.default_registry.tree_paths(tree)
     if count == 1 and paths == [""]:
         return ["output"]
-    found = [_dotted(path).lstrip(".") for path in paths]
+    found = [dotted(path).lstrip(".") for path in paths]
     return [f"output_{name}" if name.isdigit() or not name else name for name in found]
 
 

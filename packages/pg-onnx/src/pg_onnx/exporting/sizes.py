@@ -101,19 +101,19 @@ class Symbol:
 
 
 class Term(NamedTuple):
-    """``factor * product of names + offset``."""
+    """A sum of multiples of products of names, and a number."""
 
-    names: tuple[Symbol, ...]
-    factor: int
+    products: tuple[tuple[int, tuple[Symbol, ...]], ...]
     offset: int
 
 
 class Symbols:
     """The open sizes of one export.
 
-    >>> batch = Symbol("batch", (2, 5), "x", 0)
-    >>> Symbols([batch]).term(Size((5, 11)))[1:]
-    (2, 1)
+    >>> batch, time = Symbol("batch", (2, 5, 2), "x", 0), Symbol("time", (3, 3, 4), "x", 1)
+    >>> symbols = Symbols([batch, time])
+    >>> [symbols.name(Size(v)) for v in ((5, 11, 5), (6, 15, 8), (5, 8, 6))]
+    ['2*batch+1', 'batch*time', 'batch+time']
     """
 
     def __init__(self, symbols: Sequence[Symbol] = ()) -> None:
@@ -124,10 +124,11 @@ class Symbols:
         if not isinstance(extent, Size):
             return None
         try:
-            names, factor, offset = self.term(extent)
+            products, offset = self.term(extent)
         except Refused:
             return None
-        text = "*".join(([] if factor == 1 else [str(factor)]) + [s.name for s in names])
+        texts = ["*".join(([] if k == 1 else [str(k)]) + [s.name for s in names]) for k, names in products]
+        text = "+".join(texts)
         return text if not offset else f"{text}+{offset}" if offset > 0 else f"{text}-{-offset}"
 
     def term(self, size: Size) -> Term:
@@ -137,8 +138,29 @@ class Symbols:
                 values = [math.prod(row) for row in zip(*(s.values for s in names), strict=True)]
                 found = _line(values, size.values)
                 if found is not None:
-                    return Term(names, *found)
+                    return Term(((found[0], names),), found[1])
+        found_sum = self._sum(size)
+        if found_sum is not None:
+            return found_sum
         raise Refused(f"the extent {size.values} is no sum or product of the sizes left open")
+
+    def _sum(self, size: Size) -> Term | None:
+        """A sum of multiples of the open sizes: the first traces change one of them each."""
+        slopes = []
+        for k, symbol in enumerate(self.symbols, 1):
+            if k >= len(size.values) or symbol.values[k] == symbol.values[0]:
+                return None
+            slope, rest = divmod(size.values[k] - size.values[0], symbol.values[k] - symbol.values[0])
+            if rest:
+                return None
+            slopes.append(slope)
+        rows = zip(*(symbol.values for symbol in self.symbols), strict=True)
+        sums = [sum(c * n for c, n in zip(slopes, row, strict=True)) for row in rows]
+        offsets = {v - total for v, total in zip(size.values, sums, strict=True)}
+        if len(offsets) != 1:
+            return None
+        products = tuple((c, (s,)) for c, s in zip(slopes, self.symbols, strict=True) if c)
+        return Term(products, offsets.pop())
 
 
 def _line(x: Sequence[int], y: Sequence[int]) -> tuple[int, int] | None:
