@@ -356,6 +356,29 @@ def test_a_compiler_that_fails_is_told_once(tmp_path: Path) -> None:
 
 
 @needs_compiler
+def test_every_instruction_set_computes_the_same_bits(tmp_path: Path) -> None:
+    code = """
+        import hashlib
+        import numpy as np
+        import pequegrad as pg
+        x = pg.Tensor(np.random.default_rng(5).standard_normal((37, 1003)).astype(np.float32))
+        def f(x):
+            y = pg.softmax(pg.exp(x) * pg.tanh(x)) + pg.sigmoid(x).astype("float16").astype("float32")
+            return [y, x.sum(0), x.astype("bfloat16").max(1), x.T * 2, pg.exp(x.astype("float64")), x[:, ::3] > 0]
+        j = pg.jit(f)
+        print("bits", hashlib.sha256(b"".join(pg._core.to_numpy(y).tobytes() for y in j(x))).hexdigest())
+        print({k.tier for k in j.explain(x).kernels})
+    """
+    found = set()
+    for isa in ("avx2", "avx512"):
+        out = run(code, PG_ISA=isa, PG_LLVM="all", PG_CACHE_DIR=str(tmp_path / "cache"))
+        assert "{'generated code'}" in out
+        found.add(out.split()[1])
+    found.add(run(code, PG_LLVM="0").split()[1])
+    assert len(found) == 1
+
+
+@needs_compiler
 def test_a_process_may_end_or_fork_while_code_is_generated(tmp_path: Path) -> None:
     code = """
         import os

@@ -113,7 +113,6 @@ std::string Arithmetic::operation(const ir::Value& v, DType from, std::span<cons
   case ScalarOp::select: return select(a[0], d, a[1], a[2]);
   case ScalarOp::convert: return convert(a[0], from, d);
   case ScalarOp::bitcast: return bitcast(a[0], from, d);
-  case ScalarOp::libm: return library(v, a);
   default: break;
   }
   if (!is_float(d)) return integer_operation(v, a);
@@ -159,23 +158,33 @@ std::string Arithmetic::scale(const std::string& x, const std::string& n) {
   return times_power(times_power(x, half), binary("sub", "i32", n, half));
 }
 
-// The operands go through stack memory to a loop over the function.
-std::string Arithmetic::library(const ir::Value& v, std::span<const std::string> a) {
+// The operands go through stack memory to a loop over the function, all pieces at once.
+Registers Arithmetic::library(const ir::Value& v, std::span<const Registers> operands) {
   const bool single = v.dtype != DType::float64;
   PG_INVARIANT(!single || static_cast<ir::Libm>(v.bits) == ir::Libm::fmod);
   const std::string type = w_.type(v.dtype);
-  const int n = w_.wide ? w_.lanes() : 1;
+  const std::string_view element = register_type(v.dtype);
+  const size_t pieces = operands[0].size();
+  const int lanes = w_.wide ? w_.lanes() : 1, n = static_cast<int>(pieces) * lanes;
+  const auto piece_of = [&](const std::string& memory, size_t p) {
+    const int64_t first = static_cast<int64_t>(p) * lanes;
+    return p ? w_.put(concat("getelementptr ", element, ", ptr ", memory, ", i64 ", first)) : memory;
+  };
   std::string places[3];
-  for (size_t i = 0; i <= a.size(); ++i) places[i] = w_.stack(type, 64);
-  for (size_t i = 0; i < a.size(); ++i)
-    w_.line(concat("store ", type, " ", a[i], ", ptr ", places[i + 1], ", align 64"));
+  for (size_t i = 0; i <= operands.size(); ++i) places[i] = w_.stack(concat("[", n, " x ", element, "]"), 64);
+  for (size_t i = 0; i < operands.size(); ++i)
+    for (size_t p = 0; p < pieces; ++p)
+      w_.line(concat("store ", type, " ", operands[i][p], ", ptr ", piece_of(places[i + 1], p), ", align 8"));
   const size_t offset = single ? offsetof(Runtime, fmod_single)
                                : offsetof(Runtime, library) + sizeof(void*) * static_cast<size_t>(v.bits);
   const std::string at = w_.put(concat("getelementptr i8, ptr %runtime, i64 ", offset));
   const std::string f = w_.effect(concat("load ptr, ptr ", at));
   w_.line(concat("call void ", f, "(ptr ", places[0], ", ptr ", places[1], ", ptr ",
-                 a.size() > 1 ? places[2] : places[1], ", i64 ", n, ")"));
-  return w_.effect(concat("load ", type, ", ptr ", places[0], ", align 64"));
+                 operands.size() > 1 ? places[2] : places[1], ", i64 ", n, ")"));
+  Registers out;
+  for (size_t p = 0; p < pieces; ++p)
+    out.push_back(w_.effect(concat("load ", type, ", ptr ", piece_of(places[0], p), ", align 8")));
+  return out;
 }
 
 Registers Arithmetic::emit(const ir::Builder& builder, ir::Sym result, std::span<const Registers> inputs,
@@ -197,6 +206,13 @@ Registers Arithmetic::emit(const ir::Builder& builder, ir::Sym result, std::span
   const auto plain = [&](size_t i) {
     const ir::Value& v = values[i];
     made[i].clear();
+    done[i] = true;
+    if (v.op == ScalarOp::libm) {
+      std::vector<Registers> operands;
+      for (int k = 0; k < v.arity; ++k) operands.push_back(made[static_cast<size_t>(v.args[k])]);
+      made[i] = library(v, operands);
+      return;
+    }
     for (size_t p = 0; p < pieces; ++p) {
       if (v.op == ScalarOp::input) {
         made[i].push_back(inputs[static_cast<size_t>(v.bits)][p]);
@@ -211,7 +227,6 @@ Registers Arithmetic::emit(const ir::Builder& builder, ir::Sym result, std::span
         made[i].push_back(operation(v, from, std::span(a).first(v.arity)));
       }
     }
-    done[i] = true;
   };
   // The costly value is computed in a block of its own, which is entered when any lane needs it.
   const auto rare = [&](size_t i) {

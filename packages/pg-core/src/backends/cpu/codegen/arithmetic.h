@@ -40,7 +40,7 @@ class Arithmetic {
   std::string division(const ir::Value& v, const std::string& x, const std::string& y);
   std::string shift(const ir::Value& v, const std::string& x, const std::string& y);
   std::string scale(const std::string& x, const std::string& n);
-  std::string library(const ir::Value& v, std::span<const std::string> a);
+  Registers library(const ir::Value& v, std::span<const Registers> operands);
   std::string unary(const char* intrinsic, DType dtype, const std::string& x);
   std::string bitcast(const std::string& x, DType from, DType to);
   std::string saturate(const std::string& x, DType from, DType to);
