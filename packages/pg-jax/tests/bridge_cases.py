@@ -208,6 +208,9 @@ case("reduce_and, reduce_or", lambda x: (lax.reduce_and(x, (0,)), lax.reduce_or(
 case("reduce_and, reduce_or, reduce_xor of int32", lambda x: (lax.reduce_and(x, (0,)), lax.reduce_or(x, (1,)), lax.reduce_xor(x, (0, 1))), I(3, 4))  # fmt: skip
 case("reduce_max of bools", lambda x: (lax.reduce_max(x, (0,)), lax.reduce_min(x, (0,))), B(3, 4))
 case("mean, var, logsumexp", lambda x: (x.mean(0), x.var(1), jax.nn.logsumexp(x)), F(3, 4), tolerance=4)
+case("reduce by a function", lambda x, i: lax.reduce((x, i), (np.float32(-np.inf), np.int32(0)), lambda a, b: (jnp.maximum(a[0], b[0]), jnp.where(a[0] >= b[0], a[1], b[1])), (0, 2)), F(3, 4, 5), I(3, 4, 5), grad=False)  # fmt: skip
+case("reduce of nothing by a function", lambda x: lax.reduce(x, np.float32(3), lambda a, b: a * b + 0 * a, (0,)), F(0, 2), grad=False)  # fmt: skip
+case("reduce_window by a function", lambda x: lax.reduce_window(x, np.float32(1), lambda a, b: a * b + 0 * a, (2, 2), (1, 2), "SAME"), F(4, 5), grad=False)  # fmt: skip
 case("argmax", lambda x: (lax.argmax(x, 0, jnp.int32), lax.argmin(x, 1, jnp.int32)), F(3, 4))
 case("argmax with ties", lambda x: (jnp.argmax(x), jnp.argmin(x)), np.array([1, 3, 3, 1], np.float32))
 case(

@@ -177,6 +177,13 @@ def test_methods_and_options_as_a_decorator() -> None:
         bridge.jit(lambda x: x)("a")
 
 
+def test_programs_are_explained() -> None:
+    f = bridge.jit(lambda x: jnp.tanh(x @ x) + 1)
+    found = f.explain(jnp.ones((4, 4)))
+    assert len(found.kernels) == 1 and len(found.library_calls) == 1 and f.traces == 1
+    assert "dot_general" in str(f.jaxpr(jnp.ones((4, 4))))
+
+
 # ---- what is not supported
 
 

@@ -51,28 +51,60 @@ def reduce_min(x: Tensor, *, axes: Sequence[int]) -> Tensor:
     return _extreme("min", x, axes)
 
 
-def _folded(x: Tensor, axes: Sequence[int], op: Callable[[Any, Any], Tensor], neutral: int) -> Tensor:
-    """A reduction by halves, for what has no reduction of its own."""
+def _folded(
+    xs: Sequence[Tensor], axes: Sequence[int], op: Callable[..., Sequence[Tensor]]
+) -> list[Tensor] | None:
+    """A reduction by halves, for what has none of its own: ``op(*before, *behind)``; None of nothing."""
     gone = ints(axes)
-    kept = [i for i in range(x.ndim) if i not in gone]
-    shape = [x.shape[i] for i in kept]
-    rows = (
-        pg.reshape(pg.permute(x, (*gone, *kept)), (-1, *shape)) if x.size else pg.zeros((0, *shape), x.dtype)
-    )
-    if not rows.shape[0]:
-        return pg.full(shape, neutral, dtype=x.dtype)
-    while rows.shape[0] > 1:
-        half = rows.shape[0] // 2
-        both = op(rows[:half], rows[half : 2 * half])
-        rows = pg.concatenate([both, rows[2 * half :]]) if rows.shape[0] % 2 else both
-    return rows[0]
+    kept = [i for i in range(xs[0].ndim) if i not in gone]
+    if not xs[0].size:
+        return None
+    rows = [pg.permute(x, (*gone, *kept)) if x.ndim else x for x in xs]
+    rows = [pg.reshape(x, (-1, *x.shape[len(gone) :])) for x in rows]
+    while rows[0].shape[0] > 1:
+        half = rows[0].shape[0] // 2
+        both = op(*(x[:half] for x in rows), *(x[half : 2 * half] for x in rows))
+        if rows[0].shape[0] % 2:
+            both = [pg.concatenate([made, x[2 * half :]]) for made, x in zip(both, rows, strict=True)]
+        rows = list(both)
+    return [x[0] for x in rows]
+
+
+def _bits(x: Tensor, axes: Sequence[int], op: Callable[[Any, Any], Tensor], neutral: int) -> Tensor:
+    made = _folded([x], axes, lambda a, b: [op(a, b)])
+    if made is not None:
+        return made[0]
+    return pg.full([n for i, n in enumerate(x.shape) if i not in ints(axes)], neutral, dtype=x.dtype)
+
+
+def _mapped(f: Callable[..., Sequence[Tensor]], *xs: Tensor) -> list[Tensor]:
+    """A function of scalars, elementwise."""
+    shape = pg.broadcast_shapes(*(x.shape for x in xs))
+    made = pg.vmap(lambda *scalars: tuple(f(*scalars)))(*(pg.ravel(pg.broadcast_to(x, shape)) for x in xs))
+    return [pg.reshape(x, shape) for x in made]
+
+
+def reduce(
+    *operands: Tensor,
+    jaxpr: Callable[..., Sequence[Tensor]],
+    dimensions: Sequence[int],
+    computation: Any = None,
+) -> list[Tensor]:
+    """An associative function of scalars over axes of operands, from the values that follow them."""
+    count = len(operands) // 2
+    xs, start = operands[:count], list(operands[count:])
+    made = _folded(xs, dimensions, lambda *rows: _mapped(jaxpr, *rows))
+    if made is not None:
+        return _mapped(jaxpr, *start, *made)
+    kept = [n for i, n in enumerate(xs[0].shape) if i not in ints(dimensions)]
+    return [pg.broadcast_to(x, kept) for x in start]
 
 
 def reduce_and(x: Tensor, *, axes: Sequence[int]) -> Tensor:
     """Bits set in all."""
     if x.dtype.is_bool:
         return pg.all(x, ints(axes)) if len(axes) else x
-    return _folded(
+    return _bits(
         x, axes, pg.bitwise_and, int(np.iinfo(x.dtype.to_numpy()).max) if x.dtype.kind == "u" else -1
     )
 
@@ -81,12 +113,12 @@ def reduce_or(x: Tensor, *, axes: Sequence[int]) -> Tensor:
     """Bits set in any."""
     if x.dtype.is_bool:
         return pg.any(x, ints(axes)) if len(axes) else x
-    return _folded(x, axes, pg.bitwise_or, 0)
+    return _bits(x, axes, pg.bitwise_or, 0)
 
 
 def reduce_xor(x: Tensor, *, axes: Sequence[int]) -> Tensor:
     """Bits set in an odd number."""
-    return _folded(x, axes, pg.bitwise_xor, 0)
+    return _bits(x, axes, pg.bitwise_xor, 0)
 
 
 def argmax(x: Tensor, *, axes: Sequence[int], index_dtype: Any) -> Tensor:
@@ -188,6 +220,32 @@ def reduce_window_min(
 ) -> Tensor:
     """The smallest of every window."""
     return _window(x, "min", window_dimensions, window_strides, padding, base_dilation, window_dilation)
+
+
+def reduce_window(
+    x: Tensor,
+    start: Tensor,
+    *,
+    jaxpr: Callable[..., Sequence[Tensor]],
+    window_dimensions: Sequence[int],
+    window_strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    base_dilation: Any = None,
+    window_dilation: Any = None,
+    consts: Sequence[Any] = (),
+) -> list[Tensor]:
+    """An associative function of scalars over every window, from a first value that margins count as."""
+    made = pg.reduce_window(
+        x,
+        lambda a, b: _mapped(jaxpr, a, b)[0],
+        ints(window_dimensions),
+        ints(window_strides),
+        [ints(p) for p in padding],
+        base_dilation=1 if base_dilation is None else ints(base_dilation),
+        window_dilation=1 if window_dilation is None else ints(window_dilation),
+        init=start,
+    )
+    return [made]
 
 
 _SELECTS = {"ge": "max", "gt": "max", "le": "min", "lt": "min"}

@@ -22,7 +22,7 @@ _Numbers = int | Sequence[int] | None
 
 
 class _Program(NamedTuple):
-    run: Callable[..., Any]  # tensors -> list of tensors
+    run: Any  # what pg.jit returns; tensors -> list of tensors
     results: list[Callable[[Tensor], Any]]  # what they are given back as
     tree: Any
 
@@ -99,6 +99,15 @@ class JitFunction:
         dynamic, named, _ = self._split(args, kwargs)
         leaves = jax.tree.leaves((dynamic, named))
         return self._traced(args, kwargs, [_type_of(x) for x in leaves]).jaxpr
+
+    def explain(self, *args: Any, **kwargs: Any) -> Any:
+        """What the program for arguments like these runs, as ``pg.jit`` explains it."""
+        self(*args, **kwargs)
+        dynamic, named, static = self._split(args, kwargs)
+        leaves, tree = jax.tree.flatten((dynamic, named))
+        types = tuple([_type_of(x) for x in leaves])
+        program = self._programs[tree, types, static, jax.config.jax_enable_x64]
+        return program.run.explain(*[_tensor(x, t) for x, t in zip(leaves, types, strict=True)])
 
     def _split(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Arguments that are not static, by place and by name, and the key of the others."""

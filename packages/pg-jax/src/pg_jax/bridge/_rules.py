@@ -33,6 +33,8 @@ BODIES = {
     "cond": ("branches",),
     "custom_linear_solve": ("jaxprs",),
     "scatter": ("update_jaxpr",),
+    "reduce": ("jaxpr",),
+    "reduce_window": ("jaxpr",),
 }
 
 _registered: dict[str, Callable[..., Any]] = {}
@@ -103,6 +105,8 @@ def obstacle(eqn: JaxprEqn) -> str | None:
     params = eqn.params
     if name == "scatter" and params.get("update_jaxpr") is not None and not params["unique_indices"]:
         return "update by a function (.at[].apply) of indices that may be equal"
+    if name == "reduce_window" and (len(eqn.outvars) > 1 or params["consts"] or not eqn.invars[0].aval.ndim):
+        return "several operands, constants or no axis"
     if name in ("random_seed", "random_wrap") and getattr(params.get("impl"), "tag", "fry") != "fry":
         return f"random generator {params['impl'].name!r}"
     if name == "conv_general_dilated" and eqn.invars[0].aval.ndim > 5:
