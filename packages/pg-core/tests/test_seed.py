@@ -38,6 +38,11 @@ def test_jit_example() -> None:
     want = ((x.numpy().transpose(0, 2, 1) + 2) + y.numpy()).sum(2) * 3
     np.testing.assert_allclose(f(x, y).numpy(), want, rtol=1e-5)
     assert fjit(x, y).eval().numpy().tobytes() == f(x, y).numpy().tobytes()
+    explanation = fjit.explain(x, y)
+    assert len(explanation.kernels) == 1 and not explanation.library_calls  # all of it is one kernel
+    before = pg.debug.launches()
+    fjit(x, y)
+    assert pg.debug.launches() == before + 1
 
 
 def test_training_step() -> None:
