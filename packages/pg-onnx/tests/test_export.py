@@ -161,6 +161,41 @@ def test_loops_and_branches() -> None:
     assert "Sin" in ops(agrees(lambda x: pg.checkpoint(pg.sin)(x), (x,)))
 
 
+def test_control_flow_inside_control_flow_reads_from_outside() -> None:
+    w = normal(4, 4)
+
+    def f(x: pg.Tensor) -> Any:
+        def body(c: pg.Tensor, row: pg.Tensor) -> tuple[pg.Tensor, pg.Tensor]:
+            c = pg.cond(row.sum() > 0, lambda c: c @ w, lambda c: c * 2.0, c)
+            return pg.tanh(c + row), c.sum()
+
+        return pg.scan(body, pg.ones(4), x)
+
+    x = normal(5, 4)
+    agrees(f, (x,), dynamic={"x": {0: "n"}}, also=[(normal(2, 4),), (normal(9, 4),)])
+    agrees(lambda x: pg.grad(lambda x: f(x)[0].sum())(x), (x,))
+    agrees(
+        lambda x: pg.vmap(lambda r: pg.while_loop(lambda c: c.sum() < 9.0, lambda c: c + abs(r) + 1.0, r))(x),
+        (x,),
+    )
+    agrees(pg.hessian(lambda x: (x**3).sum() * x[0]), (normal(4),))
+
+
+@pytest.mark.parametrize("kind", ["float64", "float16", "bfloat16"])
+def test_networks_of_other_floats(kind: str) -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.LayerNorm(8), nn.Linear(8, 2)).to(
+        getattr(pg.dt, kind)
+    )
+    x = normal(3, 4).astype(kind)
+    made = pg_onnx.to_proto(model, x)
+    onnx.checker.check_model(made, full_check=True)
+    again = pg_onnx.load(made.SerializeToString())(x)
+    assert again.dtype == kind
+    np.testing.assert_allclose(
+        again.astype("float32").numpy(), model(x).astype("float32").numpy(), rtol=1e-2, atol=1e-2
+    )
+
+
 # ---- the mistakes of earlier exporters
 
 
