@@ -24,6 +24,11 @@ def test_small_gradients_are_linear() -> None:
     assert counts[2] - counts[1] == counts[1] - counts[0] > 0
 
 
+def test_bodies_are_linear() -> None:
+    counts = [len(str(transforms.long_body(n)).splitlines()) for n in (100, 200, 300)]
+    assert counts[2] - counts[1] == counts[1] - counts[0] > 0
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", transforms.TRANSFORMS)
 def test_time_is_linear(name: str) -> None:
