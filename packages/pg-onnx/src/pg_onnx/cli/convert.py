@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import onnx
 import pequegrad as pg
 import pg_nn as nn
+from pg_nn.errors import CheckpointError
 
-from ..errors import UnsupportedError, UsageError
+from ..errors import FileError, UnsupportedError, UsageError
 from ..importer import OnnxModule, load
 from ..reader import Model, TensorType, read
 from ..values import from_file
@@ -17,6 +18,9 @@ from .common import Report, add_model, limits_of, read_model, true_inputs
 
 HELP = "write a model as .onnx (other opset, external data), .pgm (a folder), or its weights as .safetensors"
 EXAMPLE = "pg-onnx convert model.onnx -o model.pgm"
+if TYPE_CHECKING:
+    import onnx
+
 _SUFFIXES = (".onnx", ".pgm", ".safetensors")
 
 
@@ -75,12 +79,15 @@ def _read(options: argparse.Namespace) -> Model:
 
 def _write_weights(options: argparse.Namespace, model: Model) -> int:
     if Path(options.output).exists() and not options.force:
-        raise UsageError(f"{options.output} exists; name another file, or pass --force")
+        raise FileError(f"{options.output} exists; name another file, or replace it (--force)")
     tensors = {}
     for weight in model.graph.initializers:
         value = from_file(weight)
         tensors[weight.name] = value if isinstance(value, pg.Tensor) else pg.Tensor(value)
-    nn.save_safetensors(options.output, tensors)
+    try:
+        nn.save_safetensors(options.output, tensors)
+    except CheckpointError as error:
+        raise FileError(str(error)) from None
     return len(tensors)
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import FileError, UsageError
 from ..importer import load
 from ..reader import Model
-from . import bisect, gradients
+from . import gradients
 from .common import Progress, Report, add_inputs, add_model, given_inputs, limits_of, make_inputs, read_model
-from .oracles import Oracle, oracle_for
 from .run import compute
+
+if TYPE_CHECKING:
+    from .oracles import Oracle
 
 HELP = "compare a model with onnxruntime or with expected outputs; on a difference, find the node"
 EXAMPLE = "pg-onnx verify model.onnx --samples 3 --grad"
@@ -45,7 +47,7 @@ def execute(options: argparse.Namespace, report: Report) -> int:
     module = load(model, limits=limits)
     given = given_inputs(options)
     expected = _expected(options)
-    oracle = None if expected is not None else oracle_for(options, model)
+    oracle = None if expected is not None else _oracle(options, model)
     worst: dict[str, float] = {}
     failed: list[str] = []
     arrays: dict[str, np.ndarray] = {}
@@ -78,6 +80,12 @@ def execute(options: argparse.Namespace, report: Report) -> int:
     if options.grad and not failed:
         code = gradients.check(options, module, arrays, report)
     return code
+
+
+def _oracle(options: argparse.Namespace, model: Model) -> Oracle:
+    from .oracles import oracle_for  # it imports the onnx package, which other commands do not need
+
+    return oracle_for(options, model)
 
 
 def _expected(options: argparse.Namespace) -> dict[str, np.ndarray] | None:
@@ -136,6 +144,8 @@ def _locate(
     arrays: Mapping[str, np.ndarray],
     report: Report,
 ) -> None:
+    from . import bisect
+
     found = bisect.first_difference(options, model, oracle, arrays)
     if found is None:
         report.say("no single node differs when its inputs agree")
