@@ -202,6 +202,20 @@ def test_generators_are_per_thread() -> None:
     assert states[0]["key"] != before["key"]
 
 
+def test_a_thread_s_first_draw_may_be_inside_jit() -> None:
+    """The generator is made then; its state is none of the program's constants."""
+    drawn = []
+
+    def run() -> None:
+        f = pg.jit(lambda: pg.random.uniform(shape=4))
+        drawn.extend(f().tolist() for _ in range(3))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert len({tuple(row) for row in drawn}) == 3
+
+
 def test_own_generator() -> None:
     a, b = pg.random.Generator(4), pg.random.Generator(4)
     assert pg.rand(5, generator=a).tolist() == pg.rand(5, generator=b).tolist()

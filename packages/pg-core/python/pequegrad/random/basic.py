@@ -104,10 +104,23 @@ def default() -> Generator:
     if _per_thread.generator is None:
         with _lock:
             number, _threads = _threads, _threads + 1
-        made = _per_thread.generator = Generator(0)
-        if number:  # a key that no seed gives
-            made._key.assign(fold_in(key(0), number))
+        # In a thread of its own, where no trace is open: what a trace makes is no state that its program
+        # advances.
+        made: list[Generator] = []
+        maker = threading.Thread(target=lambda: made.append(_of_thread(number)))
+        maker.start()
+        maker.join()
+        _per_thread.generator = made[0]
     return _per_thread.generator
+
+
+def _of_thread(number: int) -> Generator:
+    made = Generator(0)
+    if number:  # a key that no seed gives
+        made._key.assign(fold_in(key(0), number))
+    made._key.eval()
+    made._count.eval()
+    return made
 
 
 def manual_seed(seed: int) -> Generator:
