@@ -113,6 +113,10 @@ TIER1 = frozenset(
 ROUNDED = {"test_dft_inverse": 1e-6, "test_dft_inverse_opset19": 1e-6}
 
 
+# What they expect is one draw of another generator; only shape and type can be compared.
+DRAWN = re.compile("test_bernoulli")
+
+
 @dataclass
 class Case:
     kind: str
@@ -184,6 +188,8 @@ def run(case: Case) -> tuple[str, str]:
         prepared = PequegradBackend.prepare(model)
         for inputs, expected in case.data(model):
             outputs = prepared.run(inputs)
+            if DRAWN.match(case.name):
+                outputs = [_like(a, b) for a, b in zip(expected, outputs, strict=True)]
             try:
                 check(list(expected), list(outputs), case.test.rtol, case.atol)
             except AssertionError as error:
@@ -207,6 +213,15 @@ def check(expected: list[Any], outputs: list[Any], rtol: float, atol: float) -> 
             check(a, b, rtol, atol)
         else:
             runner.Runner.assert_similar_outputs([a], [b], rtol, atol)
+
+
+def _like(expected: np.ndarray, output: np.ndarray) -> np.ndarray:
+    """What was expected, unless shape, type or the set of values differ."""
+    same = (expected.shape, expected.dtype) == (output.shape, output.dtype) and set(np.unique(output)) <= {
+        0,
+        1,
+    }
+    return expected if same else output
 
 
 def _value(v: Any) -> Any:

@@ -158,6 +158,31 @@ def test_integers_divide_as_in_c(op: str, a: int, b: int) -> None:
     against_onnxruntime(data, np.array([a]), np.array([b]))
 
 
+def test_random_numbers() -> None:
+    chances = {
+        "p": np.full((200, 200), 0.3, np.float32),
+        "logits": np.log(np.float32([[0.2, 0.8], [1, 1e-9]])),
+    }
+    nodes = [
+        node("RandomNormalLike", ["p"], ["n"], mean=2.0, scale=3.0),
+        node("RandomUniformLike", ["p"], ["u"], low=-1.0, high=3.0),
+        node("Bernoulli", ["p"], ["b"]),
+        node("Multinomial", ["logits"], ["m"], sample_size=4000, dtype=7),
+        node("RandomNormal", [], ["a"], shape=[5], seed=1.0),
+        node("RandomNormal", [], ["c"], shape=[5], seed=1.0, dtype=10),
+    ]
+    model_ = pg_onnx.load(model(nodes, [], [*"nubmac"], weights=chances))
+    draw = pg.jit(lambda: model_())
+    first, second = draw(), draw()
+    n, u, b, m, a, c = (out.numpy() for out in first)
+    assert abs(n.mean() - 2) < 0.1 and abs(n.std() - 3) < 0.1
+    assert u.min() >= -1 and u.max() <= 3 and abs(u.mean() - 1) < 0.05
+    assert abs(b.mean() - 0.3) < 0.02 and set(np.unique(b)) == {0, 1}
+    assert m.shape == (2, 4000) and m.dtype == np.int64 and abs(m[0].mean() - 0.8) < 0.05 and m[1].max() == 0
+    assert c.dtype == np.float16 and np.allclose(a, c, atol=1e-2)
+    assert (n != second[0].numpy()).any() and (a == second[4].numpy()).all()
+
+
 NARROW = ["UINT4", "INT4", "FLOAT8E4M3FN", "FLOAT8E5M2", "FLOAT4E2M1"]
 
 
