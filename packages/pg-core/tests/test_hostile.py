@@ -52,6 +52,9 @@ CASES: list[tuple[str, Any, type[Exception]]] = [
     ("very many indices of a diagonal", lambda: pg.diag_indices(2, 2**62), pg.InvalidValueError),
     ("very many powers", lambda: pg.vander(pg.zeros(2**40)), pg.OutOfMemoryError),
     ("very many rows to sort", lambda: pg.sort_together(pg.zeros((2**62, 0)), 0, 2), pg.InvalidValueError),
+    ("an exponential integral of very high order", lambda: pg.expn(2**63, 1.0), pg.InvalidValueError),
+    ("types that are none", lambda: pg.extend.close(lambda x: x, [3, 63]), pg.ArgumentError),
+    ("a range that is none", lambda: pg.histogram2d([1.0], [1.0], 3, {"a": ()}), pg.ArgumentError),
     ("numbers as a signature", lambda: pg.vectorize(len, signature=[0, 7]), pg.ArgumentError),
     ("a number for a slice", lambda: pg.associative_scan(lambda a, b: 1.0, pg.ones(4)), pg.ShapeError),
     ("text for a slice", lambda: pg.associative_scan(lambda a, b: "x", pg.ones(4)), pg.PequegradError),
@@ -111,6 +114,23 @@ def test_joining_the_rows_of_a_tensor_takes_no_time_for_each() -> None:
         pg.concatenate(pg.zeros((0, 3)))
     with pytest.raises(pg.ArgumentError):
         pg.stack(pg.zeros(()))
+
+
+def test_sequences_that_make_their_items_are_held_while_they_are_read() -> None:
+    from pequegrad import extend
+
+    x = pg.Tensor([[1.0, 2.0], [3.0, 4.0]])
+    for _ in range(50):
+        outs, linear = extend.linearize(lambda rows: pg.stack(rows) * 2.0, x)
+        assert [y.tolist() for y in outs] == [[2.0, 4.0], [6.0, 8.0]]
+        del linear
+        with pytest.raises(pg.PequegradError):
+            extend.linearize(pg.sum, x)
+
+
+def test_a_number_is_no_image_file() -> None:
+    with pytest.raises(TypeError):
+        pg.image.load(np.int8(3))
 
 
 def test_a_window_beyond_all_channels() -> None:

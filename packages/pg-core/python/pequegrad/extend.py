@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from . import _core
 from ._bodies import Type, trace
 from ._core import JitEntry, JitFunction, Tensor
-from .errors import TraceError
+from .errors import ArgumentError, TraceError
 
 Flat = Callable[[list[Tensor]], list[Tensor]]
 
@@ -107,6 +107,9 @@ def close(f: Flat, types: Sequence[Tensor], what: str = "close") -> Closed:
     >>> [y.tolist() for y in double([pg.ones(2)])]
     [[2.0, 2.0]]
     """
+    for x in types:
+        if not isinstance(x, Tensor):
+            raise ArgumentError(f"{what}: the types are those of tensors, got {type(x).__name__}")
     traced = trace(f, [Type(x.shape, x.dtype, False, x.device.pair) for x in types], what)
     if traced.written:
         raise TraceError(f"{what}: the function changes a tensor from outside")

@@ -373,7 +373,7 @@ def load(path: str | os.PathLike[str], mode: str = "RGB") -> Tensor:
     ...     pg.image.load(path).tolist()
     [[[255, 0, 0]]]
     """
-    with open(path, "rb") as file:
+    with open(os.fspath(path), "rb") as file:  # a number would be a file that somebody else opened
         return decode(file.read(), mode)
 
 

@@ -32,7 +32,7 @@ struct Parts {
     // The handles belong to the body: no trace has to know that they are read.
     const auto inside = [](const py::sequence& tensors) {
       std::vector<NodeRef> nodes;
-      for (py::handle x : tensors) {
+      for (py::handle x : py::list(tensors)) {
         require(is_tensor(x.ptr()), ErrorKind::type, "a body has tensors as parameters and results");
         nodes.push_back(NodeRef::share(as_tensor(x.ptr())->node));
       }
@@ -64,7 +64,7 @@ std::vector<NodeRef> captures_of(std::span<const Parts> parts) {
 /// Closes several bodies over one list of captures, which are the first inputs of each.
 py::tuple close_bodies(const py::sequence& bodies) {
   std::vector<Parts> parts;
-  for (py::handle item : bodies) parts.emplace_back(item);
+  for (py::handle item : py::list(bodies)) parts.emplace_back(item);
   const std::vector<NodeRef> captures = captures_of(parts);
   py::list closed;
   for (const Parts& p : parts) closed.append(p.closed(captures));

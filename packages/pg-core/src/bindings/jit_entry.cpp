@@ -89,11 +89,11 @@ std::unique_ptr<Entry> make_entry(const Trace& trace, py::handle in_spec, const 
           "a JitEntry needs an abstract trace that was entered");
   Spec in(in_spec, false), out(out_spec, true);
   Collector c{trace, {}, {}, {}, {}, {}};
-  for (py::handle p : params) c.argument(p);
+  for (py::handle p : py::list(params)) c.argument(p);
   const auto leaf_count = static_cast<uint32_t>(c.params.size());
   for (const Capture& capture : trace.captures())
     if (capture.param) c.read(capture.handle, capture.param);
-  for (py::handle o : outs) {
+  for (py::handle o : py::list(outs)) {
     NodeRef node = c.result(o);
     // A float argument travels as a weak float64, so that nothing is lost on its way to a float64 tensor;
     // alone it is the default float. So does a complex one.
@@ -135,7 +135,8 @@ std::unique_ptr<Entry> make_entry(const Trace& trace, py::handle in_spec, const 
   std::vector<Entry::Guard> watched;
   if (PyCallable_Check(guards.ptr())) watched.push_back(parse_guard(guards));
   else if (!guards.is_none())
-    for (py::handle g : py::cast<py::sequence>(guards)) watched.push_back(parse_guard(g));
+    for (py::handle g : py::list(py::reinterpret_borrow<py::object>(guards)))
+      watched.push_back(parse_guard(g));
   return std::unique_ptr<Entry>(new Entry{.in_words = py::reinterpret_borrow<py::object>(in_spec),
                                           .in = std::move(in),
                                           .out = std::move(out),

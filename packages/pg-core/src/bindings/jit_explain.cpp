@@ -26,7 +26,7 @@ struct GraphTrace {
 GraphTrace make_graph_trace(const py::sequence& params, const py::sequence& outs) {
   const auto nodes_of = [](const py::sequence& tensors) {
     std::vector<NodeRef> nodes;
-    for (py::handle t : tensors) {
+    for (py::handle t : py::list(tensors)) {
       require(is_tensor(t.ptr()), ErrorKind::type, "a GraphTrace is made from tensors");
       nodes.push_back(NodeRef::share(as_tensor(t.ptr())->node));
     }

@@ -246,7 +246,7 @@ Ints parse_ints(py::handle object, const char* what) {
   if (!PySequence_Check(object.ptr()))
     fail(ErrorKind::type,
          concat(what, " must be an integer or a sequence of integers, got ", Py_TYPE(object.ptr())->tp_name));
-  for (py::handle item : py::reinterpret_borrow<py::sequence>(object)) out.push_back(one(item.ptr()));
+  for (py::handle item : py::list(py::reinterpret_borrow<py::object>(object))) out.push_back(one(item.ptr()));
   return out;
 }
 

@@ -193,7 +193,7 @@ void bind_ops(py::module_& m) {
       [](const py::sequence& tensors) {
         std::vector<NodeRef> held;
         std::vector<Node*> roots;
-        for (py::handle t : tensors) {
+        for (py::handle t : py::list(tensors)) {
           require(is_tensor(t.ptr()), ErrorKind::type, "eval_many takes Tensors");
           if (as_tensor(t.ptr())->node->abstract) evaluated(as_tensor(t.ptr()), "evaluation");
           held.push_back(NodeRef::share(as_tensor(t.ptr())->node));

@@ -42,7 +42,8 @@ struct Pullback {
 
 std::vector<NodeRef> nodes_of(const py::sequence& tensors, bool none_allowed) {
   std::vector<NodeRef> out;
-  for (py::handle t : tensors) {
+  // Here and wherever a sequence is walked: as a list, which holds its items; other sequences make them.
+  for (py::handle t : py::list(tensors)) {
     if (none_allowed && t.is_none()) {
       out.emplace_back();
       continue;
@@ -312,7 +313,7 @@ void bind_traces(py::module_& m) {
                     "batch needs an open vmap trace");
             const std::vector<NodeRef> outputs = nodes_of(outs), given = nodes_of(values);
             std::vector<NodeRef> roots;
-            for (py::handle p : params) {
+            for (py::handle p : py::list(params)) {
               require(is_tensor(p.ptr()), ErrorKind::type, "params must be tensors");
               roots.push_back(t.param_of(as_tensor(p.ptr())));
               require(roots.back() != nullptr, ErrorKind::trace, "params must be placeholders of the trace");
@@ -357,7 +358,8 @@ void bind_traces(py::module_& m) {
       [](const py::sequence& outs, const py::sequence& stand_ins, const py::sequence& coefficients,
          int order) {
         std::vector<std::vector<NodeRef>> curves;
-        for (py::handle c : coefficients) curves.push_back(nodes_of(py::cast<py::sequence>(c), true));
+        for (py::handle c : py::list(coefficients))
+          curves.push_back(nodes_of(py::cast<py::sequence>(c), true));
         py::list out;
         for (const std::vector<NodeRef>& c : jet(nodes_of(outs), nodes_of(stand_ins), curves, order))
           out.append(tensors_of(c));

@@ -41,7 +41,7 @@ from odd_values import FUNCTIONS, INTS, Hostile, odd, plain, tensor  # noqa: E40
 MEMORY = 256 << 20  # bytes that tensors may take
 ADDRESS_SPACE = 12 << 30
 SECONDS = 20  # for one call
-TYPED = (pg.PequegradError, TypeError, ValueError, IndexError, KeyError, OverflowError, BufferError, Hostile)
+TYPED = (pg.PequegradError, TypeError, ValueError, IndexError, OverflowError, BufferError, Hostile)
 TYPED += (OSError,)  # of functions that open files
 TYPED += (RecursionError,)  # an argument nested thousands deep, mostly when a message shows it
 # Not called: what changes the process for all calls that follow, and constructors that are not for users.

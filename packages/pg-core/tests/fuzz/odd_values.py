@@ -210,6 +210,8 @@ OUR_DTYPES = [
     "uint8",
     "uint64",
     "bool",
+    "complex64",
+    "complex128",
 ]
 
 

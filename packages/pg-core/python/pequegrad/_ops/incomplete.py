@@ -16,7 +16,17 @@ import numpy as np
 from .. import _core, dt
 from .._core import Tensor
 from ..errors import DTypeError, InvalidValueError
-from .common import TensorLike, as_tensor, axes_of, cast, elementwise, reshape_to, spelled, to_float
+from .common import (
+    TensorLike,
+    as_tensor,
+    axes_of,
+    cast,
+    check_count,
+    elementwise,
+    reshape_to,
+    spelled,
+    to_float,
+)
 from .elementwise import abs as _abs
 from .elementwise import minimum
 from .logic import where
@@ -240,6 +250,7 @@ def expn(n: int, x: TensorLike) -> Tensor:
     """
     if not isinstance(n, (int, np.integer)) or n < 0:
         raise InvalidValueError(f"expn: the order is an integer from 0 on, got {n!r}")
+    check_count(int(n), "expn")
     kind, (x,) = _wide("expn", x)
     inside = (x > 0) & (x < math.inf)
     y = where(inside, x, 1.0)

@@ -306,6 +306,10 @@ def histogramdd(
         raise ShapeError(f"histogramdd: the points are rows of a matrix, got shape {points.shape}")
     columns = [reshape_to(c, (points.shape[0],)) for c in split(points, points.shape[1], 1)]
     each = list(bins) if isinstance(bins, (list, tuple)) else [bins] * len(columns)
+    if range is not None and (not isinstance(range, (list, tuple)) or len(range) != len(columns)):
+        raise ArgumentError(
+            f"histogramdd: the range is a pair for each of {len(columns)} axes, got {range!r}"
+        )
     if len(each) != len(columns):
         raise ArgumentError(f"histogramdd: {len(each)} bins for {len(columns)} axes")
     edges = [

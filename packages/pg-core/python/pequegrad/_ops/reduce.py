@@ -437,7 +437,7 @@ def shift_of(x: Tensor, axes: Sequence[int]) -> Tensor:
 
 def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The vector norm over axes: root of the sum of squares (2), sum of magnitudes (1), largest magnitude
-    (inf).
+    (inf), smallest (-inf), how many are nonzero (0), or any other power.
 
     The derivative of the 2-norm at 0 is 0.
 
@@ -447,8 +447,12 @@ def norm(x: TensorLike, ord: float = 2, axis: Axis = None, keepdims: bool = Fals
     x = to_float(x)
     if ord == math.inf:
         return max(abs(x), axis, keepdims)
+    if ord == -math.inf:
+        return min(abs(x), axis, keepdims)
     if ord == 1:
         return sum(abs(x), axis, keepdims)
+    if ord == 0:
+        return cast(count_nonzero(x, axis, keepdims), x.dtype.real)
     if ord != 2:
         return _root(sum(abs(x) ** ord, axis, keepdims), 1 / ord)
     return _root(sum(abs_squared(x), axis, keepdims), 0.5)
