@@ -113,6 +113,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.nightly
 def test_optimizers_of_optax_end_where_they_end_on_jax() -> None:
     pytest.importorskip("optax")
     found = {}
