@@ -6,6 +6,7 @@ To type checkers it is the Tensor: it inherits what the extension implements fro
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from ._ops import (
     sorting,
 )
 from ._ops import complex as complex_numbers
-from ._ops.common import as_tensor_like, cast, operand, to_device
+from ._ops.common import as_tensor_like, cast, check_table, operand, to_device
 from .errors import ArgumentError, DTypeError, InvalidValueError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ class Tensor(RawTensor):
         [[1, 2]]
         """
         x = cast(self, dt.float32) if self.dtype is dt.bfloat16 else self
+        if not self.size and 0 not in self.shape[:1]:
+            check_table(math.prod(self.shape[: self.shape.index(0)]), "tolist")  # lists without elements
         return _core.to_numpy(x).tolist()
 
     @property

@@ -51,7 +51,8 @@ class Linear:
 
 
 def linearize(f: Flat, inputs: Sequence[Tensor]) -> tuple[list[Tensor], Linear]:
-    """The results of ``f(inputs)``, and its derivative there. f is called once, with stand-ins that have values.
+    """The results of ``f(inputs)``, and its derivative there. f is called once, with stand-ins that have
+    values.
 
     >>> from pequegrad import extend
     >>> outs, _ = extend.linearize(lambda xs: [xs[0] * 2.0, xs[0]], [pg.Tensor(3.0)])
@@ -124,8 +125,8 @@ Walk = Callable[[Param, tuple[Any, ...], dict[str, Any]], tuple[Any, list[Tensor
 def jit(inside: Callable[..., Any], walk: Walk, max_entries: int = 64) -> JitFunction:
     """A compiled function whose arguments are read as ``walk`` says, once per kind of arguments.
 
-    ``walk(param, args, kwargs)`` replaces tensors by placeholders ``param(shape, dtype)``, calls the function, and
-    returns the spec of ``(args, kwargs)``, the traced tensors of the result, and its spec, in the words of
+    ``walk(param, args, kwargs)`` replaces tensors by placeholders ``param(shape, dtype)``, calls the function,
+    and returns the spec of ``(args, kwargs)``, the traced tensors of the result, and its spec, in the words of
     ``_core.JitEntry``. Later calls that fit a spec run the program without Python. Inside of other traces
     ``inside`` is called instead.
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import _core, dt
 from .._core import Tensor
-from .._ops.common import TensorLike, as_tensor, as_tensor_like, cast, fill, to_float
+from .._ops.common import TensorLike, as_tensor, as_tensor_like, cast, check_count, fill, to_float
 from .._ops.complex import real
 from .._ops.datatypes import finfo
 from .._ops.maths import sqrt
@@ -92,6 +92,7 @@ def polydiv(u: TensorLike, v: TensorLike) -> tuple[Tensor, Tensor]:
     u, v = _vector(u, "polydiv"), _vector(v, "polydiv")
     if not v.size or not u.size:
         raise ShapeError(f"polydiv: needs coefficients, got shapes {u.shape} and {v.shape}")
+    check_count(u.size, "polydiv")
     kind = dt.all_dtypes[_core.promote(u, v)[0]]
     u, v = cast(u, kind), cast(v, kind)
     steps = u.size - v.size + 1

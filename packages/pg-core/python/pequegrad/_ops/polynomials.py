@@ -17,6 +17,7 @@ from .common import (
     as_tensor,
     as_tensor_like,
     cast,
+    check_count,
     check_table,
     elementwise,
     fill,
@@ -39,6 +40,7 @@ def polyval(p: TensorLike, x: TensorLike) -> Tensor:
     p, x = as_tensor(p), as_tensor(x)
     if p.ndim != 1:
         raise ShapeError(f"polyval: the coefficients are a vector, got shape {p.shape}")
+    check_count(p.size, "polyval")
     kind = dt.all_dtypes[_core.promote(p, x)[0]]
     p, x = cast(p, kind), cast(x, kind)
     made: Any = _core.full(0, kind.code, False, x.shape, x.device.pair)
