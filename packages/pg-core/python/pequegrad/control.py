@@ -193,8 +193,8 @@ def scan(
     ``reverse=True`` starts at the last slice (ys lie where their xs lay). The body is traced once, or
     ``unroll`` times in a row (``True``: all steps, without a loop). Differentiable in every mode; reverse
     mode stores what the derivative reads at each step, which ``pg.checkpoint(f)`` cuts down to the carry.
-    A value and a derivative share the loop when they are evaluated together (in one jitted function, or by
-    ``pg.eval(value, gradient)``); read one after the other they run it twice.
+    What ``pg.value_and_grad`` returns shares the loop when it is evaluated together (in one jitted function,
+    or by ``pg.eval(value, gradient)``); read one after the other the two run it twice.
 
     >>> total, sums = pg.scan(lambda c, x: (c + x, c + x), 0.0, pg.Tensor([1.0, 2.0, 3.0]))
     >>> total.item(), sums.tolist()
