@@ -26,6 +26,24 @@ q = jnp.array([[4.0, 1.0, 0.5], [1.0, 3.0, 0.2], [0.5, 0.2, 2.0]])
 n = jnp.array([1.0, jnp.nan, jnp.inf, -jnp.inf])
 k = jax.random.PRNGKey(3)
 tk = jax.random.key(3)
+
+
+@jax.custom_jvp
+def custom_double(x):
+    return x * 2
+
+
+@custom_double.defjvp
+def _(primals, tangents):
+    return custom_double(*primals), tangents[0] * primals[0] * 3
+
+
+@jax.custom_vjp
+def custom_clipped(x):
+    return x * x
+
+
+custom_clipped.defvjp(lambda x: (x * x, x), lambda x, ct: (jnp.clip(ct * x, -0.5, 0.5),))
 """
 
 OPERATORS = """
@@ -1277,7 +1295,51 @@ jax.nope
 jax.errors.TracerBoolConversionError.__name__
 """
 
+LIBRARIES = """
+jax.scipy.special.logsumexp(f)
+jax.scipy.special.logsumexp(f, axis=1, b=g)
+jax.scipy.special.expit(f)
+jax.scipy.special.logit(v / 2)
+jax.scipy.special.gammaln(jnp.abs(g) + 1)
+jax.scipy.special.digamma(jnp.abs(g) + 1)
+jax.scipy.special.xlogy(jnp.abs(f), jnp.abs(g))
+jax.scipy.special.ndtri(v / 2)
+jax.scipy.special.i0e(f)
+jax.scipy.special.erfinv(f / 5)
+jax.scipy.special.entr(v)
+jax.scipy.special.gamma(v)
+jax.scipy.stats.norm.logpdf(f)
+jax.scipy.stats.norm.logpdf(f, 1.0, 2.0)
+jax.scipy.stats.norm.logpdf(0.5)
+jax.scipy.stats.norm.pdf(f, 1, 2)
+jax.scipy.stats.norm.cdf(f)
+jax.scipy.stats.norm.ppf(v / 2)
+jax.scipy.stats.norm.sf(f)
+jax.scipy.linalg.cholesky(q, lower=True)
+jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(q), v[:3])
+jax.scipy.linalg.solve_triangular(jnp.tril(q), v[:3], lower=True)
+jax.scipy.linalg.expm(q / 4)
+jax.scipy.linalg.block_diag(q, f)
+stax.serial(stax.Dense(4), stax.Relu, stax.Dense(2), stax.LogSoftmax)[0](k, (-1, 3))
+stax.Conv(2, (2, 2), padding='SAME')[0](k, (1, 4, 4, 3))
+stax.serial(stax.Conv(2, (2, 2)), stax.MaxPool((2, 2), (1, 1)), stax.Flatten)[0](k, (1, 4, 4, 3))[0]
+stax.AvgPool((1, 2))[1]((), f[None, :, :, None])
+stax.BatchNorm()[1]((jnp.zeros(1), jnp.ones(1)), f[None, :, :, None])
+optimizers.momentum(0.1, 0.9)[2](optimizers.momentum(0.1, 0.9)[1](0, [f], optimizers.momentum(0.1, 0.9)[0]([f])))
+optimizers.adam(0.1)[2](optimizers.adam(0.1)[1](0, {'a': g}, optimizers.adam(0.1)[0]({'a': f})))
+optimizers.rmsprop(0.1)[2](optimizers.rmsprop(0.1)[1](0, f, optimizers.rmsprop(0.1)[0](f)))
+optimizers.clip_grads([f], 1.0)
+jax.pure_callback(np.sin, jax.ShapeDtypeStruct((2, 3), jnp.float32), f)
+jax.jit(lambda x: jax.pure_callback(np.sin, jax.ShapeDtypeStruct((2, 3), jnp.float32), x))(f)
+jax.grad(custom_double)(2.0)
+jax.grad(custom_clipped)(2.0)
+jax.jit(jax.grad(jax.grad(custom_double)))(2.0)
+jax.vmap(jax.grad(custom_clipped))(v)
+custom_double(f)
+"""
+
 TABLES = {
+    "libraries": LIBRARIES,
     "operators": OPERATORS,
     "indexing": INDEXING,
     "creation": CREATION,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import warnings
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 jax = pytest.importorskip("jax")
 pytest.importorskip("jax.flatten_util")
+pytest.importorskip("jax.scipy.stats")
 
 import pg_jax  # noqa: E402
 from frontend_rows import OPERANDS, ROWS  # noqa: E402
@@ -22,6 +24,8 @@ LOOSE = {"pinv": 1e-4, "svd": 1e-4, "inv(": 1e-4, "lstsq": 1e-4, "det": 1e-4, "e
 @functools.cache
 def _names(module: Any) -> dict[str, Any]:
     given: dict[str, Any] = {"jax": module, "jnp": module.numpy, "lax": module.lax, "np": np}
+    for library in ("stax", "optimizers"):
+        given[library] = importlib.import_module(f"{module.__name__}.example_libraries.{library}")
     exec(OPERANDS, given)
     return given
 

@@ -48,6 +48,7 @@ from ._autodiff import linear_transpose as linear_transpose  # noqa: E402
 from ._autodiff import linearize as linearize  # noqa: E402
 from ._autodiff import value_and_grad as value_and_grad  # noqa: E402
 from ._autodiff import vjp as vjp  # noqa: E402
+from ._callbacks import pure_callback as pure_callback  # noqa: E402
 from ._config import config as config  # noqa: E402
 from ._config import switched as _switched  # noqa: E402
 from ._custom import checkpoint as checkpoint  # noqa: E402

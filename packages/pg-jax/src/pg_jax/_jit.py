@@ -20,6 +20,7 @@ from pequegrad import extend
 from . import _trees
 from ._array import Array, _Deleted
 from ._config import config
+from ._effects import collect, emit
 from ._flat import Flat, Kind, Leaves, is_arraylike, unwrap
 from ._keys import PRNGKeyArray
 from ._lift import Tensor, check_range
@@ -31,17 +32,29 @@ _ENTRIES = 4096
 class Traced:
     """A function on arguments of one kind: its closed body, and what its results are."""
 
-    __slots__ = ("closed", "kinds", "shapes", "tree")
+    __slots__ = ("closed", "kinds", "shapes", "tokens", "tree")
 
     def __init__(self, f: Callable[..., Any], args: Leaves, what: str) -> None:
         flat = Flat(f, args)
-        self.closed = extend.close(flat, args.tensors, what)
+        self.tokens = 0
+
+        def body(tensors: list[Tensor]) -> list[Tensor]:
+            with collect() as tokens:
+                outs = flat(tensors)
+            self.tokens = len(tokens)
+            return [*outs, *tokens]
+
+        self.closed = extend.close(body, args.tensors, what)
         self.kinds: tuple[Kind, ...] = flat.out.kinds
         self.tree = flat.out.tree
         self.shapes = [(t.shape, t.dtype) for t in flat.out.tensors]
 
     def __call__(self, tensors: Sequence[Tensor]) -> Leaves:
-        return Leaves.of(self.tree, self.closed(tensors), self.kinds)
+        made = self.closed(tensors)
+        if self.tokens:
+            emit(made[-self.tokens :])
+            made = made[: -self.tokens]
+        return Leaves.of(self.tree, made, self.kinds)
 
     def types(self) -> list[tuple[tuple[int, ...], pg.DType, Kind]]:
         """Shape, dtype and kind of each result."""
@@ -304,9 +317,10 @@ class Jitted:
         leaves = Leaves.of(_trees.flatten((tuple(dynamic), named))[1], walk.tensors, walk.kinds)
         if len(named) > 1:
             leaves = _in_order(leaves, dynamic, named)
-        out = self.find(leaves, static)(leaves.tensors)
+        with collect() as tokens:
+            out = self.find(leaves, static)(leaves.tensors)
         counter = iter(range(len(out.tensors)))
-        return in_spec, out.tensors, _out_spec(out.tree, iter(out.kinds), counter)
+        return in_spec, [*out.tensors, *tokens], _out_spec(out.tree, iter(out.kinds), counter)
 
     # ---- ahead of time
 

@@ -10,6 +10,7 @@ import pequegrad as pg
 
 from . import _trees
 from ._array import make
+from ._effects import collect, emit
 from ._flat import Flat, Kind, Leaves
 from ._lift import Tensor, cast, lift
 from .dtypes import default_int
@@ -71,18 +72,22 @@ def vmap(
         flat = Flat(fun, leaves)
 
         def of_tensors(*tensors: Tensor) -> list[Tensor]:
-            outs = flat(tensors)
+            with collect() as tokens:
+                outs = flat(tensors)
             found = _spread(out_axes, flat.out.tree, "out_axes")
             places.extend(
                 _out_place(t, k, axis) for t, k, axis in zip(outs, flat.out.kinds, found, strict=True)
             )
-            return outs
+            places.extend([0] * len(tokens))
+            return [*outs, *tokens]
 
         try:
             outs = pg.vmap(of_tensors, tuple(axes), places, axis_name, axis_size)(*leaves.tensors)
         except pg.InvalidValueError as error:
             raise ValueError(str(error)) from None
-        return flat.out.build(outs)
+        count = len(flat.out.tensors)
+        emit(outs[count:])
+        return flat.out.build(outs[:count])
 
     return vmap_f
 

@@ -12,6 +12,7 @@ from pequegrad import extend
 
 from .. import _trees, dtypes
 from .._array import Array, make
+from .._effects import emit
 from .._flat import Kind, Leaves
 from .._jit import Traced, traced_body
 from .._lift import Tensor, axis_of, cast, lift
@@ -106,7 +107,9 @@ def scan(
 
     last, ys = pg.scan(step, tuple(carry.tensors), tuple(rows.tensors), steps, bool(reverse), unroll)
     y_tree = body.tree.children[1]
-    stacked = Leaves.of(y_tree, list(ys), body.kinds[count:])  # type: ignore[arg-type]
+    rest = len(body.kinds) - count
+    emit(ys[rest:])
+    stacked = Leaves.of(y_tree, list(ys[:rest]), body.kinds[count:])  # type: ignore[arg-type]
     return Leaves.of(carry.tree, list(last), body.kinds[:count]).build(last), stacked.build(stacked.tensors)
 
 
@@ -196,11 +199,16 @@ def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_
         raise TypeError(
             f"cond_fun must return a boolean scalar, but got output type(s) [{_type(shape, kind, weak)}]."
         )
-    made = pg.while_loop(
-        lambda state: test.closed(list(state))[0],
-        lambda state: tuple(body.closed(list(state))),
-        tuple(carry.tensors),
-    )
+    count = len(carry.tensors)
+    token = [pg.zeros((), dtype=pg.float32)] if body.tokens else []
+
+    def step(state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        found = body.closed(list(state[:count]))
+        return (*found[:count], *([sum(found[count:], state[count])] if token else []))
+
+    made = pg.while_loop(lambda state: test.closed(list(state[:count]))[0], step, (*carry.tensors, *token))
+    emit(made[count:])
+    made = made[:count]
     return Leaves.of(carry.tree, list(made), body.kinds).build(made)
 
 
@@ -342,8 +350,15 @@ def _branch(which: Tensor, functions: Sequence[Any], operands: Any, what: str, n
         kinds.append(None if tags == {True} else weak)
         wanted.append(joined)
 
+    count, tokens = len(wanted), max(b.tokens for b in bodies)
+
     def run(body: Traced) -> Callable[..., list[Tensor]]:
-        return lambda *xs: [cast(t, k) for t, k in zip(body.closed(list(xs)), wanted, strict=True)]
+        def branch(*xs: Tensor) -> list[Tensor]:
+            found = body.closed(list(xs))
+            none = [pg.zeros((), dtype=pg.float32)] * (tokens - body.tokens)
+            return [*(cast(t, k) for t, k in zip(found[:count], wanted, strict=True)), *found[count:], *none]
+
+        return branch
 
     if not which.is_abstract and not extend.inside_trace():
         made = run(bodies[int(which.item())])(*leaves.tensors)
@@ -351,7 +366,8 @@ def _branch(which: Tensor, functions: Sequence[Any], operands: Any, what: str, n
         made = pg.cond(which, run(bodies[1]), run(bodies[0]), *leaves.tensors)
     else:
         made = pg.switch(which, [run(b) for b in bodies], *leaves.tensors)
-    return Leaves.of(bodies[0].tree, list(made), kinds).build(made)
+    emit(made[count:])
+    return Leaves.of(bodies[0].tree, list(made[:count]), kinds).build(made[:count])
 
 
 # ---- associative

@@ -1,10 +1,5 @@
-"""``jax.scipy``: special functions and densities."""
+"""``jax.scipy``: special functions, distributions, linear algebra."""
 
-from typing import Any as _Any
+from . import linalg, special, stats
 
-from .._missing import missing as _missing
-from . import special, stats
-
-
-def __getattr__(name: str) -> _Any:
-    raise _missing("scipy", name)
+__all__ = ["linalg", "special", "stats"]

@@ -1,57 +1,96 @@
-"""``jax.scipy.stats.norm``: the normal distribution with a mean and a standard deviation.
-
->>> from pg_jax.scipy.stats import norm
->>> norm.cdf(0.0)
-Array(0.5, dtype=float32, weak_type=True)
-"""
+"""The normal distribution."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Any
 
-import pequegrad as pg
+import numpy as np
 
-from ..._array import Array, make
-from ..._lift import Tensor, promote_inexact
+from ... import numpy as jnp
+from ..._array import Array
 from ..._missing import missing
+from .. import special
 
 
-def _standardized(name: str, f: Callable[[Tensor, Tensor], Tensor], doc: str) -> Callable[..., Array]:
-    """f of (x - loc) / scale, and scale."""
+def logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
+    """The logarithm of the density.
 
-    def apply(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-        (t, m, s), _, weak = promote_inexact(name, x, loc, scale)
-        return make(f((t - m) / s, s), weak)
-
-    apply.__name__ = apply.__qualname__ = name
-    apply.__doc__ = doc
-    return apply
-
-
-def _quantile(name: str, f: Callable[[Tensor], Tensor], doc: str) -> Callable[..., Array]:
-    def apply(q: Any, loc: Any = 0, scale: Any = 1) -> Array:
-        (t, m, s), _, weak = promote_inexact(name, q, loc, scale)
-        return make(f(t) * s + m, weak)
-
-    apply.__name__ = apply.__qualname__ = name
-    apply.__doc__ = doc
-    return apply
+    >>> from pg_jax.scipy.stats import norm
+    >>> norm.logpdf(0.0)
+    Array(-0.9189385, dtype=float32, weak_type=True)
+    """
+    d = jnp.subtract(x, loc) / scale
+    return -0.5 * (d * d) - jnp.log(scale) - 0.5 * np.log(2 * np.pi).item()
 
 
-def _log_density(z: Tensor, scale: Tensor) -> Tensor:
-    return -0.5 * (z * z + math.log(2 * math.pi)) - pg.log(scale)
+def pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
+    """The density.
+
+    >>> from pg_jax.scipy.stats import norm
+    >>> norm.pdf(0.0).shape
+    ()
+    """
+    return jnp.exp(logpdf(x, loc, scale))
 
 
-logpdf = _standardized("norm.logpdf", _log_density, "The logarithm of the density.")
-pdf = _standardized("norm.pdf", lambda z, s: pg.exp(_log_density(z, s)), "The density.")
-cdf = _standardized("norm.cdf", lambda z, _: pg.ndtr(z), "The probability of what is below x.")
-logcdf = _standardized("norm.logcdf", lambda z, _: pg.log_ndtr(z), "The logarithm of ``cdf``.")
-sf = _standardized("norm.sf", lambda z, _: pg.ndtr(-z), "The probability of what is above x.")
-logsf = _standardized("norm.logsf", lambda z, _: pg.log_ndtr(-z), "The logarithm of ``sf``.")
-ppf = _quantile("norm.ppf", pg.ndtri, "Below which a share q lies.")
-isf = _quantile("norm.isf", lambda q: pg.ndtri(1 - q), "Above which a share q lies.")
+def cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
+    """The distribution function.
+
+    >>> from pg_jax.scipy.stats import norm
+    >>> norm.cdf(0.0)
+    Array(0.5, dtype=float32, weak_type=True)
+    """
+    return special.ndtr(jnp.true_divide(jnp.subtract(x, loc), scale))
+
+
+def logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
+    """The logarithm of the distribution function.
+
+    >>> from pg_jax.scipy.stats import norm
+    >>> norm.logcdf(0.0).shape
+    ()
+    """
+    return special.log_ndtr(jnp.true_divide(jnp.subtract(x, loc), scale))
+
+
+def sf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
+    """One less the distribution function.
+
+    >>> from pg_jax.scipy.stats import norm
+    >>> norm.sf(0.0)
+    Array(0.5, dtype=float32, weak_type=True)
+    """
+    return cdf(jnp.negative(x), jnp.negative(loc), scale)
+
+
+def logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
+    """The logarithm of ``sf``.
+
+    >>> from pg_jax.scipy.stats import norm
+    >>> norm.logsf(0.0).shape
+    ()
+    """
+    return logcdf(jnp.negative(x), jnp.negative(loc), scale)
+
+
+def ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Array:
+    """Quantiles.
+
+    >>> from pg_jax.scipy.stats import norm
+    >>> norm.ppf(0.5)
+    Array(0., dtype=float32, weak_type=True)
+    """
+    return special.ndtri(q) * scale + loc
+
+
+def isf(q: Any, loc: Any = 0, scale: Any = 1) -> Array:
+    """Quantiles from above.
+
+    >>> from pg_jax.scipy.stats import norm
+    >>> norm.isf(0.5).shape
+    ()
+    """
+    return ppf(jnp.subtract(1, q), loc, scale)
 
 
 def __getattr__(name: str) -> Any:
