@@ -93,8 +93,8 @@ Conv = functools.partial(GeneralConv, ("NHWC", "HWIO", "NHWC"))
 
 
 def BatchNorm(
-    axis: Any = (0, 1, 2), epsilon: float = 1e-5, center: bool = True, scale: bool = True, beta_init: Any = zeros,
-    gamma_init: Any = ones,
+    axis: Any = (0, 1, 2), epsilon: float = 1e-5, center: bool = True, scale: bool = True,
+    beta_init: Any = zeros, gamma_init: Any = ones,
 ) -> Layer:  # fmt: skip
     """Normalisation over the batch.
 
