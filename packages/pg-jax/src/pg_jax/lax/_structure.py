@@ -1,5 +1,7 @@
 """Functions of ``jax.lax`` that move elements, reduce and multiply."""
 
+# Size: short functions of one family, half of the lines are their documents and examples.
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,5 +1,7 @@
 """Less common functions."""
 
+# Size: short functions of one family, half of the lines are their documents and examples.
+
 from __future__ import annotations
 
 import functools

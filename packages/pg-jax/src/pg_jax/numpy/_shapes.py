@@ -1,5 +1,7 @@
 """Arranging elements: other shapes, orders of axes, joining and splitting. Weak types stay weak."""
 
+# Size: short functions of one family, half of the lines are their documents and examples.
+
 from __future__ import annotations
 
 import builtins
