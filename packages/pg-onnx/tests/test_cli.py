@@ -110,6 +110,18 @@ def test_convert(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     capsys.readouterr()
 
 
+def test_gradients_of_a_model_with_many_kinks_agree(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    need("onnxruntime")
+    pg.manual_seed(0)
+    parts = [nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(128, 10)]
+    pg_onnx.export(nn.Sequential(*parts), normal(2, 3, 8, 8), tmp_path / "m.onnx")
+    for seed in range(3):
+        code, found = as_json(capsys, "verify", tmp_path / "m.onnx", "--grad", "--seed", seed)
+        assert code == 0 and all(row["relative_difference"] < 5e-3 for row in found["gradients"])
+
+
 def test_verify(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     need("onnxruntime")
     code, found = as_json(capsys, "verify", model, "--samples", "4", "--grad")
