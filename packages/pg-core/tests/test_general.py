@@ -179,3 +179,23 @@ def test_loops_read_and_write_at_computed_places() -> None:
     x = pg.ones(5)
     assert f(x).tolist() == [1.0, 2.0, 4.0, 8.0, 16.0]
     assert pg.grad(lambda x: f(x)[4])(x).tolist() == [16.0, 0.0, 0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize(("exponent", "mantissa"), [(5, 4), (4, 2), (8, 7), (3, 0)])
+def test_reduced_precision(dtype: str, exponent: int, mantissa: int, rng: np.random.Generator) -> None:
+    x = np.concatenate([rng.normal(size=200) * 30, rng.normal(size=200) / 30, [0.0, -0.0, np.inf]]).astype(
+        dtype
+    )
+    bias = 2.0 ** (min(exponent, {"float16": 5, "float32": 8, "float64": 11}[dtype]) - 1) - 1
+    wide = x.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # by the definition: to a multiple of the last place, ties to even
+        place = 2.0 ** (np.frexp(wide)[1] - 1 - min(mantissa, 10 if dtype == "float16" else 52))
+        want = np.where(np.isinf(wide), wide, np.round(wide / place) * place)
+    want = np.where(np.abs(want) >= 2.0 ** (bias + 1), np.copysign(np.inf, wide), want)
+    if bias < 15 or dtype != "float16":
+        want = np.where(np.abs(want) < 2.0 ** (1 - bias), np.copysign(0.0, wide), want)
+    given = pg.Tensor(x)
+    assert np.array_equal(pg.reduce_precision(given, exponent, mantissa).numpy(), want.astype(dtype))
+    slope = pg.grad(lambda x: pg.reduce_precision(x, exponent, mantissa).sum())(pg.Tensor(x[:-1]))
+    assert (slope.numpy() == 1).all()  # as of a conversion
