@@ -174,3 +174,20 @@ def test_x64() -> None:
         assert pg_jax.numpy.arange(2.0).dtype == "float64"
         assert pg_jax.jit(lambda x: x)(1).dtype == "int64"
     assert pg_jax.jit(lambda x: x)(1).dtype == "int32"
+
+
+def test_debug_print_runs_at_every_call(capfd: pytest.CaptureFixture[str]) -> None:
+    jax, lax = pg_jax, pg_jax.lax
+
+    def told(x: Any) -> Any:
+        jax.debug.print("x={}", x)
+        return x + 1
+
+    f = jax.jit(told)
+    f(1), f(2)
+    jax.vmap(f)(jax.numpy.arange(2))
+    jax.jit(lambda x: lax.scan(lambda c, v: (told(c), v), x, jax.numpy.arange(2)))(5)
+    jax.jit(lambda x: lax.while_loop(lambda c: c < 9, told, x))(7)
+    jax.jit(lambda x: lax.cond(x > 0, told, lambda v: v, x))(3)
+    printed = capfd.readouterr().out.split()
+    assert printed == [f"x={n}" for n in (1, 2, 0, 1, 5, 6, 7, 8, 3)]
