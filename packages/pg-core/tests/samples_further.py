@@ -1,4 +1,6 @@
-"""Rows of what torch and NumPy offer beyond the commonest names: pieces, masks, products, mixtures, polynomials."""
+"""Rows of what torch and NumPy offer beyond the commonest names: pieces, masks, products, polynomials."""
+
+# Size: one table.
 
 from __future__ import annotations
 

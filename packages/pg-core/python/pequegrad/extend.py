@@ -125,10 +125,10 @@ Walk = Callable[[Param, tuple[Any, ...], dict[str, Any]], tuple[Any, list[Tensor
 def jit(inside: Callable[..., Any], walk: Walk, max_entries: int = 64) -> JitFunction:
     """A compiled function whose arguments are read as ``walk`` says, once per kind of arguments.
 
-    ``walk(param, args, kwargs)`` replaces tensors by placeholders ``param(shape, dtype)``, calls the function,
-    and returns the spec of ``(args, kwargs)``, the traced tensors of the result, and its spec, in the words of
-    ``_core.JitEntry``. Later calls that fit a spec run the program without Python. Inside of other traces
-    ``inside`` is called instead.
+    ``walk(param, args, kwargs)`` replaces tensors by placeholders ``param(shape, dtype)``, calls the
+    function, and returns the spec of ``(args, kwargs)``, the traced tensors of the result, and its spec, in
+    the words of ``_core.JitEntry``. Later calls that fit a spec run the program without Python. Inside of
+    other traces ``inside`` is called instead.
 
     >>> from pequegrad import extend
     >>> def walk(param, args, kwargs):

@@ -4,6 +4,8 @@ Images are [N, C, space...], or [C, space...] for one example. All of it comes d
 and ``conv_input_grad``, which are each other's transposes.
 """
 
+# Size: one computation, under a documented name for each number of axes.
+
 from __future__ import annotations
 
 import math

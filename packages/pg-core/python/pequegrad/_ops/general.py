@@ -6,6 +6,8 @@ to rows of a table: the axes that a window does not fill are merged in front, an
 them is one row of the axes that it fills.
 """
 
+# Size: reading and writing share the reading of dimension numbers.
+
 from __future__ import annotations
 
 import builtins
