@@ -166,3 +166,14 @@ def test_one_hot_refuses_a_negative_number_of_classes() -> None:
     with pytest.raises(pg.PequegradError) as caught:
         pg.one_hot(-128, pg.Tensor([0, 1])).eval()
     assert not isinstance(caught.value, pg.InternalError)
+
+
+def test_a_tensor_with_very_many_rows_is_no_list_of_inputs() -> None:
+    rows = pg.broadcast_to(pg.ones(()), (1 << 40,))
+    for call in (
+        lambda: pg.extend.linearize(lambda xs: xs, rows),
+        lambda: pg.extend.jvp(lambda xs: xs, rows, rows),
+        lambda: pg.extend.close(lambda xs: xs, rows),
+    ):
+        with pytest.raises(pg.PequegradError, match="too many"):
+            call()

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from . import _core
 from ._bodies import Type, trace
 from ._core import JitEntry, JitFunction, Tensor
+from ._ops.common import items_of
 from .errors import ArgumentError, TraceError
 
 Flat = Callable[[list[Tensor]], list[Tensor]]
@@ -59,6 +60,7 @@ def linearize(f: Flat, inputs: Sequence[Tensor]) -> tuple[list[Tensor], Linear]:
     >>> [y.item() for y in outs]
     [6.0, 3.0]
     """
+    inputs = items_of(inputs, "linearize")
     with _core.Trace(False) as opened:
         stand_ins = [opened.alias(x) for x in inputs]
         made = f([opened.alias(x) for x in stand_ins])
@@ -76,6 +78,7 @@ def jvp(
     >>> outs[0].item(), rates[0].item()
     (9.0, 6.0)
     """
+    inputs, tangents = items_of(inputs, "jvp"), items_of(tangents, "jvp")
     with _core.Trace(False) as opened:
         stand_ins = [opened.alias(x) for x in inputs]
         made = f([opened.alias(x) for x in stand_ins])
@@ -108,6 +111,7 @@ def close(f: Flat, types: Sequence[Tensor], what: str = "close") -> Closed:
     >>> [y.tolist() for y in double([pg.ones(2)])]
     [[2.0, 2.0]]
     """
+    types = items_of(types, what)
     for x in types:
         if not isinstance(x, Tensor):
             raise ArgumentError(f"{what}: the types are those of tensors, got {type(x).__name__}")

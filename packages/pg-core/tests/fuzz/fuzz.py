@@ -46,6 +46,7 @@ TYPED += (OSError,)  # of functions that open files
 TYPED += (RecursionError,)  # an argument nested thousands deep, mostly when a message shows it
 # Not called: what changes the process for all calls that follow, and constructors that are not for users.
 LEFT_OUT = {
+    "debug.set_memory_limit",
     "debug.set_num_threads",
     "device.placement",
     "device.from_pair",

@@ -46,8 +46,9 @@ def io_callback(
 ) -> Any:
     """``pure_callback`` for functions with effects; it runs when its result is computed.
 
-    >>> import numpy as np, pg_jax as jax, pg_jax.numpy as jnp
-    >>> jax.experimental.io_callback(lambda x: x + 1, jax.ShapeDtypeStruct((), jnp.float32), 1.0)
+    >>> import pg_jax as jax, pg_jax.numpy as jnp
+    >>> from pg_jax.experimental import io_callback
+    >>> io_callback(lambda x: x + 1, jax.ShapeDtypeStruct((), jnp.float32), 1.0)
     Array(2., dtype=float32)
     """
     return pure_callback(callback, result_shape_dtypes, *args, **kwargs)

@@ -135,8 +135,8 @@ def gammainc(a: TensorLike, x: TensorLike) -> Tensor:
     """The regularised lower incomplete gamma function: the integral of ``t ** (a - 1) * exp(-t)`` from 0 to
     x, over ``gamma(a)``; NaN for negative arguments. Differentiable by both.
 
-    >>> pg.gammainc(pg.Tensor([1.0]), 1.0).numpy().round(4).tolist()
-    [0.6320999860763550]
+    >>> [round(y, 4) for y in pg.gammainc(pg.Tensor([1.0]), 1.0).tolist()]
+    [0.6321]
     """
     kind, (a, x) = _wide("gammainc", a, x)
     return cast(_gamma_parts(a, x)[0], kind)
@@ -205,8 +205,8 @@ def betainc(a: TensorLike, b: TensorLike, x: TensorLike) -> Tensor:
 def erfcx(x: TensorLike) -> Tensor:
     """``exp(x ** 2) * erfc(x)``, which neither underflows nor overflows for positive x.
 
-    >>> pg.erfcx(pg.Tensor([0.0, 1e4])).numpy().round(9).tolist()
-    [1.0, 5.641900000000000e-05]
+    >>> [round(y, 9) for y in pg.erfcx(pg.Tensor([0.0, 1e4])).tolist()]
+    [1.0, 5.6419e-05]
     """
     kind, (x,) = _wide("erfcx", x)
     y = _abs(x)
@@ -274,8 +274,8 @@ def exp1(x: TensorLike) -> Tensor:
     """The exponential integral ``E_1(x)``, the integral of ``exp(-t) / t`` over t from x on; NaN for
     negative x.
 
-    >>> pg.exp1(pg.Tensor([1.0])).numpy().round(4).tolist()
-    [0.2194000035524368]
+    >>> [round(y, 4) for y in pg.exp1(pg.Tensor([1.0])).tolist()]
+    [0.2194]
     """
     return expn(1, x)
 
@@ -284,8 +284,8 @@ def expi(x: TensorLike) -> Tensor:
     """The exponential integral ``Ei(x)``: the principal value of the integral of ``exp(t) / t`` over t up
     to x.
 
-    >>> pg.expi(pg.Tensor([1.0])).numpy().round(4).tolist()
-    [1.8951000022888183]
+    >>> [round(y, 4) for y in pg.expi(pg.Tensor([1.0])).tolist()]
+    [1.8951]
     """
     kind, (x,) = _wide("expi", x)
     far = x > 40.0
