@@ -52,6 +52,23 @@ def _number(x: Any) -> Tensor:
     return _core.number(x, strong.dtype.code, True, (), strong.device.pair)
 
 
+def over_tensors(
+    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[list[Tensor], Callable[[list[Tensor]], Any]]:
+    """The tensors among the leaves of a call's arguments, and the call as a function of them."""
+    leaves, tree = pytree.flatten((args, kwargs))
+    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+
+    def body(values: list[Tensor]) -> Any:
+        replaced = list(leaves)
+        for i, value in zip(places, values, strict=True):
+            replaced[i] = value
+        new_args, new_kwargs = pytree.unflatten(tree, replaced)
+        return f(*new_args, **new_kwargs)
+
+    return [leaves[i] for i in places], body
+
+
 class Traced(NamedTuple):
     """A function's results on placeholders. The results of threaded handles follow those of the function."""
 

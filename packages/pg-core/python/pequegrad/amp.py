@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from . import _core, dt, pytree
-from ._bodies import rebind, trace, type_of, with_threads
+from ._bodies import over_tensors, rebind, trace, type_of, with_threads
 from ._core import Tensor
 from ._ops.common import as_tensor, cast, operand
 from ._ops.elementwise import clip, isfinite
@@ -52,17 +52,7 @@ def autocast(f: Callable[..., Any], dtype: Any = "bfloat16") -> Callable[..., An
 
     @functools.wraps(f)
     def lowered(*args: Any, **kwargs: Any) -> Any:
-        leaves, tree = pytree.flatten((args, kwargs))
-        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
-        given = [leaves[i] for i in places]
-
-        def body(values: list[Tensor]) -> Any:
-            replaced = list(leaves)
-            for i, value in zip(places, values, strict=True):
-                replaced[i] = value
-            new_args, new_kwargs = pytree.unflatten(tree, replaced)
-            return f(*new_args, **new_kwargs)
-
+        given, body = over_tensors(f, args, kwargs)
         kinds = [type_of(x) for x in given]
         (traced,), threaded = with_threads(lambda handles: [trace(body, kinds, "autocast", handles)])
         (closed,), captures = _core.close_bodies([traced.parts])

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _core, dt, pytree
-from ._bodies import Type, rebind, tensors, trace, type_of, with_threads
+from ._bodies import Type, over_tensors, rebind, tensors, trace, type_of, with_threads
 from ._core import Tensor
 from ._ops.common import cast, positive_shape
 from .errors import ArgumentError, DifferentiationError, DTypeError, PytreeError, ShapeError
@@ -67,17 +67,7 @@ def checkpoint(f: Callable[..., Any], policy: Policy | None = None) -> Callable[
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         if not _core.trace_open() or code == checkpoint_policies.everything_saveable.code:
             return f(*args, **kwargs)
-        leaves, tree = pytree.flatten((args, kwargs))
-        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
-        given = [leaves[i] for i in places]
-
-        def body(values: list[Tensor]) -> Any:
-            replaced = list(leaves)
-            for i, value in zip(places, values, strict=True):
-                replaced[i] = value
-            new_args, new_kwargs = pytree.unflatten(tree, replaced)
-            return f(*new_args, **new_kwargs)
-
+        given, body = over_tensors(f, args, kwargs)
         kinds = [type_of(x) for x in given]
         (traced,), threaded = with_threads(lambda handles: [trace(body, kinds, "checkpoint", handles)])
         closed, captures = _core.close_bodies([traced.parts])

@@ -1,5 +1,6 @@
 #include "compiler/kernel/cost.h"
 
+#include <algorithm>
 #include <map>
 
 namespace pg {
@@ -41,6 +42,23 @@ int element_cost(const Graph& graph, Id id) {
   SmallVector<DType, 4> in;
   for (Id i : graph[id].inputs) in.push_back(graph[i].type.dtype);
   return element_cost(*graph[id].op, {in.data(), in.size()}, graph[id].attrs);
+}
+
+int64_t lane_cost(const std::vector<Statement>& statements) {
+  int64_t out = 0;
+  for (const Statement& s : statements) {
+    if (const auto* l = std::get_if<Loop*>(&s)) {
+      out += std::min((*l)->count, (*l)->axis->extent()) * lane_cost((*l)->body);
+      continue;
+    }
+    ++out;
+    const auto* v = std::get_if<Value*>(&s);
+    if (!v || (*v)->op != ValueOp::elementwise) continue;
+    SmallVector<DType, 4> in;
+    for (const Value* a : (*v)->args) in.push_back(a->dtype);
+    out += element_cost(*(*v)->record, {in.data(), in.size()}, *(*v)->attrs) / 4;
+  }
+  return out;
 }
 
 }  // namespace pg

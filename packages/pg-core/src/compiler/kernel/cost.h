@@ -1,5 +1,6 @@
 #pragma once
 
+#include "compiler/kernel/kernel.h"
 #include "graph/graph.h"
 
 namespace pg {
@@ -8,5 +9,9 @@ namespace pg {
 /// views.
 int element_cost(const Op& op, std::span<const DType> in, const Attrs& attrs);
 int element_cost(const Graph& graph, Id id);
+
+/// Rough cost of a body for one lane, with the steps of its loops; at least one per statement, in units of
+/// about 0.1 ns.
+int64_t lane_cost(const std::vector<Statement>& statements);
 
 }  // namespace pg

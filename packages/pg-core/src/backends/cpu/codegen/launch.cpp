@@ -35,24 +35,6 @@ void report(void* failure, int64_t limit, const int64_t* index, uint64_t mask) {
   f.bad.extent = l.extent;
 }
 
-// Operations on elements, at least one per statement.
-int64_t cost_of(const std::vector<Statement>& statements) {
-  int64_t out = 0;
-  for (const Statement& s : statements) {
-    if (const auto* l = std::get_if<Loop*>(&s)) {
-      out += std::min((*l)->count, (*l)->axis->extent()) * cost_of((*l)->body);
-      continue;
-    }
-    ++out;
-    const auto* v = std::get_if<Value*>(&s);
-    if (!v || (*v)->op != ValueOp::elementwise) continue;
-    SmallVector<DType, 4> in;
-    for (const Value* a : (*v)->args) in.push_back(a->dtype);
-    out += element_cost(*(*v)->record, {in.data(), in.size()}, *(*v)->attrs) / 4;
-  }
-  return out;
-}
-
 }  // namespace
 
 NativeKernel::NativeKernel(const Kernel& kernel, Generated generated)
@@ -60,7 +42,7 @@ NativeKernel::NativeKernel(const Kernel& kernel, Generated generated)
   ir::ExprScope scope(*kernel.exprs);
   for (size_t i = 0; i < kernel.phases.size(); ++i)
     phases_.push_back({generated_.code->phases()[i], kernel.phases[i].grid->extent(),
-                       std::max<int64_t>(1, cost_of(kernel.phases[i].body))});
+                       std::max<int64_t>(1, lane_cost(kernel.phases[i].body))});
   const auto is_row = [](const KernelBuffer* b) { return b->space == Space::row; };
   const size_t rows = static_cast<size_t>(std::count_if(kernel.locals.begin(), kernel.locals.end(), is_row));
   size_t row = 0;

@@ -16,24 +16,6 @@ using ir::Atom;
 
 constexpr int64_t largest_block = 1024;
 
-// In units of one simple operation on a lane: about 0.1 ns.
-int64_t cost_of(const std::vector<Statement>& statements) {
-  int64_t out = 0;
-  for (const Statement& s : statements) {
-    if (const auto* l = std::get_if<Loop*>(&s)) {
-      out += std::min((*l)->count, (*l)->axis->extent()) * cost_of((*l)->body);
-      continue;
-    }
-    ++out;
-    const auto* v = std::get_if<Value*>(&s);
-    if (!v || (*v)->op != ValueOp::elementwise) continue;
-    SmallVector<DType, 4> in;
-    for (const Value* a : (*v)->args) in.push_back(a->dtype);
-    out += element_cost(*(*v)->record, {in.data(), in.size()}, *(*v)->attrs) / 4;
-  }
-  return out;
-}
-
 class Compiler : Emitter {
  public:
   Compiler(Program& program, const BufferNumbers& numbers, const Phase& phase)
@@ -52,7 +34,7 @@ class Compiler : Emitter {
     out_.body = static_cast<int32_t>(levels_[0].code.size());
     out_.code = std::move(levels_[0].code);
     out_.code.insert(out_.code.end(), levels_[1].code.begin(), levels_[1].code.end());
-    out_.cost = cost_of(phase_.body);
+    out_.cost = lane_cost(phase_.body);
     out_.register_bytes =
         out_.block * widest_ + 192;  // not a multiple of the page: registers would fight for cache sets
     finish_locations();
