@@ -47,7 +47,7 @@ def _expn(n: int, x: Any) -> Any:
 
 def _expi(x: Any) -> Any:
     x = np.asarray(x, float)
-    terms = [x**k / (k * math.factorial(k)) for k in range(120, 0, -1)]
+    terms = [x**k / float(k * math.factorial(k)) for k in range(120, 0, -1)]
     return 0.57721566490153286061 + np.log(np.abs(x)) + sum(terms)
 
 

@@ -19,6 +19,16 @@ HALVES_TOO = (*HALVES, *EXACT, *INTS, "bool")
 _linear: dict[str, Any] = {"out": "any", "dtypes": (*EXACT, *INTS, "bool"), "tolerance": 400}
 
 
+def _solved(a: Any, b: Any) -> Any:
+    """NumPy before 2 takes one matrix for a stack of vectors where `a` is a stack."""
+    columns = b[:, None] if b.ndim == 1 else b
+    stack = np.broadcast_shapes(a.shape[:-2], columns.shape[:-2])
+    x = nl.solve(
+        np.broadcast_to(a, stack + a.shape[-2:]), np.broadcast_to(columns, stack + columns.shape[-2:])
+    )
+    return x[..., 0] if b.ndim == 1 else x
+
+
 def _is_ours(x: Any) -> bool:
     return isinstance(x, pg.Tensor)
 
@@ -170,8 +180,8 @@ def _pair(name: str, samples: Any, make: Any, ours: Any, theirs: Any, **more: An
 
 SYSTEMS = [S(A(3, 3), A(3, 2)), S(A(2, 3, 3), A(3, 1)), S(A(3, 3), A(3))]
 _rows_pairs = [
-    _pair("linalg.solve", SYSTEMS, spread, la.solve, lambda a, b: nl.solve(a, b) if b.ndim > 1 else nl.solve(a, b[:, None])[..., 0]),
-    _pair("linalg.solve_triangular", SYSTEMS, lower, lambda a, b: la.solve_triangular(a, b, lower=True), lambda a, b: nl.solve(a, b if b.ndim > 1 else b[:, None]).reshape(nl.solve(a, b if b.ndim > 1 else b[:, None]).shape[: None if b.ndim > 1 else -1])),
+    _pair("linalg.solve", SYSTEMS, spread, la.solve, _solved),
+    _pair("linalg.solve_triangular", SYSTEMS, lower, lambda a, b: la.solve_triangular(a, b, lower=True), _solved),
     _pair("linalg.triangular_solve", [S(A(3, 3), A(2, 3))], lower, lambda a, b: la.triangular_solve(a, b, left_side=False, lower=True), lambda a, b: b @ nl.inv(a)),
     _pair("linalg.cho_solve", [S(A(3, 3), A(3, 2))], positive, lambda a, b: la.cho_solve((la.cholesky(a), True), b), nl.solve),
     _pair("linalg.lu_solve", [S(A(3, 3), A(3, 2))], spread, lambda a, b: la.lu_solve(la.lu_factor(a), b), nl.solve),

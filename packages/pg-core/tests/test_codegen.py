@@ -326,6 +326,7 @@ def test_code_generation_can_be_switched_off(tmp_path: Path) -> None:
     assert "{'interpreter'} False" in out and "switched off by PG_LLVM=0" in out
 
 
+@needs_compiler
 def test_without_llvmlite_everything_runs(tmp_path: Path) -> None:
     hidden = """
         from importlib import metadata

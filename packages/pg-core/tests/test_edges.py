@@ -158,7 +158,7 @@ def test_fractions_and_exponents_to_the_last_bit(dtype: str) -> None:
 def test_bits_are_counted(dtype: str) -> None:
     low, high = limits(dtype)
     x = np.array([low, low + 1, 0, 1, 5, high - 1, high], dtype)
-    assert both(pg.bitwise_count, x).tolist() == np.bitwise_count(x).tolist()
+    assert both(pg.bitwise_count, x).tolist() == [abs(int(v)).bit_count() for v in x]
 
 
 def test_a_number_wins_over_nan() -> None:
