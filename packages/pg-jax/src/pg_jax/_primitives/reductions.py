@@ -164,62 +164,39 @@ def cumlogsumexp(x: Tensor, *, axis: int, reverse: bool = False) -> Tensor:
 def _window(
     x: Tensor,
     how: str,
-    dimensions: Sequence[int],
-    strides: Sequence[int],
+    *,
+    window_dimensions: Sequence[int],
+    window_strides: Sequence[int],
     padding: Sequence[tuple[int, int]],
-    base_dilation: Any,
-    window_dilation: Any,
+    base_dilation: Any = None,
+    window_dilation: Any = None,
 ) -> Tensor:
     if not x.ndim:
         return x
     return pg.reduce_window(
         x,
         how,
-        ints(dimensions),
-        ints(strides),
+        ints(window_dimensions),
+        ints(window_strides),
         [ints(p) for p in padding],
         window_dilation=1 if window_dilation is None else ints(window_dilation),
         base_dilation=1 if base_dilation is None else ints(base_dilation),
     )
 
 
-def reduce_window_sum(
-    x: Tensor,
-    *,
-    window_dimensions: Sequence[int],
-    window_strides: Sequence[int],
-    padding: Sequence[tuple[int, int]],
-    base_dilation: Any = None,
-    window_dilation: Any = None,
-) -> Tensor:
+def reduce_window_sum(x: Tensor, **window: Any) -> Tensor:
     """The sum of every window."""
-    return _window(x, "sum", window_dimensions, window_strides, padding, base_dilation, window_dilation)
+    return _window(x, "sum", **window)
 
 
-def reduce_window_max(
-    x: Tensor,
-    *,
-    window_dimensions: Sequence[int],
-    window_strides: Sequence[int],
-    padding: Sequence[tuple[int, int]],
-    base_dilation: Any = None,
-    window_dilation: Any = None,
-) -> Tensor:
+def reduce_window_max(x: Tensor, **window: Any) -> Tensor:
     """The largest of every window."""
-    return _window(x, "max", window_dimensions, window_strides, padding, base_dilation, window_dilation)
+    return _window(x, "max", **window)
 
 
-def reduce_window_min(
-    x: Tensor,
-    *,
-    window_dimensions: Sequence[int],
-    window_strides: Sequence[int],
-    padding: Sequence[tuple[int, int]],
-    base_dilation: Any = None,
-    window_dilation: Any = None,
-) -> Tensor:
+def reduce_window_min(x: Tensor, **window: Any) -> Tensor:
     """The smallest of every window."""
-    return _window(x, "min", window_dimensions, window_strides, padding, base_dilation, window_dilation)
+    return _window(x, "min", **window)
 
 
 def reduce_window(
@@ -271,29 +248,11 @@ def select_and_scatter_add(
     )
 
 
-def select_and_gather_add(
-    tangents: Tensor,
-    operand: Tensor,
-    *,
-    select_prim: Any,
-    window_dimensions: Sequence[int],
-    window_strides: Sequence[int],
-    padding: Sequence[tuple[int, int]],
-    base_dilation: Any = None,
-    window_dilation: Any = None,
-) -> Tensor:
+def select_and_gather_add(tangents: Tensor, operand: Tensor, *, select_prim: Any, **window: Any) -> Tensor:
     """Of each window the tangent where its first extreme lies."""
 
     def pool(x: Tensor) -> Tensor:
-        return _window(
-            x,
-            _chosen(select_prim),
-            window_dimensions,
-            window_strides,
-            padding,
-            base_dilation,
-            window_dilation,
-        )
+        return _window(x, _chosen(select_prim), **window)
 
     made: Tensor = pg.jvp(pool)(operand, tangents)
     return made

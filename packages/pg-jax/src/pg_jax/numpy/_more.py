@@ -88,6 +88,12 @@ nancumsum = _running("nancumsum", red.cumsum, 0.0)
 nancumprod = _running("nancumprod", red.cumprod, 1.0)
 
 
+def _numbers(x: Array, where: Any) -> Array:
+    """Where an array is not NaN, and ``where`` holds."""
+    inside = ~pg.isnan(x._t)
+    return make(inside if where is None else inside & lift(where)._t)
+
+
 def nanmean(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, where: Any = None
 ) -> Array:
@@ -98,9 +104,7 @@ def nanmean(
     Array(2., dtype=float32)
     """
     x = lift(a, "nanmean")
-    inside = ~pg.isnan(x._t)
-    mask = inside if where is None else inside & lift(where)._t
-    return red.mean(x, axis, dtype, keepdims=keepdims, where=make(mask))
+    return red.mean(x, axis, dtype, keepdims=keepdims, where=_numbers(x, where))
 
 
 def nanvar(
@@ -119,9 +123,7 @@ def nanvar(
     Array(1., dtype=float32)
     """
     x = lift(a, "nanvar")
-    inside = ~pg.isnan(x._t)
-    mask = inside if where is None else inside & lift(where)._t
-    return red.var(x, axis, dtype, None, ddof, keepdims, where=make(mask))
+    return red.var(x, axis, dtype, None, ddof, keepdims, where=_numbers(x, where))
 
 
 def nanstd(
