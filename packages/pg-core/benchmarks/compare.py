@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from data import FRESH, TIMED, floor_seconds
+from data import EAGER, FRESH, TIMED, floor_seconds
 
 HERE = Path(__file__).parent
 WORKERS = {"pg": "pg", "numpy": "numpy", "torch": "torch", "inductor": "inductor", "jax": "jax"}
@@ -186,7 +186,7 @@ def measure(
     names: list[str], peers: list[str], threads: int, rounds: int, seconds: float
 ) -> dict[str, dict[str, Any]]:
     results: dict[str, dict[str, Any]] = {}
-    workers = {p: Worker(WORKERS[p], threads) for p in peers} if any(n in TIMED for n in names) else {}
+    workers = {p: Worker(WORKERS[p], threads) for p in peers} if any(n not in FRESH for n in names) else {}
     known = {p: w.ask(do="names") for p, w in workers.items()}
     for peer, answer in known.items():
         if isinstance(answer, dict):
@@ -279,7 +279,11 @@ def main() -> int:
     if args.fresh:
         fresh_child(*args.fresh, args.threads)
         return 0
-    names = [n for n in TIMED + FRESH if not args.only or any(n.startswith(o) for o in args.only.split(","))]
+    names = [
+        n
+        for n in TIMED + EAGER + FRESH
+        if not args.only or any(n.startswith(o) for o in args.only.split(","))
+    ]
     if args.list:
         print("\n".join(names))
         return 0

@@ -26,6 +26,10 @@ TIMED = [
     *[f"conv_{k}_fwd" for k in CONVS], *[f"conv_{k}_fb" for k in CONVS],
     "mlp_step", "cnn_step", "alexnet_step", "gpt_step", "tiny_jit", "tiny_eager",
 ]  # fmt: skip
+# What a user writes without jit, beside torch's eager mode.
+EAGER = [
+    *[f"eager_{n}" for n in TIMED if n not in ("tiny_jit", "tiny_eager")], "eager_mlp8",
+]  # fmt: skip
 FRESH = ["compile_mlp", "compile_gpt", "import", "rss_gpt"]  # each sample in a process of its own
 
 
@@ -54,6 +58,28 @@ def floor_seconds(name: str, gflops: float, gbytes: float) -> float | None:
         once = 2 * batch * outputs * output_edge(conv) ** 2 * inputs * kernel**2
         return once * (1 if kind == "fwd" else 3 if wants_dx else 2) / (gflops * 1e9)
     return None
+
+
+def mlp8_step(p: Any, m: Any, x: Any, y: Any) -> Any:
+    """A training step in 55 operations, in the arrays of any framework: a network of three layers, its
+    backward pass written out, momentum; the new parameters and momenta, and the loss.
+    """
+    w1, b1, w2, b2, w3, b3 = p
+    z1 = x @ w1 + b1
+    h1 = z1 * (z1 > 0)
+    z2 = h1 @ w2 + b2
+    h2 = z2 * (z2 > 0)
+    d = h2 @ w3 + b3 - y
+    loss = (d * d).mean()
+    d = d * (2 / 64)
+    g3 = h2.T @ d
+    d2 = (d @ w3.T) * (z2 > 0)
+    g2 = h1.T @ d2
+    d1 = (d2 @ w2.T) * (z1 > 0)
+    g1 = x.T @ d1
+    grads = (g1, d1.sum(0), g2, d2.sum(0), g3, d.sum(0))
+    m = [0.9 * a + g for a, g in zip(m, grads)]
+    return [a - 0.01 * v for a, v in zip(p, m)], m, loss
 
 
 def data(name: str, seed: int = 0) -> Any:
@@ -130,4 +156,6 @@ def data(name: str, seed: int = 0) -> Any:
         params += [ones.copy(), zeros(width, np.float32), normal(width, vocabulary, scale=width**-0.5)]
         tokens = rng.integers(0, vocabulary, (2, GPT["batch"], length)).astype(np.int64)
         return params, tokens[0], tokens[1]
+    if name == "eager_mlp8":
+        return layer(8, 8) + layer(8, 8) + layer(8, 8), normal(8, 8), normal(8, 8)
     raise KeyError(name)

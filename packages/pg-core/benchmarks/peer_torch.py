@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from data import ALEX_POOLED, ALEX_STRIDE_PADDING, CONVS, GPT, data
+from data import ALEX_POOLED, ALEX_STRIDE_PADDING, CONVS, EAGER, GPT, data, mlp8_step
 
 Setup = Callable[[], tuple[Callable[[], Any], Callable[[], float]]]
 
@@ -152,5 +152,20 @@ def tables(compiled: bool, threads: int) -> dict[str, dict[str, Setup]]:
         f(a, b)
         return lambda: f(a, b), lambda: 2.0
 
+    def mlp8() -> tuple[Callable[[], Any], Callable[[], float]]:
+        arrays, *batch = data("eager_mlp8")
+        x, y = (torch.from_numpy(a) for a in batch)
+        state: dict[str, Any] = {"p": [torch.from_numpy(a) for a in arrays]}
+        state["m"] = [torch.zeros_like(a) for a in state["p"]]
+
+        def run() -> None:
+            with torch.no_grad():
+                state["p"], state["m"], state["loss"] = mlp8_step(state["p"], state["m"], x, y)
+
+        return run, lambda: float(state["loss"])
+
     table["tiny_jit" if compiled else "tiny_eager"] = tiny
+    if not compiled:
+        table |= {f"eager_{name}": setup for name, setup in table.items() if f"eager_{name}" in EAGER}
+        table["eager_mlp8"] = mlp8
     return {"inductor" if compiled else "torch": table}

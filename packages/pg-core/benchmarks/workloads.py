@@ -17,7 +17,7 @@ import numpy as np
 import pequegrad as pg
 
 sys.path.insert(0, str(Path(__file__).parent))
-from data import ALEX_POOLED, ALEX_STRIDE_PADDING, CONVS, GPT, data
+from data import ALEX_POOLED, ALEX_STRIDE_PADDING, CONVS, GPT, data, mlp8_step
 
 Setup = Callable[[], tuple[Callable[[], Any], Callable[[], float]]]
 
@@ -32,24 +32,27 @@ def stateless(
     dtype: str | None = None,
     pick: int | None = None,
     arguments: int | None = None,
+    jitted: bool = True,
 ) -> Setup:
-    """A jitted function of two alternating sets of inputs."""
+    """A function, jitted or not, of two alternating sets of inputs."""
 
     def setup() -> tuple[Callable[[], Any], Callable[[], float]]:
         sets = []
         for seed in (0, 1):
             tensors = [pg.Tensor(a) for a in data(name, seed)[:arguments]]
             sets.append([t.astype(dtype).eval() if dtype else t for t in tensors])
-        jitted = pg.jit(f)
+        g = pg.jit(f) if jitted else f
         turn = itertools.cycle(sets)
 
         def run() -> None:
-            out = jitted(*next(turn))
-            for leaf in out if isinstance(out, (tuple, list)) else (out,):
-                leaf.eval()
+            out = g(*next(turn))
+            if isinstance(out, pg.Tensor):
+                out.eval()
+            else:
+                pg.eval(out)
 
         def check() -> float:
-            out = jitted(*sets[0])
+            out = g(*sets[0])
             return mean_of(out if pick is None else out[pick])
 
         return run, check
@@ -122,8 +125,8 @@ def gpt(p: list[pg.Tensor], tokens: pg.Tensor, y: pg.Tensor) -> pg.Tensor:
     return cross_entropy(logits.reshape((-1, GPT["vocabulary"])), y.reshape((-1,)))
 
 
-def training(name: str, net: Callable[..., pg.Tensor], optimizer: str = "sgd") -> Setup:
-    """One jitted training step; the parameters change every time, and so do the buffers of the batch."""
+def training(name: str, net: Callable[..., pg.Tensor], optimizer: str = "sgd", jitted: bool = True) -> Setup:
+    """One training step, jitted or not; the parameters and the buffers of the batch change every time."""
 
     def momentum_step(p: list[pg.Tensor], m: list[pg.Tensor], x: pg.Tensor, y: pg.Tensor) -> Any:
         loss, (g,) = pg.value_and_grad(net)(p, x, y)
@@ -152,18 +155,22 @@ def training(name: str, net: Callable[..., pg.Tensor], optimizer: str = "sgd") -
             else zeros
         )
         state: dict[str, Any] = {"p": params, "m": memory}
-        step = pg.jit(adam_step if adam else momentum_step, donate_argnums=(0, 1))
+        step: Any = adam_step if adam else momentum_step
+        if jitted:
+            step = pg.jit(step, donate_argnums=(0, 1))
 
         def run() -> None:
             state["p"], state["m"], loss = step(state["p"], state["m"], *next(batches))
-            state["loss"] = float(loss.eval())
+            if not jitted:
+                pg.eval(state["p"], state["m"], loss)
+            state["loss"] = float(loss)
 
         return run, lambda: state["loss"]
 
     return setup
 
 
-def conv_backward(name: str) -> Setup:
+def conv_backward(name: str, jitted: bool = True) -> Setup:
     conv = name.split("_")[1]
     stride, padding, wants_dx = CONVS[conv][5:]
 
@@ -174,7 +181,7 @@ def conv_backward(name: str) -> Setup:
             )
         return pg.vjp(lambda w, b: pg.conv2d(x, w, b, stride=stride, padding=padding), wrt=[0, 1])(w, b, g)
 
-    return stateless(f, name, pick=-2)
+    return stateless(f, name, pick=-2, jitted=jitted)
 
 
 def tiny(jitted: bool) -> Setup:
@@ -190,31 +197,62 @@ def tiny(jitted: bool) -> Setup:
     return setup
 
 
-def workloads() -> dict[str, Setup]:
-    """Every workload that pequegrad can run today."""
+def mlp8() -> tuple[Callable[[], Any], Callable[[], float]]:
+    """A training step of 55 operations on 8x8 tensors, its backward pass written out."""
+    p, x, y = data("eager_mlp8")
+    batches = itertools.cycle([(pg.Tensor(x), pg.Tensor(y)) for _ in range(2)])
+    state: dict[str, Any] = {
+        "p": [pg.Tensor(a) for a in p],
+        "m": [pg.Tensor(np.zeros_like(a)) for a in p],
+    }
+
+    def run() -> None:
+        state["p"], state["m"], loss = mlp8_step(state["p"], state["m"], *next(batches))
+        pg.eval(state["p"], state["m"], loss)
+        state["loss"] = loss
+
+    return run, lambda: float(state["loss"])
+
+
+def per_call(jitted: bool) -> dict[str, Setup]:
+    """The workloads that a user writes either with pg.jit or without."""
     table: dict[str, Setup] = {
-        "seed": stateless(seed, "seed"),
-        "chain16m": stateless(chain, "chain16m"),
-        "softmax4k": stateless(lambda x: pg.softmax(x, axis=-1), "softmax4k"),
-        "ln_fwd": stateless(layer_norm, "ln_fwd", arguments=3),
+        "seed": stateless(seed, "seed", jitted=jitted),
+        "chain16m": stateless(chain, "chain16m", jitted=jitted),
+        "softmax4k": stateless(lambda x: pg.softmax(x, axis=-1), "softmax4k", jitted=jitted),
+        "ln_fwd": stateless(layer_norm, "ln_fwd", arguments=3, jitted=jitted),
         "ln_fwdbwd": stateless(
-            lambda x, w, b, g: pg.vjp(layer_norm, wrt=[0, 1, 2])(x, w, b, g), "ln_fwdbwd", pick=1
+            lambda x, w, b, g: pg.vjp(layer_norm, wrt=[0, 1, 2])(x, w, b, g),
+            "ln_fwdbwd",
+            pick=1,
+            jitted=jitted,
         ),
-        "bmm64x128": stateless(lambda a, b: a @ b, "bmm64x128"),
+        "bmm64x128": stateless(lambda a, b: a @ b, "bmm64x128", jitted=jitted),
     }
     for n in ("mm1024", "mm2048"):
-        table[n] = stateless(lambda a, b: a @ b, n)
-        table[n + "_bf16"] = stateless(lambda a, b: a @ b, n, dtype="bfloat16")
+        table[n] = stateless(lambda a, b: a @ b, n, jitted=jitted)
+        table[n + "_bf16"] = stateless(lambda a, b: a @ b, n, dtype="bfloat16", jitted=jitted)
     for conv, (_, _, _, _, _, stride, padding, _) in CONVS.items():
         table[f"conv_{conv}_fwd"] = stateless(
             lambda x, w, b, s=stride, p=padding: pg.conv2d(x, w, b, stride=s, padding=p),
             f"conv_{conv}_fwd",
             arguments=3,
+            jitted=jitted,
         )
-        table[f"conv_{conv}_fb"] = conv_backward(f"conv_{conv}_fb")
-    table["mlp_step"] = table["compile_mlp"] = training("mlp_step", mlp)
-    table["cnn_step"] = training("cnn_step", cnn)
-    table["alexnet_step"] = training("alexnet_step", alexnet)
-    table["gpt_step"] = table["compile_gpt"] = table["rss_gpt"] = training("gpt_step", gpt, "adam")
+        table[f"conv_{conv}_fb"] = conv_backward(f"conv_{conv}_fb", jitted)
+    table["mlp_step"] = training("mlp_step", mlp, jitted=jitted)
+    table["cnn_step"] = training("cnn_step", cnn, jitted=jitted)
+    table["alexnet_step"] = training("alexnet_step", alexnet, jitted=jitted)
+    table["gpt_step"] = training("gpt_step", gpt, "adam", jitted)
+    return table
+
+
+def workloads() -> dict[str, Setup]:
+    """Every workload that pequegrad can run today."""
+    table = per_call(True)
+    table |= {f"eager_{name}": setup for name, setup in per_call(False).items()}
+    table["compile_mlp"] = table["mlp_step"]
+    table["compile_gpt"] = table["rss_gpt"] = table["gpt_step"]
     table["tiny_jit"], table["tiny_eager"] = tiny(True), tiny(False)
+    table["eager_mlp8"] = mlp8
     return table
