@@ -65,7 +65,15 @@ def test_importing_prints_nothing_and_loads_little() -> None:
         "matplotlib",
         "sklearn",
         "asyncio",
+        "json",
+        "subprocess",
     }
+
+
+def test_names_that_are_loaded_later_are_listed() -> None:
+    assert set(pg.__all__) <= set(dir(pg))
+    assert {"fft", "linalg", "check_grads", "array_api"} <= set(pg.__all__)
+    assert pg.fft.fft is not None and pg.check_grads is pg.gradcheck.check_grads
 
 
 def test_aliases_of_pg_nn() -> None:

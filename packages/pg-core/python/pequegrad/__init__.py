@@ -13,12 +13,13 @@ The table of contents: each name below is one concept of the module it comes fro
 # Size: a table of contents, a line for each public name.
 
 from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from . import debug, device, dt, errors, pytree
 
 from .tensor import Tensor  # isort: skip - sets the hooks that everything below needs
-from . import collectives, random
+from . import random
 from ._linalg.polynomials import poly, polydiv, polyfit, roots
 from ._ops.activations import (
     celu,
@@ -598,7 +599,6 @@ from .errors import (
     UnsupportedError,
 )
 from .evaluate import eval
-from .gradcheck import check_grads
 from .graph_trace import GraphTrace
 from .jacobians import fnhessian, fnhvp, fnjacobian, fnvhp, hessian, jacfwd, jacrev, linearize
 from .jit import jit
@@ -608,7 +608,9 @@ from .random import manual_seed, rand, randn
 from .taylor import jet, taylor_expand
 from .tracing import make_trace
 
-from . import amp, extend, fft, image, integrate, linalg, ode  # isort: skip - libraries over everything above
+if _TYPE_CHECKING:  # these are loaded when they are asked for, so that importing stays cheap
+    from . import amp, collectives, extend, fft, image, integrate, linalg, ode
+    from .gradcheck import check_grads
 
 __version__ = "0.1.0"
 __array_api_version__ = "2024.12"
@@ -630,15 +632,30 @@ movedim, swapdims, take_along_dim, tensor_split, unbind = (
 )
 row_stack, trapz, sgn = vstack, trapezoid, sign
 
-__all__ = sorted(name for name in globals() if not name.startswith("_"))
+# Name -> module that is loaded when the name is asked for, and the name in it (empty: the module itself).
+_LATER = {
+    **dict.fromkeys(
+        ("amp", "array_api", "collectives", "extend", "fft", "image", "integrate", "linalg", "ode"), ""
+    ),
+    "check_grads": "gradcheck",
+}
+
+__all__ = sorted(name for name in (globals().keys() | _LATER) if not name.startswith("_"))
 
 # Parts of pg-nn under the names that a newcomer tries first.
 _PG_NN = {"nn": "pg_nn", "optim": "pg_nn", "transforms": "pg_nn.transforms"}
 
 
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | _LATER)
+
+
 def __getattr__(name: str) -> _Any:
-    if name == "array_api":
-        return _import_module("pequegrad.array_api")  # loaded when it is asked for
+    if name in _LATER:
+        source = _LATER[name]
+        module = _import_module(f"pequegrad.{source or name}")
+        value = globals()[name] = getattr(module, name) if source else module
+        return value
     if name not in _PG_NN:
         raise AttributeError(f"module 'pequegrad' has no attribute {name!r}")
     try:

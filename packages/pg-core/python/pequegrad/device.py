@@ -8,7 +8,6 @@ CUDA extra.
 
 from __future__ import annotations
 
-import ctypes.util
 from typing import Any
 
 from .errors import DeviceError
@@ -114,6 +113,8 @@ def placement(spec: Any) -> tuple[int, int]:
 def _what_is_missing() -> str:
     # The driver comes with the GPU; the rest is a wheel away. This version of the core has no CUDA
     # backend yet.
+    import ctypes.util  # which loads a dozen modules
+
     driver = ctypes.util.find_library("cuda") or ctypes.util.find_library("nvcuda")
     if driver is None:
         return (

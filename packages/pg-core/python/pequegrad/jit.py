@@ -9,7 +9,6 @@ that it rebinds
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, overload
@@ -104,6 +103,8 @@ class Jit:
 def _checked(options: dict[str, Any]) -> dict[str, Any]:
     for name in options:
         if name not in _OPTIONS:
+            import difflib  # rarely needed
+
             close = difflib.get_close_matches(name, _OPTIONS, 1)
             hint = f"; did you mean {close[0]}?" if close else f"; the options are {', '.join(_OPTIONS)}"
             raise ArgumentError(f"jit: unknown option {name!r}{hint}")

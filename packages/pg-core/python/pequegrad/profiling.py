@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import _core
@@ -87,10 +85,13 @@ class Profile:
         ...     "traceEvents" in json.loads((pathlib.Path(folder) / "trace.json").read_text())
         True
         """
-        target = Path(path)
-        temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps({"traceEvents": list(self._trace()), "displayTimeUnit": "ns"}))
-        temporary.replace(target)
+        import json  # rarely needed
+
+        target = os.fspath(path)
+        temporary = f"{target}.{os.getpid()}.tmp"
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(json.dumps({"traceEvents": list(self._trace()), "displayTimeUnit": "ns"}))
+        os.replace(temporary, target)
 
     def _trace(self) -> Iterator[dict[str, Any]]:
         """Format: "Trace Event Format" of Chrome's tracing; times in microseconds."""

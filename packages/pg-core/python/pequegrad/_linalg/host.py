@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import glob
 import math
 import os
 from typing import Any
@@ -195,6 +194,8 @@ def _lu_by_lapack(a: Array, routine: Any) -> tuple[Array, Array]:
 @functools.cache
 def _getrf(char: str) -> Any:
     """LAPACK's getrf for a NumPy type character, or None: it is in the OpenBLAS of NumPy's own wheels."""
+    import glob  # rarely needed
+
     prefix = {"f": "s", "d": "d", "F": "c", "D": "z"}[char]
     folder = os.path.dirname(os.path.abspath(np.__file__))
     for pattern in ("../numpy.libs/*openblas64_*", ".dylibs/*openblas64_*"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import operator
 from collections.abc import Container, Sequence
@@ -327,6 +328,13 @@ _RULES = ("softmax", "log_softmax", "logsumexp", "softplus", "inverse_root", "st
 def stated(rule: str, value: Tensor, x: Tensor, *others: Tensor, axes: Sequence[int] = ()) -> Tensor:
     """The value, whose derivative by x is the one that a rule of ``ops/stated.cpp`` states."""
     return _core.apply("stated", (value, x, *others), (_RULES.index(rule), *axes))
+
+
+@functools.cache
+def gauss(count: int) -> tuple[Any, Any]:
+    """Points and weights of Gauss's formula over the interval from 0 to 1, as arrays of float64."""
+    points, weights = np.polynomial.legendre.leggauss(count)  # when asked for: NumPy loads six modules
+    return 0.5 * (points + 1.0), 0.5 * weights
 
 
 def fill(value: Any, like: Tensor) -> Tensor:

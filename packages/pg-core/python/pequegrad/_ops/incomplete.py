@@ -23,6 +23,7 @@ from .common import (
     cast,
     check_count,
     elementwise,
+    gauss,
     reshape_to,
     spelled,
     to_float,
@@ -36,7 +37,6 @@ from .reduce import sum as _sum
 from .shape import broadcast_arrays
 from .special import betaln, lgamma
 
-_NODES, _WEIGHTS = (0.5 * x for x in np.polynomial.legendre.leggauss(64))
 _DEPTH = 42.0  # exp(-42) is less than the last digit
 
 
@@ -55,9 +55,10 @@ def _fixed(x: Tensor) -> Tensor:
 
 def _integral(length: Tensor, logarithm: Callable[..., Tensor], *xs: Tensor) -> Tensor:
     """The integral of exp(logarithm(u, *xs)) over u from 0 to the length."""
+    points, weights = gauss(64)
     aligned = [reshape_to(x, (*x.shape, 1)) for x in (length, *xs)]
-    u = as_tensor(_NODES + 0.5) * aligned[0]
-    values = exp(logarithm(u, *aligned[1:])) * as_tensor(_WEIGHTS)
+    u = as_tensor(points) * aligned[0]
+    values = exp(logarithm(u, *aligned[1:])) * as_tensor(weights)
     return length * _sum(values, -1)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import dt
 from .._core import Tensor
-from .._ops.common import TensorLike, as_tensor, cast, fill, from_python, to_float
+from .._ops.common import TensorLike, as_tensor, cast, fill, from_python, gauss, to_float
 from .._ops.elementwise import maximum, minimum
 from .._ops.indexing import getitem, take
 from .._ops.keys import split
@@ -74,9 +74,6 @@ def _float(x: float, like: Tensor) -> float:
     return float(np.float32(x)) if like.dtype is dt.float32 else x
 
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
-
-
 def _gamma_slope(a: Tensor, z: Tensor) -> Tensor:
     """dz/da along the quantile of the gamma distribution, for float64 a >= 1.
 
@@ -99,8 +96,7 @@ def _gamma_slope(a: Tensor, z: Tensor) -> Tensor:
     for _ in range(6):
         slope = side * (fixed_a - fixed_z * exact_exp(side * length))
         length = length - (exponent(length, fixed_a, fixed_z, side) + 40.0) / slope
-    nodes = from_python(0.5 * (_NODES + 1.0), "float64")
-    weights = from_python(0.5 * _WEIGHTS, "float64")
+    nodes, weights = (from_python(x, "float64") for x in gauss(40))
     wide = [expand_dims(v, -1) for v in (a, z, side, gap, length)]
     u = nodes * wide[4]
     values = (wide[2] * wide[3] + u) * exact_exp(exponent(u, wide[0], wide[1], wide[2]))
