@@ -9,6 +9,7 @@
 #include "bindings/jit.h"
 #include "bindings/trace.h"
 #include "bindings/values.h"
+#include "compiler/print.h"
 #include "graph/walk.h"
 #include "ops/ops.h"
 #include "support/error.h"

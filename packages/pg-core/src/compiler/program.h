@@ -5,6 +5,7 @@
 
 #include "compiler/backend.h"
 #include "compiler/passes/fuse.h"
+#include "compiler/passes/runner.h"
 
 namespace pg {
 
@@ -47,16 +48,10 @@ struct Program {
   double bytes_moved = 0, flops = 0;  // estimates, without bodies
   double seconds = 0;  // of one run with its bodies, estimated: long programs let other threads run meanwhile
   double compile_seconds = 0;
+  std::vector<PassTime> passes = {};  // what compiling it went through, without bodies
 };
 
 /// The pipeline. Raises NotImplementedByBackend when a call has no implementation on the backend.
 Program compile(Graph graph, const Backend& backend);
-
-/// The ops of one kernel in a word.
-std::string kernel_name(const Program& program, const ProgramStep& step);
-/// The text of one kernel, as PG_KERNEL_DB and explain() show it.
-std::string kernel_text(const Program& program, const ProgramStep& step, const Backend& backend);
-/// Name, shapes and attributes of a library call.
-std::string call_text(const Program& program, const ProgramStep& step);
 
 }  // namespace pg

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <utility>
 
+#include "compiler/print.h"
 #include "graph/location.h"
 #include "runtime/pool.h"
 #include "support/thread_local.h"

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "backends/cpu/backend.h"
+#include "compiler/print.h"
 #include "engine/control.h"
 #include "engine/engine.h"
 #include "engine/profile.h"

@@ -1,6 +1,6 @@
 #include <unordered_map>
 
-#include "compiler/passes/simplify.h"
+#include "compiler/passes/passes.h"
 #include "support/error.h"
 
 namespace pg {

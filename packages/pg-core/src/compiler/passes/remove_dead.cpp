@@ -1,4 +1,4 @@
-#include "compiler/passes/simplify.h"
+#include "compiler/passes/passes.h"
 
 namespace pg {
 

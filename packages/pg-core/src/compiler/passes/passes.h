@@ -1,0 +1,35 @@
+#pragma once
+// The passes from graph to graph, in the order in which pipeline.cpp runs them. Each is a pure function whose
+// result computes the same values to the last bit, and looks at every record a bounded number of times.
+
+#include "graph/graph.h"
+
+namespace pg {
+
+/// Records that only stand for their body become its records.
+///
+///   %1 = custom_vjp(%0) { return sin(%0) }; %2 = pick(%1, 0)  ->  %1 = sin(%0)
+Graph inline_bodies(const Graph& graph);
+
+/// Exact rewrites. Equal records become one on the way, because the builder is hash-consed.
+///
+///   %2 = alias(%0); %3 = reshape(reshape(%2))  ->  %3 = reshape(%0)
+Graph simplify(const Graph& graph);
+
+/// Computes elementwise records whose operands are all literals.
+///
+///   %0 = full(2); %1 = full(3); %2 = mul(%0, %1)  ->  %2 = full(6)
+Graph fold_constants(const Graph& graph);
+
+/// Library calls take what their attributes can say: a permuted operand of dot_general becomes other labels.
+///
+///   %2 = permute(%0, (1, 0)); %3 = dot_general(%2, %1, ab,bc->ac)  ->  %3 = dot_general(%0, %1, ba,bc->ac)
+Graph select_calls(const Graph& graph);
+
+/// Outputs that only rename memory become what they rename: a reshape of x has the bytes of x.
+Graph strip_reshapes(const Graph& graph);
+
+/// Drops records that no output needs; inputs stay.
+Graph remove_dead(const Graph& graph);
+
+}  // namespace pg
