@@ -1,6 +1,7 @@
 // Sorting, running sums, scatter and windows against plain loops, for several thread counts.
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <random>
@@ -228,6 +229,132 @@ void windows() {
   }
 }
 
+// Values of every kind in a dtype: few distinct ones, so that maxima repeat, with zeros of both signs and
+// NaN.
+std::vector<char> mixed(DType dtype, int64_t count, int seed) {
+  std::vector<char> out(static_cast<size_t>(count * size_of(dtype)));
+  std::mt19937 random(seed);
+  with_type(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    T* const values = reinterpret_cast<T*>(out.data());
+    for (int64_t i = 0; i < count; ++i) {
+      const int pick = static_cast<int>(random() % 23);
+      if constexpr (std::is_floating_point_v<Wide<T>>)
+        values[i] = T(pick == 0   ? std::numeric_limits<float>::quiet_NaN()
+                      : pick == 1 ? -0.0f
+                      : pick == 2 ? -std::numeric_limits<float>::infinity()
+                                  : static_cast<float>(pick - 12) * 0.37f);
+      else values[i] = narrow<T>(std::is_same_v<T, bool> ? pick % 3 / 2 : pick - 11);
+    }
+  });
+  return out;
+}
+
+// [slices, positions, channels] -> [slices, channels, positions]
+std::vector<char> channels_first(const std::vector<char>& x, int64_t positions, int64_t channels,
+                                 int64_t item) {
+  std::vector<char> out(x.size());
+  if (x.empty()) return out;
+  const int64_t slices = static_cast<int64_t>(x.size()) / (positions * channels * item);
+  for (int64_t s = 0; s < slices; ++s)
+    for (int64_t p = 0; p < positions; ++p)
+      for (int64_t c = 0; c < channels; ++c)
+        std::memcpy(&out[static_cast<size_t>(((s * channels + c) * positions + p) * item)],
+                    &x[static_cast<size_t>(((s * positions + p) * channels + c) * item)],
+                    static_cast<size_t>(item));
+  return out;
+}
+
+struct WindowResults {
+  std::vector<char> sum, max, min, sum_grad, max_grad, pick;
+  bool operator==(const WindowResults&) const = default;
+};
+WindowResults all_windows(const WindowDesc& d, const char* x, const char* ct, const char* t) {
+  const size_t ins = static_cast<size_t>(count_of(d.in) * size_of(d.dtype)),
+               outs = static_cast<size_t>(count_of(d.out) * size_of(d.dtype));
+  WindowResults r;
+  for (std::vector<char>* result : {&r.sum, &r.max, &r.min, &r.pick}) result->resize(outs);
+  r.sum_grad.resize(ins), r.max_grad.resize(ins);
+  reduce_window(Window::sum, d, x, r.sum.data());
+  reduce_window(Window::max, d, x, r.max.data());
+  reduce_window(Window::min, d, x, r.min.data());
+  window_sum_grad(d, ct, r.sum_grad.data());
+  window_max_grad(d, x, ct, r.max_grad.data());
+  window_max_pick(d, x, t, r.pick.data());
+  return r;
+}
+
+// Every slice and channel is independent: all of them at once, with channels last, and one by one must give
+// the same bits.
+void independent_lanes() {
+  struct Case {
+    Shape in;  // of one lane
+    Ints size, stride, dilation, low, high;
+    int64_t slices, channels;
+  };
+  const std::vector<Case> cases{
+      {{6, 8}, {2, 2}, {2, 2}, {1, 1}, {0, 0}, {0, 0}, 5, 32},
+      {{7, 9}, {2, 2}, {2, 2}, {1, 1}, {0, 0}, {0, 0}, 3, 16},
+      {{7, 9}, {3, 3}, {2, 2}, {1, 1}, {1, 1}, {1, 1}, 2, 80},
+      {{9, 10}, {3, 2}, {1, 3}, {2, 1}, {0, 1}, {2, 0}, 21, 1},
+      {{17}, {3}, {2}, {1}, {1}, {1}, 19, 3},
+      {{4, 5, 6}, {2, 1, 3}, {2, 1, 3}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}, 2, 17},
+      {{3, 3}, {2, 2}, {2, 2}, {1, 1}, {3, 0}, {0, 2}, 4, 8},
+      {{5, 0}, {2, 1}, {1, 1}, {1, 1}, {0, 1}, {0, 1}, 4, 16},
+  };
+  for (const Case& c : cases)
+    for (const DType dtype :
+         {DType::float32, DType::float64, DType::float16, DType::bfloat16, DType::int8, DType::uint8,
+          DType::int16, DType::int32, DType::uint32, DType::int64, DType::uint64}) {
+      WindowDesc one{dtype, c.in, {}, c.size, c.stride, c.dilation, c.low, c.high};
+      for (size_t a = 0; a < c.in.size(); ++a)
+        one.out.push_back(
+            (c.in[a] + c.low[a] + c.high[a] - ((c.size[a] - 1) * c.dilation[a] + 1)) / c.stride[a] + 1);
+      WindowDesc last = one;
+      const auto wrapped = [&](auto list, int64_t front, int64_t back) {
+        list.insert(0, front);
+        list.push_back(back);
+        return list;
+      };
+      last.in = wrapped(one.in, c.slices, c.channels), last.out = wrapped(one.out, c.slices, c.channels);
+      last.size = wrapped(one.size, 1, 1), last.stride = wrapped(one.stride, 1, 1);
+      last.dilation = wrapped(one.dilation, 1, 1);
+      last.low = wrapped(one.low, 0, 0), last.high = wrapped(one.high, 0, 0);
+      WindowDesc first = one;
+      const auto headed = [](auto list, int64_t front) {
+        list.insert(0, front);
+        return list;
+      };
+      const int64_t lanes = c.slices * c.channels, item = size_of(dtype), ins = count_of(one.in),
+                    outs = count_of(one.out);
+      first.in = headed(one.in, lanes), first.out = headed(one.out, lanes), first.size = headed(one.size, 1);
+      first.stride = headed(one.stride, 1), first.dilation = headed(one.dilation, 1);
+      first.low = headed(one.low, 0), first.high = headed(one.high, 0);
+
+      const std::vector<char> x = mixed(dtype, lanes * ins, 1), ct = mixed(dtype, lanes * outs, 2),
+                              t = mixed(dtype, lanes * ins, 3);
+      WindowResults together = all_windows(last, x.data(), ct.data(), t.data());
+      for (std::vector<char>* r : {&together.sum, &together.max, &together.min, &together.pick})
+        *r = channels_first(*r, outs, c.channels, item);
+      for (std::vector<char>* r : {&together.sum_grad, &together.max_grad})
+        *r = channels_first(*r, ins, c.channels, item);
+      const std::vector<char> x1 = channels_first(x, ins, c.channels, item),
+                              ct1 = channels_first(ct, outs, c.channels, item),
+                              t1 = channels_first(t, ins, c.channels, item);
+      CHECK(all_windows(first, x1.data(), ct1.data(), t1.data()) == together);
+      WindowResults apart;
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        const WindowResults r = all_windows(one, x1.data() + lane * ins * item,
+                                            ct1.data() + lane * outs * item, t1.data() + lane * ins * item);
+        for (std::vector<char> WindowResults::* part :
+             {&WindowResults::sum, &WindowResults::max, &WindowResults::min, &WindowResults::sum_grad,
+              &WindowResults::max_grad, &WindowResults::pick})
+          (apart.*part).insert((apart.*part).end(), (r.*part).begin(), (r.*part).end());
+      }
+      CHECK(apart == together);
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -237,6 +364,7 @@ int main() {
     running_sums();
     scattering();
     windows();
+    independent_lanes();
   }
   return finish("native_test");
 }

@@ -1,9 +1,12 @@
+// Windows row by row: for few slices, along the last axis. Many go through window_lanes.cpp.
+
 #include <algorithm>
 #include <limits>
 #include <vector>
 
 #include "backends/cpu/element.h"
 #include "backends/cpu/native.h"
+#include "backends/cpu/window_lanes.h"
 #include "runtime/pool.h"
 #include "runtime/threads.h"
 
@@ -157,6 +160,7 @@ template <class W> constexpr W highest() {
 }  // namespace
 
 void reduce_window(Window op, const WindowDesc& d, const void* in, void* out) {
+  if (reduce_window_lanes(op, d, in, out)) return;
   with_type(d.dtype, [&](auto zero) {
     using T = decltype(zero);
     using C = Accumulator<T>;
@@ -174,6 +178,7 @@ void reduce_window(Window op, const WindowDesc& d, const void* in, void* out) {
 }
 
 void window_sum_grad(const WindowDesc& d, const void* ct, void* dx) {
+  if (window_sum_grad_lanes(d, ct, dx)) return;
   with_type(d.dtype, [&](auto zero) {
     using T = decltype(zero);
     using C = Accumulator<T>;
@@ -189,6 +194,7 @@ void window_sum_grad(const WindowDesc& d, const void* ct, void* dx) {
 }
 
 void window_max_grad(const WindowDesc& d, const void* in, const void* ct, void* dx) {
+  if (window_max_grad_lanes(d, in, ct, dx)) return;
   with_type(d.dtype, [&](auto zero) {
     using T = decltype(zero);
     using C = Accumulator<T>;
@@ -204,6 +210,7 @@ void window_max_grad(const WindowDesc& d, const void* in, const void* ct, void* 
 }
 
 void window_max_pick(const WindowDesc& d, const void* in, const void* t, void* out) {
+  if (window_max_pick_lanes(d, in, t, out)) return;
   with_type(d.dtype, [&](auto zero) {
     using T = decltype(zero);
     const Windows w(d);
