@@ -10,6 +10,7 @@
 
 #include "compiler/kernel/kernel.h"
 #include "compiler/kernel/lower.h"
+#include "runtime/buffer.h"
 
 namespace pg {
 
@@ -26,11 +27,38 @@ struct BadIndex {
   std::exception_ptr raised = {};  // what a function of the host raised, instead of an index
 };
 
+/// One run of a program on a device that has memory of its own and a queue for its work. The engine makes one
+/// for each run and hands it to every step; what steps ask for is done in the order in which they ask. On the
+/// CPU there is none: null pointers stand for it, and steps compute at once.
+class DeviceRun {
+ public:
+  virtual ~DeviceRun() = default;
+
+  /// What stands for a run-time number among the pointers of steps. It stays on the host, from where kernels
+  /// take it by value; `placed` gives other steps its place on the device. The value is copied.
+  virtual void* number(const void* value, size_t bytes) = 0;
+  virtual const void* placed(const void* operand, size_t bytes) = 0;
+
+  virtual BufferRef allocate(size_t bytes) = 0;
+  /// On the device; `from` may be a number.
+  virtual void copy(void* to, const void* from, size_t bytes) = 0;
+  /// To and from the host. `read` waits for what was queued before; `from` may be a number.
+  virtual void read(void* to, const void* from, size_t bytes) = 0;
+  virtual void write(void* to, const void* from, size_t bytes) = 0;
+  /// After the last step: the first bad index that a kernel met. Waits only where a kernel may have met one.
+  virtual BadIndex finish() = 0;
+
+  /// Kept by the engine: the program whose steps are walked, the outermost one, and its step.
+  const Graph* graph = nullptr;
+  const Graph* outermost = nullptr;
+  Id step = 0;
+};
+
 /// A fused group, ready to run. `buffers`: inputs, then outputs, in the group's order. Thread-safe.
 class CompiledKernel {
  public:
   virtual ~CompiledKernel() = default;
-  virtual BadIndex run(void* const* buffers) const = 0;
+  virtual BadIndex run(void* const* buffers, DeviceRun* on) const = 0;
   /// (output, input) positions that may share memory.
   virtual std::span<const std::pair<int, int>> in_place() const = 0;
   /// What one run without generated code takes, roughly.
@@ -55,6 +83,7 @@ struct CallArgs {
   const Aval& out;
   const void* const* inputs;
   void* output;
+  DeviceRun* on;
 };
 /// Raises IndexError for a bad index; the caller adds the line.
 using CallFn = void (*)(const CallArgs&);
@@ -65,9 +94,13 @@ class Backend {
   virtual const char* name() const = 0;
   virtual Target target() const = 0;
   virtual std::unique_ptr<CompiledKernel> compile(const Kernel& kernel) const = 0;
+  /// What compile() made of the kernel, for people.
+  virtual std::string text(const Kernel& kernel) const = 0;
   virtual Generation generation() const = 0;
   /// The implementation of a Call record, or null when this device has none.
   virtual CallFn call(const Op& op) const = 0;
+  /// Begins a run; null on the CPU.
+  virtual std::unique_ptr<DeviceRun> begin() const = 0;
 };
 
 }  // namespace pg

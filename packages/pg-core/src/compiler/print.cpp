@@ -27,7 +27,7 @@ std::string kernel_name(const Program& program, const ProgramStep& step) {
 }
 
 std::string kernel_text(const Program& program, const ProgramStep& step, const Backend& backend) {
-  return to_string(lower(program.graph, step.group, backend.target()));
+  return backend.text(lower(program.graph, step.group, backend.target()));
 }
 
 std::string call_text(const Program& program, const ProgramStep& step) {

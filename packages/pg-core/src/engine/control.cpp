@@ -1,10 +1,8 @@
 #include "engine/control.h"
 
-#include <cstring>
 #include <utility>
 
 #include "ops/control.h"
-#include "runtime/pool.h"
 #include "support/error.h"
 
 namespace pg::engine {
@@ -13,9 +11,9 @@ namespace {
 // A body on memory that its caller chooses; its temporaries live as long as this does.
 class Body {
  public:
-  explicit Body(const Program& program) : program_(program), memory_(program.slots.size()) {
+  Body(const Program& program, DeviceRun* on) : program_(program), on_(on), memory_(program.slots.size()) {
     if (!program.arena_bytes) return;
-    arena_ = allocate(program.arena_bytes);
+    arena_ = allocate_on(on, program.arena_bytes);
     for (size_t slot = program.inputs + program.results; slot < memory_.size(); ++slot)
       memory_[slot] = static_cast<char*>(arena_->data) + program.slots[slot].offset;
   }
@@ -27,7 +25,7 @@ class Body {
       const ProgramOutput& out = program_.outputs[i];
       if (!out.is_input && !out.repeated) memory_[program_.inputs + out.index] = outputs[i];
     }
-    BadIndex bad = run_steps(program_, memory_.data(), launches, nullptr);
+    BadIndex bad = run_steps(program_, memory_.data(), launches, nullptr, on_);
     if (bad.happened) {
       const Graph::Record& r = program_.graph[bad.record];
       if (!bad.op) {
@@ -40,7 +38,7 @@ class Body {
       const ProgramOutput& out = program_.outputs[i];
       if (!out.is_input && !out.repeated) continue;
       const size_t slot = out.is_input ? out.index : program_.inputs + out.index;
-      if (memory_[slot] != outputs[i]) std::memcpy(outputs[i], memory_[slot], program_.slots[slot].bytes);
+      if (memory_[slot] != outputs[i]) copy_on(on_, outputs[i], memory_[slot], program_.slots[slot].bytes);
     }
     return bad;
   }
@@ -52,6 +50,7 @@ class Body {
 
  private:
   const Program& program_;
+  DeviceRun* on_;
   std::vector<void*> memory_;
   BufferRef arena_;
 };
@@ -65,8 +64,8 @@ size_t bytes_of(const Aval& type) {
 class Carry {
  public:
   Carry(const Body& body, std::span<const Aval> types, std::span<void* const> initial,
-        std::span<void* const> results, size_t first_input)
-      : types_(types), results_(results), now_(initial.begin(), initial.end()),
+        std::span<void* const> results, size_t first_input, DeviceRun* on)
+      : types_(types), on_(on), results_(results), now_(initial.begin(), initial.end()),
         next_(initial.begin(), initial.end()), spare_(types.size(), nullptr) {
     size_t bytes = 0;
     std::vector<size_t> offsets;
@@ -75,7 +74,7 @@ class Carry {
       offsets.push_back(bytes);
       if (!fixed_[i]) bytes += (bytes_of(types[i]) + 63) / 64 * 64;
     }
-    if (bytes) buffer_ = allocate(bytes);
+    if (bytes) buffer_ = allocate_on(on, bytes);
     for (size_t i = 0; i < types.size() && bytes; ++i)
       spare_[i] = static_cast<char*>(buffer_->data) + offsets[i];
   }
@@ -90,11 +89,12 @@ class Carry {
   void advance() { now_ = next_; }
   void finish() const {
     for (size_t i = 0; i < now_.size(); ++i)
-      if (now_[i] != results_[i]) std::memcpy(results_[i], now_[i], bytes_of(types_[i]));
+      if (now_[i] != results_[i]) copy_on(on_, results_[i], now_[i], bytes_of(types_[i]));
   }
 
  private:
   std::span<const Aval> types_;
+  DeviceRun* on_;
   std::span<void* const> results_;
   std::vector<void*> now_, next_, spare_;
   std::vector<bool> fixed_;
@@ -105,10 +105,11 @@ using Pointers = std::span<void* const>;
 
 void append(std::vector<void*>& to, Pointers from) { to.insert(to.end(), from.begin(), from.end()); }
 
-BadIndex run_scan(const Scan& scan, const ProgramStep& step, Pointers in, Pointers out, Launches& launches) {
-  Body body(step.bodies[0]);
+BadIndex run_scan(const Scan& scan, const ProgramStep& step, Pointers in, Pointers out, Launches& launches,
+                  DeviceRun* on) {
+  Body body(step.bodies[0], on);
   const size_t c = scan.constants, k = scan.carries;
-  Carry carry(body, std::span(step.out).first(k), in.subspan(c, k), out.first(k), c);
+  Carry carry(body, std::span(step.out).first(k), in.subspan(c, k), out.first(k), c, on);
   const auto bytes_of_slice = [&](const Aval& type) {
     return scan.length ? bytes_of(type) / static_cast<size_t>(scan.length) : 0;
   };
@@ -135,17 +136,20 @@ BadIndex run_scan(const Scan& scan, const ProgramStep& step, Pointers in, Pointe
   return {};
 }
 
-BadIndex run_while(size_t constants, const ProgramStep& step, Pointers in, Pointers out, Launches& launches) {
-  Body test(step.bodies[0]), body(step.bodies[1]);
-  Carry carry(body, step.out, in.subspan(constants), out, constants);
+BadIndex run_while(size_t constants, const ProgramStep& step, Pointers in, Pointers out, Launches& launches,
+                   DeviceRun* on) {
+  Body test(step.bodies[0], on), body(step.bodies[1], on);
+  Carry carry(body, step.out, in.subspan(constants), out, constants, on);
   Watch watch;
   std::vector<void*> inputs;
+  uint8_t more = 0;
+  const BufferRef answered = on ? on->allocate(sizeof(more)) : nullptr;
+  void* const answer = on ? answered->data : &more;
   for (;;) {
     inputs.assign(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(constants));
     append(inputs, carry.now());
-    uint8_t more = 0;
-    void* answer = &more;
     if (BadIndex bad = test.run(inputs, {&answer, 1}, launches); bad.happened) return bad;
+    if (on) on->read(&more, answer, sizeof(more));
     if (!more) break;
     if (BadIndex bad = body.run(inputs, carry.next(), launches); bad.happened) return bad;
     carry.advance();
@@ -158,23 +162,25 @@ BadIndex run_while(size_t constants, const ProgramStep& step, Pointers in, Point
 }  // namespace
 
 BadIndex run_control(const Program& program, const ProgramStep& step, void* const* operands,
-                     Launches& launches) {
+                     Launches& launches, DeviceRun* on) {
   const Graph::Record& r = program.graph[step.record];
   const Pointers in{operands, step.in.size()}, out{operands + step.in.size(), step.out.size()};
   BadIndex bad;
   if (r.op == &scan_op) {
-    bad = run_scan(Scan(r.attrs), step, in, out, launches);
+    bad = run_scan(Scan(r.attrs), step, in, out, launches, on);
   } else if (r.op == &while_op) {
-    bad = run_while(static_cast<size_t>(r.attrs[2]), step, in, out, launches);
+    bad = run_while(static_cast<size_t>(r.attrs[2]), step, in, out, launches, on);
   } else if (r.op == &cond_op) {
-    int32_t which = *static_cast<const uint8_t*>(in[0]);
-    if (step.in[0].dtype == DType::int32) std::memcpy(&which, in[0], sizeof(which));
+    int32_t which = 0;  // the first bytes of a larger number
+    const size_t bytes = step.in[0].dtype == DType::int32 ? sizeof(which) : sizeof(uint8_t);
+    if (on) on->read(&which, in[0], bytes);
+    else std::memcpy(&which, in[0], bytes);
     const int32_t last = static_cast<int32_t>(step.bodies.size()) - 1;
-    Body branch(step.bodies[static_cast<size_t>(std::clamp(which, 0, last))]);
+    Body branch(step.bodies[static_cast<size_t>(std::clamp(which, 0, last))], on);
     bad = branch.run(in.subspan(1), out, launches);
   } else {
     PG_INVARIANT(r.op == &call_op, r.op->name);
-    bad = Body(step.bodies[0]).run(in, out, launches);
+    bad = Body(step.bodies[0], on).run(in, out, launches);
   }
   if (bad.happened) bad.record = step.record;
   return bad;

@@ -45,11 +45,35 @@ void count_run(const Launches& launches, bool shared) {
   add(short_runs.programs, 1);
 }
 
-BadIndex call(const Program& program, const ProgramStep& step, void* const* operands) {
+size_t bytes_of(const Aval& type) {
+  return static_cast<size_t>(count_of(type.shape)) * static_cast<size_t>(size_of(type.dtype));
+}
+
+// A function of the host gets copies of what lies on the device.
+void call_host(const ProgramStep& step, void* const* operands, DeviceRun* on) {
+  if (!on) return step.host->call(step.in, operands, step.out, operands + step.in.size());
+  std::vector<BufferRef> held;
+  std::vector<void*> copies;
+  const auto room = [&](const Aval& type) {
+    held.push_back(allocate(bytes_of(type)));
+    return copies.emplace_back(held.back()->data);
+  };
+  for (size_t i = 0; i < step.in.size(); ++i) on->read(room(step.in[i]), operands[i], bytes_of(step.in[i]));
+  for (const Aval& type : step.out) room(type);
+  void* const* made = copies.data() + step.in.size();
+  step.host->call(step.in, copies.data(), step.out, made);
+  for (size_t i = 0; i < step.out.size(); ++i)
+    on->write(operands[step.in.size() + i], made[i], bytes_of(step.out[i]));
+}
+
+BadIndex call(const Program& program, const ProgramStep& step, void* const* operands, DeviceRun* on) {
   const Graph::Record& r = program.graph[step.record];
+  if (on && step.host)  // what it sees must be right
+    if (BadIndex bad = on->finish(); bad.happened) return bad;
   try {
-    if (step.call) step.call(CallArgs{*r.op, r.attrs, step.in, r.type, operands, operands[step.in.size()]});
-    else step.host->call(step.in, operands, step.out, operands + step.in.size());
+    if (step.call)
+      step.call(CallArgs{*r.op, r.attrs, step.in, r.type, operands, operands[step.in.size()], on});
+    else call_host(step, operands, on);
   } catch (const Error& e) {
     if (e.kind != ErrorKind::index) throw;
     return {true, step.record, 0, 0, e.what(), nullptr, {}, {}};
@@ -87,7 +111,9 @@ void Watch::look() {
   next_ = std::chrono::steady_clock::now() + period;
 }
 
-BadIndex run_steps(const Program& program, void* const* memory, Launches& launches, Watch* watch) {
+BadIndex run_steps(const Program& program, void* const* memory, Launches& launches, Watch* watch,
+                   DeviceRun* on) {
+  if (on && !on->outermost) on->outermost = &program.graph;
   launches.kernels += program.kernels;
   launches.calls += program.calls;
   SmallVector<void*, 16> pointers;
@@ -98,9 +124,13 @@ BadIndex run_steps(const Program& program, void* const* memory, Launches& launch
     void** operands = pointers.data();
     for (size_t i = 0; i < step.slots.size(); ++i) operands[i] = memory[step.slots[i]];
     BadIndex bad;
-    if (step.kernel) bad = step.kernel->run(operands);
-    else if (step.bodies.empty()) bad = call(program, step, operands);
-    else bad = run_control(program, step, operands, launches);
+    if (on) {
+      on->graph = &program.graph;  // bodies have left theirs
+      if (on->graph == on->outermost) on->step = step.record;
+    }
+    if (step.kernel) bad = step.kernel->run(operands, on);
+    else if (step.bodies.empty()) bad = call(program, step, operands, on);
+    else bad = run_control(program, step, operands, launches, on);
     if (recorded) [[unlikely]]
       record_step(program, step, start);
     if (bad.happened) [[unlikely]]
@@ -153,7 +183,12 @@ BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<
   std::unique_ptr<void*[]> many_places;
   if (program.slots.size() > few) many_places.reset(new void*[program.slots.size()]);
   void** memory = many_places ? many_places.get() : few_places;
-  for (size_t i = 0; i < inputs.size(); ++i) memory[i] = inputs[i].data;
+  const std::unique_ptr<DeviceRun> on =
+      executable.device == Device{} ? nullptr : backend_for(executable.device).begin();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const bool number = on && (!inputs[i].buffer || inputs[i].buffer->device == Device{});
+    memory[i] = number ? on->number(inputs[i].data, program.slots[i].bytes) : inputs[i].data;
+  }
 
   SmallVector<Buffer*, 8> results;  // owned until they are handed over
   BufferRef arena;
@@ -164,32 +199,35 @@ BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<
   try {
     for (uint32_t i = 0; i < program.results; ++i) {
       const uint32_t slot = program.inputs + i;
-      results.push_back(allocate(program.slots[slot].bytes).detach());
+      results.push_back(allocate_on(on.get(), program.slots[slot].bytes).detach());
       memory[slot] = results[i]->data;
     }
     if (program.arena_bytes) {
-      arena = allocate(program.arena_bytes);
+      arena = allocate_on(on.get(), program.arena_bytes);
       for (size_t slot = program.inputs + program.results; slot < program.slots.size(); ++slot)
         memory[slot] = static_cast<char*>(arena->data) + program.slots[slot].offset;
     }
     if (timed) {
       Watch watch;
-      bad = run_steps(program, memory, launches, &watch);
+      bad = run_steps(program, memory, launches, &watch, on.get());
     } else {
-      bad = run_steps(program, memory, launches, nullptr);
+      bad = run_steps(program, memory, launches, nullptr, on.get());
     }
+    if (on && !bad.happened) bad = on->finish();
     if (!bad.happened)
       for (const ProgramOutput& out : program.outputs) {
+        // What the host holds of a device's program is no buffer of the device.
+        Buffer* const given = out.is_input ? inputs[out.index].buffer : nullptr;
         if (!out.is_input) {
           if (out.repeated) results[out.index]->refs.retain();
           outputs.push_back(results[out.index]);
-        } else if (Buffer* buffer = inputs[out.index].buffer) {
-          buffer->refs.retain();
-          outputs.push_back(buffer);
+        } else if (given && given->device == executable.device) {
+          given->refs.retain();
+          outputs.push_back(given);
         } else {
-          Buffer* copy = allocate(program.slots[out.index].bytes).detach();
-          std::memcpy(copy->data, inputs[out.index].data, program.slots[out.index].bytes);
-          outputs.push_back(copy);
+          BufferRef copy = allocate_on(on.get(), program.slots[out.index].bytes);
+          copy_on(on.get(), copy->data, memory[out.index], program.slots[out.index].bytes);
+          outputs.push_back(copy.detach());
         }
       }
   } catch (...) {

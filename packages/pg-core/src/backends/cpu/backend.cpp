@@ -15,7 +15,7 @@ class CpuKernel final : public CompiledKernel {
  public:
   explicit CpuKernel(LaunchPlan plan) : plan_(std::move(plan)) {}
 
-  BadIndex run(void* const* buffers) const override {
+  BadIndex run(void* const* buffers, DeviceRun*) const override {
     if (const codegen::NativeKernel* native = native_.load(std::memory_order_acquire))
       return native->run(buffers);
     const LaunchStatus status = pg::run(plan_, buffers);
@@ -59,6 +59,7 @@ class CpuBackend final : public Backend {
   std::unique_ptr<CompiledKernel> compile(const Kernel& kernel) const override {
     return std::make_unique<CpuKernel>(compile_kernel(kernel));
   }
+  std::string text(const Kernel& kernel) const override { return to_string(kernel); }
   Generation generation() const override {
     switch (codegen::mode()) {
     case codegen::Mode::off: return Generation::never;
@@ -68,6 +69,7 @@ class CpuBackend final : public Backend {
     return Generation::when_worth;
   }
   CallFn call(const Op& op) const override { return cpu_call(op); }
+  std::unique_ptr<DeviceRun> begin() const override { return nullptr; }
 };
 
 }  // namespace
