@@ -240,6 +240,7 @@ CASES: dict[str, Case] = {
     "axis": (lambda: model([node("Softmax", "x", "y", axis=7)]), RUN, {3}),
     "attribute of another kind": (lambda: model([node("Softmax", "x", "y", axis="z")]), CHECK, {3}),
     "einsum": (lambda: model([node("Einsum", "x", "y", equation="i->->")]), RUN, {3}),
+    "parts": (lambda: model([node("Split", "x", "y z", axis=0, num_outputs=2**31)]), RUN, {3}),
     "group 0": (lambda: model([node("Conv", "x x", "y", group=0)], shape=(1, 1, 4)), RUN, {3}),
     # ---- bombs
     "Expand": (lambda: sized("Expand", (HUGE, 2)), RUN, {5}),

@@ -199,8 +199,6 @@ def _cut(x: Tensor, sizes: Ints, axis: int) -> tuple[Tensor, ...]:
 
 def _even(n: int, parts: int) -> Ints:
     """Parts of one size, the last one smaller where it does not divide."""
-    if parts < 1:
-        raise InvalidModelError(f"{parts} parts")
     size = -(-n // parts)
     return tuple(max(min(size, n - i * size), 0) for i in range(parts))
 
@@ -223,7 +221,9 @@ def split_18(
     call: Any, x: Tensor, split: Ints | None = None, *, axis: int = 0, num_outputs: int | None = None
 ) -> tuple[Tensor, ...]:
     n = x.shape[axis_of(axis, x.ndim)]
-    return _cut(x, split if split is not None else _even(n, num_outputs or call.outputs), axis)
+    if num_outputs is not None and num_outputs != call.outputs:
+        raise InvalidModelError(f"num_outputs is {num_outputs} of a Split with {call.outputs} outputs")
+    return _cut(x, split if split is not None else _even(n, call.outputs), axis)
 
 
 @op("Slice", 10, 11, 13)
