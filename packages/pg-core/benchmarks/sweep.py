@@ -227,9 +227,7 @@ def main() -> int:
         if args.json:
             Path(args.json).write_text(json.dumps(results, indent=1))
     slow = {n: r for n, r in results.items() if worst(r) > args.limit or r["note"]}
-    print(
-        f"\n{len(results)} calls; slower than {args.limit} x the best peer, or not measured as they should be:\n"
-    )
+    print(f"\n{len(results)} calls; slower than {args.limit} x the best peer, or with a note:\n")
     print(HEAD)
     for name in sorted(slow, key=lambda n: -worst(slow[n])):
         print(line(name, slow[name]))

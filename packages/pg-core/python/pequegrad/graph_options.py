@@ -135,7 +135,7 @@ _READERS: dict[str, Callable[[Words, dt.DType], Options]] = {
     "dot_general": _labels,
     "stated": _stated,
     "sort": _fields("axis", "descending?"),
-    "argsort": _fields("axis", "descending?"),
+    "argsort": _fields("axis", "descending?", "count"),
     "triangular_solve": _fields("lower?", "transposed?", "unit_diagonal?"),
     "fft": lambda words, _: {"inverse": bool(words[0]), "axes": words[1:]},
     "pick": _pick,

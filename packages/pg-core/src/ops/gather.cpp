@@ -127,7 +127,7 @@ NodeRef product_tangent(const NodeRef& base, const NodeRef& rows, const NodeRef&
   NodeRef flat = astype(reshape(rows, {m}), DType::int64);
   if (mode == IndexMode::clip)
     flat = binary(minimum_op, binary(maximum_op, flat, fill_like(0, flat)), fill_like(double(n - 1), flat));
-  const NodeRef order = make(argsort_op, {flat}, {0, 0});
+  const NodeRef order = make(argsort_op, {flat}, {0, 0, m});
   const auto sorted = [&](const NodeRef& x) {
     Shape shape{m};
     for (size_t i = 1; i < base->shape.size(); ++i) shape.push_back(base->shape[i]);

@@ -47,9 +47,10 @@ extern const Op &conv_op, &conv_input_grad_op, &conv_weight_grad_op;            
 extern const Op &reduce_window_max_op, &reduce_window_sum_op;                   // attrs: see windows.cpp
 extern const Op &window_max_grad_op, &window_max_pick_op, &window_sum_grad_op;  // their derivatives
 extern const Op &cumulative_sum_op, &cumulative_prod_op, &cumulative_max_op,
-    &cumulative_min_op;                    // attrs: axis, reverse
-extern const Op& stated_op;                // attrs: see stated.cpp
-extern const Op &sort_op, &argsort_op;     // attrs: axis, descending; stable, NaN last
+    &cumulative_min_op;      // attrs: axis, reverse
+extern const Op& stated_op;  // attrs: see stated.cpp
+// attrs: axis, descending; of argsort also how many of the places are wanted; stable, NaN last
+extern const Op &sort_op, &argsort_op;
 extern const Op &psum_op, &all_gather_op;  // (x, axis): see collectives.cpp; all_gather attrs: examples
 extern const Op& triangular_solve_op;      // (a, b); attrs: lower, transposed, unit diagonal
 extern const Op& fft_op;                   // attrs: inverse, axes...

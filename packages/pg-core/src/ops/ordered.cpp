@@ -76,7 +76,7 @@ NodeRef simplify_cumulative(std::span<const NodeRef> x, const Attrs& attrs) {
 
 std::string show_cumulative(const Attrs& a) { return concat("axis=", a[0], a[1] ? ", reverse" : ""); }
 
-// ---- sorting: attrs are axis, descending
+// ---- sorting: attrs are axis, descending; of argsort also the extent of the result along the axis
 // ---------------------------------------------------------------------------------
 
 Aval infer_sort(std::span<const Aval> in, const Attrs& attrs) {
@@ -84,16 +84,23 @@ Aval infer_sort(std::span<const Aval> in, const Attrs& attrs) {
 }
 Aval infer_argsort(std::span<const Aval> in, const Attrs& attrs) {
   Aval out = infer_along_axis("argsort", false, in, attrs);
+  int64_t& extent = out.shape[axis_of(attrs)];
+  require(attrs[2] >= 0 && attrs[2] <= extent, ErrorKind::value,
+          [&] { return concat("argsort: ", attrs[2], " of ", extent, " places"); });
+  extent = attrs[2];
   out.dtype = DType::int64;
   out.weak = false;
   return out;
 }
 
 NodeRef jvp_sort(const RuleArgs& args, std::span<const NodeRef> t) {
-  return take_along(t[0], make(argsort_op, {args.x[0]}, args.attrs), args.attrs[0]);
+  Attrs attrs = args.attrs;
+  attrs.push_back(args.z->shape[axis_of(attrs)]);
+  return take_along(t[0], make(argsort_op, {args.x[0]}, attrs), attrs[0]);
 }
 
 std::string show_sort(const Attrs& a) { return concat("axis=", a[0], a[1] ? ", descending" : ""); }
+std::string show_argsort(const Attrs& a) { return concat(show_sort(a), ", count=", a[2]); }
 
 }  // namespace
 
@@ -147,11 +154,11 @@ const Op& sort_op = define({.name = "sort",
 
 const Op& argsort_op =
     define({.name = "argsort",
-            .doc = "Indices that put the elements in order along an axis; stable, NaN last.",
+            .doc = "The first of the indices that put the elements in order along an axis; stable, NaN last.",
             .infer = infer_argsort,
             .lower = Call{},
             .facts = {no_derivative()},
             .batch = batch_along_axis,
-            .show = show_sort});
+            .show = show_argsort});
 
 }  // namespace pg

@@ -13,16 +13,18 @@ from .logic import bitwise_not, bitwise_or, where
 from .shape import part
 
 
-def _ordered(op: str, x: TensorLike, axis: int | None, dim: int | None, descending: bool) -> Tensor:
+def _along(op: str, x: TensorLike, axis: int | None, dim: int | None) -> tuple[Tensor, int]:
     x = as_tensor(x)
     axis = spelled(axis, -1, dim, "axis/dim", op)
     if axis is None:
         x, axis = reshape_to(x, (x.size,)), 0
-    at = axis_of(axis, x.ndim, op)
-    if x.dtype.is_bool:
-        made = _core.apply(op, (cast(x, dt.uint8),), (at, int(descending)))
-        return cast(made, dt.bool_) if op == "sort" else made
-    return _core.apply(op, (x,), (at, int(descending)))
+    return x, axis_of(axis, x.ndim, op)
+
+
+def _places(x: Tensor, at: int, descending: bool, count: int) -> Tensor:
+    """The first ``count`` of the indices that put x in order."""
+    x = cast(x, dt.uint8) if x.dtype.is_bool else x
+    return _core.apply("argsort", (x,), (at, int(descending), count))
 
 
 def sort(
@@ -38,7 +40,10 @@ def sort(
     >>> pg.sort(pg.Tensor([3, 1, 2])).tolist()
     [1, 2, 3]
     """
-    return _ordered("sort", x, axis, dim, descending)
+    x, at = _along("sort", x, axis, dim)
+    if x.dtype.is_bool:
+        return cast(_core.apply("sort", (cast(x, dt.uint8),), (at, int(descending))), dt.bool_)
+    return _core.apply("sort", (x,), (at, int(descending)))
 
 
 def argsort(
@@ -54,7 +59,8 @@ def argsort(
     >>> pg.argsort(pg.Tensor([3, 1, 2])).tolist()
     [1, 2, 0]
     """
-    return _ordered("argsort", x, axis, dim, descending)
+    x, at = _along("argsort", x, axis, dim)
+    return _places(x, at, descending, x.shape[at])
 
 
 _BITS = {2: dt.uint16, 4: dt.uint32, 8: dt.uint64}
@@ -95,7 +101,7 @@ def topk(
     if not 0 <= k <= x.shape[at]:
         raise InvalidValueError(f"topk: k = {k} of {x.shape[at]} elements along axis {at} of shape {x.shape}")
     key = _falling(x) if largest and x.dtype.kind == "f" else x
-    order = part(argsort(key, at, descending=largest), at, 0, k)
+    order = _places(key, at, largest, k)
     return take_along_axis(x, order, at), order
 
 
@@ -114,7 +120,7 @@ def kthvalue(
     at = axis_of(spelled(axis, -1, dim, "axis/dim", "kthvalue"), x.ndim, "kthvalue")
     if not 1 <= k <= x.shape[at]:
         raise InvalidValueError(f"kthvalue: k = {k} of {x.shape[at]} elements along axis {at}")
-    order = part(argsort(x, at), at, k - 1, k)
+    order = part(_places(x, at, False, k), at, k - 1, k)
     found = take_along_axis(x, order, at)
     kept = found.shape if keepdims else (*x.shape[:at], *x.shape[at + 1 :])
     return reshape_to(found, kept), reshape_to(order, kept)

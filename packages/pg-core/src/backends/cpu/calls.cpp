@@ -73,7 +73,7 @@ void call_sort(const CallArgs& c) {
 void call_argsort(const CallArgs& c) {
   const Around a = around(c);
   cpu::argsort(c.in[0].dtype, c.inputs[0], static_cast<int64_t*>(c.output), a.outer, a.n, a.inner,
-               c.attrs[1] != 0);
+               c.attrs[1] != 0, c.attrs[2]);
 }
 
 // ---- scatter: attrs are the mode and the index mode

@@ -12,9 +12,9 @@ namespace pg::cpu {
 
 /// Stable; NaN last (also when descending, which keeps equal elements in order too).
 void sort(DType dtype, const void* in, void* out, int64_t outer, int64_t n, int64_t inner, bool descending);
-/// The permutation that sorts, as int64.
+/// The first `count` places of the permutation that sorts, as int64.
 void argsort(DType dtype, const void* in, int64_t* out, int64_t outer, int64_t n, int64_t inner,
-             bool descending);
+             bool descending, int64_t count);
 
 enum class Cumulative : uint8_t { sum, prod, max, min };  // max and min carry NaN on
 void cumulative(Cumulative op, DType dtype, const void* in, void* out, int64_t outer, int64_t n,

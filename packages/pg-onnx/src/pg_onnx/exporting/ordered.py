@@ -98,9 +98,9 @@ def _neutral(b: Builder, record: Record) -> str:
 
 
 def emit_sort(b: Builder, record: Record, x: Sequence[Value]) -> Value:
-    """TopK of all: equal elements keep their order in both."""
+    """TopK: equal elements keep their order in both."""
     axis, descending = record.options["axis"], record.options["descending"]
-    extent = x[0].shape[axis]
+    extent = record.shape[axis]
     if x[0].dtype.name == "bool":
         raise Refused("TopK does not sort bools")
     count = b.shape([extent]) if isinstance(extent, Size) else b.ints([extent])
