@@ -4,7 +4,10 @@
 // out = floor((in + low + high - (k - 1) * dilation - 1) / stride) + 1. Negative margins crop.
 // attrs: spatial rank s, groups, strides[s], low[s], high[s], dilation[s]; the gradient records add the
 // spatial extents of the operand that they compute: in[s] for conv_input_grad(result, kernel), k[s] for
-// conv_weight_grad(image, result).
+// conv_weight_grad(image, result). A rank of -s means that images and results lie as [N, in..., C]; only the
+// compiler says so (passes/layout.cpp), so no derivative rule sees it. Kernels lie the same either way.
+
+#include <algorithm>
 
 #include "ops/structural.h"
 
@@ -15,13 +18,15 @@ namespace {
 
 struct Window {
   size_t rank;
+  bool channels_last;
   int64_t groups;
   Ints strides, low, high, dilation, missing;
 };
 
 Window window_of(const Attrs& attrs) {
-  const size_t s = static_cast<size_t>(attrs[0]);
+  const size_t s = static_cast<size_t>(std::abs(attrs[0]));
   Window w{s,
+           attrs[0] < 0,
            attrs[1],
            part(attrs, 2, s),
            part(attrs, 2 + s, s),
@@ -32,8 +37,19 @@ Window window_of(const Attrs& attrs) {
   return w;
 }
 
+/// [N, C, in...] for a shape that lies as [N, in..., C], and the way back.
+Shape channels_first(Shape shape, const Window& w) {
+  if (w.channels_last) std::rotate(shape.begin() + 1, shape.end() - 1, shape.end());
+  return shape;
+}
+Shape as_laid_out(Shape shape, const Window& w) {
+  if (w.channels_last) std::rotate(shape.begin() + 1, shape.begin() + 2, shape.end());
+  return shape;
+}
+
 /// The attributes with another list of spatial extents at the end.
 Attrs with_missing(const Attrs& attrs, const Shape& shape_with_spatial, bool none = false) {
+  PG_INVARIANT(attrs[0] > 0, "a rule of a convolution with the channels last");
   const size_t s = static_cast<size_t>(attrs[0]);
   Attrs out(attrs.begin(), attrs.begin() + 2 + 4 * s);
   if (!none)
@@ -49,6 +65,7 @@ std::string show_conv(const Attrs& attrs) {
   if (w.dilation != ones(w.rank)) out += ", " + field("dilation", w.dilation);
   if (w.groups != 1) out += concat(", groups=", w.groups);
   if (!w.missing.empty()) out += ", " + field("extents", w.missing);
+  if (w.channels_last) out += ", channels last";
   return out;
 }
 
@@ -95,10 +112,11 @@ void check_channels(const char* what, int64_t channels, int64_t per_group, int64
 Aval infer_conv(std::span<const Aval> in, const Attrs& attrs) {
   const Window w = window_of(attrs);
   check_window("conv", w, in);
-  const Shape &x = in[0].shape, &k = in[1].shape;
+  const Shape x = channels_first(in[0].shape, w), &k = in[1].shape;
   check_channels("conv", x[1], k[1], k[0], w.groups);
   Aval out{{x[0], k[0]}, in[0].dtype, all_weak(in), in[0].device};
   for (size_t i = 0; i < w.rank; ++i) out.shape.push_back(result_extent("conv", w, i, x[2 + i], k[2 + i]));
+  out.shape = as_laid_out(std::move(out.shape), w);
   count_of(out.shape);
   return out;
 }
@@ -117,7 +135,7 @@ void check_result_extents(const char* what, const Window& w, const Shape& result
 Aval infer_input_grad(std::span<const Aval> in, const Attrs& attrs) {
   const Window w = window_of(attrs);
   check_window("conv_input_grad", w, in);
-  const Shape &ct = in[0].shape, &k = in[1].shape;
+  const Shape ct = channels_first(in[0].shape, w), &k = in[1].shape;
   PG_INVARIANT(w.missing.size() == w.rank);
   require(ct[1] == k[0], ErrorKind::shape, [&] {
     return concat("conv_input_grad: the cotangent has ", ct[1], " channels but the kernel gives ", k[0]);
@@ -126,6 +144,7 @@ Aval infer_input_grad(std::span<const Aval> in, const Attrs& attrs) {
   check_result_extents("conv_input_grad", w, ct, w.missing, rest(Attrs(k.begin(), k.end()), 2));
   Aval out{{ct[0], k[1] * w.groups}, in[0].dtype, all_weak(in), in[0].device};
   for (int64_t n : w.missing) out.shape.push_back(n);
+  out.shape = as_laid_out(std::move(out.shape), w);
   count_of(out.shape);
   return out;
 }
@@ -133,7 +152,7 @@ Aval infer_input_grad(std::span<const Aval> in, const Attrs& attrs) {
 Aval infer_weight_grad(std::span<const Aval> in, const Attrs& attrs) {
   const Window w = window_of(attrs);
   check_window("conv_weight_grad", w, in);
-  const Shape &x = in[0].shape, &ct = in[1].shape;
+  const Shape x = channels_first(in[0].shape, w), ct = channels_first(in[1].shape, w);
   PG_INVARIANT(w.missing.size() == w.rank);
   require(x[0] == ct[0], ErrorKind::shape, [&] {
     return concat("conv_weight_grad: the image has ", x[0], " examples but the cotangent ", ct[0]);

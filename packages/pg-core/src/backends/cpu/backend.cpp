@@ -6,6 +6,7 @@
 #include "backends/cpu/calls.h"
 #include "backends/cpu/codegen/launch.h"
 #include "backends/cpu/interpreter/launch.h"
+#include "backends/cpu/onednn.h"
 
 namespace pg {
 namespace {
@@ -70,6 +71,7 @@ class CpuBackend final : public Backend {
   }
   CallFn call(const Op& op) const override { return cpu_call(op); }
   std::unique_ptr<DeviceRun> begin() const override { return nullptr; }
+  bool prefers_channels_last() const override { return cpu::onednn_available(); }
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "backends/cpu/calls.h"
 
+#include <cstdlib>
 #include <unordered_map>
 
 #include "backends/cpu/call_dot.h"
@@ -19,18 +20,20 @@ Ints words(const Attrs& attrs, size_t from, size_t count) {
 // ---- convolution: attrs as in ops/conv.cpp
 
 cpu::ConvDesc conv_desc(const Attrs& attrs, const Aval& image, const Aval& kernel, const Aval& result) {
-  const size_t s = static_cast<size_t>(attrs[0]);
+  const size_t s = static_cast<size_t>(std::abs(attrs[0]));
   cpu::ConvDesc d;
+  d.channels_last = attrs[0] < 0;
+  const size_t space = d.channels_last ? 1 : 2;  // where the spatial axes of images begin
   d.dtype = image.dtype;
   d.rank = static_cast<int>(s);
   d.n = image.shape[0];
-  d.ci = image.shape[1];
+  d.ci = image.shape[d.channels_last ? s + 1 : 1];
   d.co = kernel.shape[0];
   d.groups = attrs[1];
   for (size_t i = 0; i < s; ++i) {
-    d.in[i] = image.shape[2 + i];
+    d.in[i] = image.shape[space + i];
     d.kernel[i] = kernel.shape[2 + i];
-    d.out[i] = result.shape[2 + i];
+    d.out[i] = result.shape[space + i];
     d.stride[i] = attrs[2 + i];
     d.pad_low[i] = attrs[2 + s + i];
     d.pad_high[i] = attrs[2 + 2 * s + i];

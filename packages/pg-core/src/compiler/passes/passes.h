@@ -1,6 +1,7 @@
 #pragma once
 // The passes from graph to graph, in the order in which pipeline.cpp runs them. Each is a pure function whose
-// result computes the same values to the last bit, and looks at every record a bounded number of times.
+// result computes the same values to the last bit (layout: apart from the order of sums), and looks at every
+// record a bounded number of times.
 
 #include "graph/graph.h"
 
@@ -20,6 +21,15 @@ Graph simplify(const Graph& graph);
 ///
 ///   %0 = full(2); %1 = full(3); %2 = mul(%0, %1)  ->  %2 = full(6)
 Graph fold_constants(const Graph& graph);
+
+/// Networks of convolutions run on images with the channels last, where that saves more conversions of
+/// layouts than it costs; for backends that prefer it.
+///
+///   %2 = conv(%0, %1); %3 = tanh(%2); %4 = conv(%3, %1)
+///   -> %2 = permute(%0, (0, 2, 3, 1)); %3 = conv(%2, %1, channels last); %4 = tanh(%3); ...
+Graph layout(const Graph& graph);
+/// Is there anything for it to do?
+bool has_convolutions(const Graph& graph);
 
 /// Library calls take what their attributes can say: a permuted operand of dot_general becomes other labels.
 ///
