@@ -36,9 +36,9 @@ template <class X> PG_INLINE X with_sign_of(X r, X x) {
   return from_bits((bits(r) & ~lowest_like(b)) | (b & lowest_like(b)));
 }
 
-/// e^x = 2^n (1 + head + tail), |x - n ln 2| <= ln(2) / 2.
+/// e^x = 2^n (1 + head + tail), |x - n ln 2| <= ln(2) / 2; head is linear + quadratic, rounded.
 template <class X, class I> struct ExpParts {
-  X head, tail;
+  X head, tail, linear, quadratic;
   I n;
 };
 template <class X> PG_INLINE auto exp_parts(X x) {
@@ -48,15 +48,25 @@ template <class X> PG_INLINE auto exp_parts(X x) {
   const X q = fma(r * r, poly(r, 0.5f, 0.16666515f, 0.041666374f, 0.008369394f, 0.0013943254f), low);
   const X head = q + r;
   const auto integer = bits(t) - magic_bits;
-  return ExpParts<X, std::remove_const_t<decltype(integer)>>{head, (r - head) + q, integer};
+  return ExpParts<X, std::remove_const_t<decltype(integer)>>{head, (r - head) + q, r, q, integer};
 }
 template <class X> PG_INLINE X clamp_exponent(X x, float low, float high) {  // keeps NaN
   const X y = select(x > high, high, x);
   return select(y < low, low, y);
 }
+/// Results that vanish are chosen, not computed: processors take a slow path where arithmetic underflows, and
+/// masks are full of minus infinities.
 template <class X> PG_INLINE X exp_single(X x) {
-  const auto e = exp_parts(clamp_exponent(x, -104.0f, 89.0f));
-  return scale(e.head + 1.0f, e.n);  // one rounding, also where it overflows or is subnormal
+  const auto vanishes = x < -104.0f;
+  const auto e = exp_parts(select(vanishes, 0.0f, select(x > 89.0f, 89.0f, x)));
+  // One rounding, also where it overflows or is subnormal.
+  return select(vanishes, 0.0f, scale(e.head + 1.0f, e.n));
+}
+/// 1 / (1 + e) for 0 <= e <= 1 to 3e-6, for those who carry the error along: a division takes longer than
+/// all the rest of them.
+template <class X> PG_INLINE X inverse_above_one(X e) {
+  const X y = poly(e, 0.998266876f, -0.942807436f, 0.665510893f, -0.22183688f);
+  return fma(y, fma(-y, e, 1.0f - y), y);
 }
 
 /// x = 2^e (1 + f) with 2/3 <= 1 + f < 4/3, and log(1 + f) = f + g.
@@ -188,11 +198,13 @@ template <class X> PG_INLINE X exp2(X x) {
   return by_width(
       x,
       [](auto v) {
-        const auto y = detail::clamp_exponent(v, -151.0f, 129.0f);
+        const auto vanishes = v < -151.0f;
+        const auto y = select(vanishes, 0.0f, select(v > 129.0f, 129.0f, v));
         const auto t = y + detail::magic, r = y - (t - detail::magic);
         const auto p = detail::poly(r, 0.2402265f, 0.05550411f, 0.009618078f, 0.0013333414f, 0.00015456072f,
                                     1.5319327e-05f);
-        return scale(fma(r, 0.6931472f, r * r * p) + 1.0f, bits(t) - detail::magic_bits);
+        const auto whole = scale(fma(r, 0.6931472f, r * r * p) + 1.0f, bits(t) - detail::magic_bits);
+        return select(vanishes, 0.0f, whole);
       },
       [](auto v) { return libm<Libm::exp2>(v); });
 }
@@ -257,16 +269,16 @@ template <class X> PG_INLINE X sigmoid(X x) {
   return by_width(
       x,
       [](auto v) {
-        const auto e = detail::exp_parts(detail::clamp_exponent(-abs(v), -104.0f, 0.0f));
-        const auto high = e.head + 1.0f,
-                   low = ((1.0f - high) + e.head) + e.tail;  // e^-|x| = 2^n (high + low)
-        const auto scaled = scale(high, e.n), bottom = scaled + 1.0f;
-        const auto bottom_low = ((1.0f - bottom) + scaled) + scale(low, e.n);
+        const auto a = -abs(v);
+        const auto e = detail::exp_parts(select(a < -104.0f, -104.0f, a));
+        const auto n = select(e.n < -120, -120, e.n);  // in the sum, where less does not count
+        const auto power = detail::power_of_two(n), part = fma(power, e.head, power),
+                   part_low = fma(power, e.head, power - part);  // e^-|x|, exactly the two
+        const auto y = detail::inverse_above_one(part);
+        const auto left = fma(-y, part_low, fma(-y, part, 1.0f - y));  // 1 / (1 + e^-|x|) = y (1 + left)
         const auto negative = v < 0.0f;
-        const auto top = select(negative, high, 1.0f), top_low = select(negative, low, 0.0f);
-        const auto inverse = 1.0f / bottom, q = top * inverse;
-        const auto left = fma(-q, bottom, top) + (top_low - q * bottom_low);
-        const auto r = fma(left, inverse, q);
+        const auto lower = fma(left, e.head + 1.0f, e.quadratic) + e.linear;  // times e^-|x| / 2^n
+        const auto r = fma(y, select(negative, lower, left), y);
         return select(negative, scale(r, e.n), r);
       },
       [](auto v) {
@@ -279,13 +291,23 @@ template <class X> PG_INLINE X tanh(X x) {
   return by_width(
       x,
       [](auto v) {
-        const auto a = abs(v), s = v * v;
-        const auto small = fma(s * a,
-                               detail::poly(s, -0.33333328f, 0.13333173f, -0.053950466f, 0.021772876f,
-                                            -0.008566914f, 0.0030420958f, -0.0008168582f, 0.00011497453f),
-                               a);
-        const auto large = 1.0f - 2.0f / (detail::exp_single(a + a) + 1.0f);
-        return detail::with_sign_of(select(a < 1.0f, small, large), v);
+        const auto a = -abs(v), s = v * v;
+        const auto small = fma(s * v,
+                               detail::poly(s, -0.333332658f, 0.133314788f, -0.0537964068f, 0.0211209133f,
+                                            -0.00714258384f, 0.00144005893f),
+                               v);
+        // 1 - 2 t / (1 + t) with t = e^-2|x| = 2^n e^2r; beyond 10 that is 1.
+        const auto c = select(a < -10.0f, -10.0f, a);
+        const auto k = fma(c, 2.88539f, detail::magic);
+        const auto r = fma(k - detail::magic, -0.34657359f, c);
+        const auto t = scale(
+            detail::poly(r, 1.0f, 2.0f, 1.99999976f, 1.33332169f, 0.666692495f, 0.267798096f, 0.0884448811f),
+            bits(k) - detail::magic_bits);
+        const auto large = fma(
+            -t,
+            detail::poly(t, 1.99999964f, -1.99996173f, 1.9986279f, -1.97709882f, 1.80167913f, -1.09924281f),
+            1.0f);
+        return detail::with_sign_of(select(a > -0.85f, small, large), v);
       },
       [](auto v) { return libm<Libm::tanh>(v); });
 }

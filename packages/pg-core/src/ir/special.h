@@ -90,7 +90,7 @@ template <class X> PG_INLINE X gated(X x, X high, X low) {
   const X bottom_low = ((1.0f - bottom) + scaled) + scale(e.rest, e.n);
   const auto negative = high < 0.0f;
   const X top = select(negative, e.one, 1.0f), top_low = select(negative, e.rest, 0.0f);
-  const X inverse = 1.0f / bottom, q = top * inverse;
+  const X inverse = inverse_above_one(scaled), q = top * inverse;
   const X q_low = (fma(-q, bottom, top) + (top_low - q * bottom_low)) * inverse;
   const X product = x * q, r = product + fma(x, q_low, fma(x, q, -product));
   // Of a result that rounds to zero the terms may have either sign.

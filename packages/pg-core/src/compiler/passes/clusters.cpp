@@ -10,7 +10,8 @@ namespace pg {
 using ir::Expr;
 
 Clusters::Clusters(const Graph& g)
-    : graph(g), places(g.size()), uses(g.size()), reads(g.size()), live(g.size(), false) {
+    : graph(g), places(g.size()), uses(g.size()), reads(g.size()), live(g.size(), false),
+      renamed(g.size(), false) {
   for (Id o : g.outputs) live[o] = true;
   for (Id id = static_cast<Id>(g.size()); id-- > 0;) {
     if (!live[id]) continue;
@@ -263,7 +264,7 @@ bool Clusters::reaches(Id root, int32_t to) {
         if (group == to) return true;
         for (Id r : all[static_cast<size_t>(group)].roots) visit(r);
       }
-      if (places[consumer].empty()) visit(consumer);  // renames memory
+      if (in_memory(consumer)) visit(consumer);
     }
   }
   return false;

@@ -56,7 +56,8 @@ class Clusters {
   std::vector<std::vector<Id>> uses;     // live consumers of a record, once each
   std::vector<std::vector<Read>> reads;  // every operand that a record is
   std::vector<bool> live;
-  int64_t looked = 0;  // records met by `demands` and `reaches`
+  std::vector<bool> renamed;  // shares its operand's memory, whether or not groups compute it as well
+  int64_t looked = 0;         // records met by `demands` and `reaches`
 
   int32_t find(int32_t group) const;
   Cluster& operator[](int32_t group) { return all[static_cast<size_t>(find(group))]; }
@@ -78,6 +79,8 @@ class Clusters {
   void merge(int32_t to, int32_t from);
   /// Elements of the same order, so that the result may share the operand's memory.
   bool renames(Id id);
+  /// Do readers outside of all groups find the value in memory that another record was written to?
+  bool in_memory(Id id) const { return places[id].empty() || renamed[id]; }
   /// May data flow from a root of `from` to `to` (through other groups or calls)? Unsure counts as yes.
   bool reaches(Id root, int32_t to);
   bool reaches_from_group(int32_t from, int32_t to);

@@ -98,6 +98,7 @@ class Fuser {
   void alias(Id id) {
     const Id source = graph_[id].inputs[0];
     stored_[source] = true;
+    clusters_.renamed[id] = true;
     aliases_.push_back({id, source});
     for (const Demand& d : clusters_.demands(id))
       if (clusters_[d.group].nodes.size() < most_records) clusters_.place(id, d);
@@ -151,8 +152,7 @@ class Fuser {
       if (clusters_.find(d.group) != clusters_.find(group) && clusters_.reaches_from_group(d.group, group))
         return true;
     for (Id u : clusters_.uses[id])
-      if ((clusters_.op(u).as<Call>() || clusters_.places[u].empty()) && clusters_.reaches(u, group))
-        return true;
+      if ((clusters_.op(u).as<Call>() || clusters_.in_memory(u)) && clusters_.reaches(u, group)) return true;
     return false;
   }
 

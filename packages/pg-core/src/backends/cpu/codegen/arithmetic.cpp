@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "ir/math.h"
 #include "ir/native.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -127,7 +128,7 @@ std::string Arithmetic::operation(const ir::Value& v, DType from, std::span<cons
     return w_.call(type, concat("llvm.fma.", w_.suffix(element)), concat(type, ", ", type, ", ", type),
                    concat(type, " ", a[0], ", ", type, " ", a[1], ", ", type, " ", a[2]));
   }
-  case ScalarOp::scale: return scale(a[0], a[1]);
+  case ScalarOp::scale: return scale(a[0], a[1], "");
   case ScalarOp::neg: return w_.put(concat("fneg ", w_.type(element), " ", a[0]));
   case ScalarOp::abs: return unary("fabs", d, a[0]);
   case ScalarOp::floor: return unary("floor", d, a[0]);
@@ -139,11 +140,12 @@ std::string Arithmetic::operation(const ir::Value& v, DType from, std::span<cons
   }
 }
 
-// x * 2^n: one instruction for vectors of AVX-512, else two products of which the first is exact.
-std::string Arithmetic::scale(const std::string& x, const std::string& n) {
+// x * 2^n: one instruction for vectors of AVX-512, else two products of which the first is exact. `number`: n
+// as a float, where there is one.
+std::string Arithmetic::scale(const std::string& x, const std::string& n, const std::string& number) {
   const std::string type = w_.type("float");
   if (w_.wide && w_.lanes() == 16) {
-    const std::string power = cast("sitofp", n, "i32", "float");
+    const std::string power = number.empty() ? cast("sitofp", n, "i32", "float") : number;
     return w_.call(type, "llvm.x86.avx512.mask.scalef.ps.512",
                    concat(type, ", ", type, ", ", type, ", i16, i32"),
                    concat(type, " ", x, ", ", type, " ", power, ", ", type, " ", x, ", i16 -1, i32 4"));
@@ -203,6 +205,18 @@ Registers Arithmetic::emit(const ir::Builder& builder, ir::Sym result, std::span
   };
   std::vector<Registers> made(values.size());
   std::vector<bool> done(values.size());
+  // The integer that the low bits of t = magic + n hold, as math.h takes it out: t - magic is the same
+  // number.
+  const auto rounded = [&](int32_t n) -> int32_t {
+    const ir::Value& v = values[static_cast<size_t>(n)];
+    if (v.op != ScalarOp::sub) return -1;
+    const ir::Value &bits = values[static_cast<size_t>(v.args[0])],
+                    &taken = values[static_cast<size_t>(v.args[1])];
+    const bool out = bits.op == ScalarOp::bitcast && taken.op == ScalarOp::literal &&
+                     taken.bits == ir::detail::magic_bits &&
+                     values[static_cast<size_t>(bits.args[0])].dtype == DType::float32;
+    return out ? bits.args[0] : -1;
+  };
   const auto plain = [&](size_t i) {
     const ir::Value& v = values[i];
     made[i].clear();
@@ -224,7 +238,12 @@ Registers Arithmetic::emit(const ir::Builder& builder, ir::Sym result, std::span
         const DType from = v.op == ScalarOp::select ? v.dtype
                            : v.arity                ? values[static_cast<size_t>(v.args[0])].dtype
                                                     : v.dtype;
-        made[i].push_back(operation(v, from, std::span(a).first(v.arity)));
+        const int32_t t = v.op == ScalarOp::scale ? rounded(v.args[1]) : -1;
+        made[i].push_back(
+            t < 0 ? operation(v, from, std::span(a).first(v.arity))
+                  : scale(a[0], a[1],
+                          binary("fsub", "float", made[static_cast<size_t>(t)][p],
+                                 w_.number(DType::float32, static_cast<double>(ir::detail::magic)))));
       }
     }
   };

@@ -39,7 +39,7 @@ class Arithmetic {
   std::string integer_operation(const ir::Value& v, std::span<const std::string> a);
   std::string division(const ir::Value& v, const std::string& x, const std::string& y);
   std::string shift(const ir::Value& v, const std::string& x, const std::string& y);
-  std::string scale(const std::string& x, const std::string& n);
+  std::string scale(const std::string& x, const std::string& n, const std::string& number);
   Registers library(const ir::Value& v, std::span<const Registers> operands);
   std::string unary(const char* intrinsic, DType dtype, const std::string& x);
   std::string bitcast(const std::string& x, DType from, DType to);

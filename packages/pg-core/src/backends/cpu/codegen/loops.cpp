@@ -14,23 +14,6 @@ using ir::Expr;
 
 namespace {
 
-int64_t cost_of(const std::vector<Statement>& statements) {
-  int64_t out = 0;
-  for (const Statement& s : statements) {
-    if (const auto* l = std::get_if<Loop*>(&s)) {
-      out += cost_of((*l)->body);
-      continue;
-    }
-    ++out;
-    const auto* v = std::get_if<Value*>(&s);
-    if (!v || (*v)->op != ValueOp::elementwise) continue;
-    SmallVector<DType, 4> in;
-    for (const Value* a : (*v)->args) in.push_back(a->dtype);
-    out += element_cost(*(*v)->record, {in.data(), in.size()}, *(*v)->attrs);
-  }
-  return out;
-}
-
 bool has_loop(const std::vector<Statement>& statements) {
   return std::any_of(statements.begin(), statements.end(),
                      [](const Statement& s) { return std::holds_alternative<Loop*>(s); });
@@ -106,11 +89,13 @@ std::string Emitter::counted(const std::string& from, const std::string& to, int
   return i;
 }
 
-// Vectors in flight: more where the body is short, so that the processor has independent work.
+// Vectors in flight: four, as a chain of operations takes four times as long as the processor needs for each,
+// and so that sums stay in registers; spilled registers cost less than waiting. Two where the code would get
+// long.
 size_t Emitter::pieces_for(const Loop& l) {
-  const int64_t cost = cost_of(l.body);
-  size_t u = cost < 24 ? 4 : 2;
-  if (has_loop(l.body)) u = updated_in(l.body).size() > 2 ? 2 : 4;
+  constexpr int64_t long_body = 1000;
+  size_t u = lane_cost(l.body) < long_body ? 4 : 2;
+  if (has_loop(l.body) && updated_in(l.body).size() > 2) u = 2;
   while (u > 1 && trips(l) < static_cast<int64_t>(u) * w_.lanes()) u /= 2;
   return u;
 }
