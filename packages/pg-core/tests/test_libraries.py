@@ -28,7 +28,7 @@ needs_onednn = pytest.mark.skipif(
 
 @needs_onednn
 def test_installed_onednn_is_used():
-    x = pg.Tensor(np.ones((64, 64), np.float32))
+    x = pg.Tensor(np.ones((64, 64))).astype(pg.dt.bfloat16).eval()
     before = pg.debug.libraries()
     (x @ x).eval()
     after = pg.debug.libraries()

@@ -197,8 +197,8 @@ template <class T> void convolutions(DType dtype) {
 
 // Ordinary cases must reach the library: an installed but unused one fails here.
 void served_by_library() {
-  std::vector<float> a(64 * 64), b(64 * 64), c(64 * 64);
-  CHECK(matmul({DType::float32, 64, 64, 64, 64, 1, 64, 1, 64, 1, {}, {}, {}, {}}, a.data(), b.data(),
+  std::vector<BFloat16> a(64 * 64), b(64 * 64), c(64 * 64);
+  CHECK(matmul({DType::bfloat16, 64, 64, 64, 64, 1, 64, 1, 64, 1, {}, {}, {}, {}}, a.data(), b.data(),
                c.data()));
   ConvDesc d;
   d.n = 2, d.ci = 16, d.co = 32;

@@ -1,3 +1,11 @@
+// Matrix products by panels: columns of c in panels of nr, rows in tiles of at most mr, k in blocks. For each
+// block of k a task packs its rows of a (tile by tile, k outermost) into the second-level cache, then goes
+// through the panels of b: the first tile of a panel reads b where it lies and leaves a packed copy in the
+// first-level cache for the others.
+//
+// Every element of c is the sum, in order, of the sums of its blocks of k, each summed in order from zero: so
+// results depend on k alone, not on how rows and columns were shared out.
+
 #include "backends/cpu/gemm.h"
 
 #include <algorithm>
@@ -11,10 +19,11 @@
 namespace pg::cpu {
 namespace {
 
-constexpr int64_t depth_block =
-    320;  // rows of a packed panel of b: 32 columns of it fill most of the first-level cache
-constexpr int64_t row_block_bytes = 384 << 10;   // of packed a, for the second level
-constexpr int64_t column_block_bytes = 4 << 20;  // of packed b, for the third
+// Measured, in elements of float32.
+constexpr int64_t deepest_block = 256;     // of k: a panel of b and a tile of a stay in the first-level cache
+constexpr int64_t most_packed_rows = 512;  // of a: half a second-level cache
+constexpr int64_t few_columns = 256;       // packing a pays for more
+constexpr int64_t tasks_each = 2;  // of a thread, at most: a busy machine balances better with more than one
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -23,12 +32,17 @@ template <class T> struct Matrix {
   int64_t row, col;
 };
 
-// Panels of `width` columns (of the k axis outermost): out[l * width + i] = x(i, l), zero where i >= count.
-template <class T, class C>
-void pack_panel(const T* x, int64_t along, int64_t across, int64_t count, int64_t depth, int width, C* out) {
-  if (count == width && along == 1) {
-    for (int64_t l = 0; l < depth; ++l, out += width)
-      for (int i = 0; i < width; ++i) out[i] = static_cast<C>(x[l * across + i]);
+// out[l * width + i] = x(i, l), zero where i >= count; `along` is the stride of i.
+template <class T, class C> void pack(const Kernel<C>& kernel, const T* x, int64_t along, int64_t across,
+                                      int64_t count, int64_t depth, int64_t width, C* out) {
+  if constexpr (std::is_same_v<T, C>) {
+    if (across == 1 && along != 1) return kernel.transpose(x, along, count, depth, width, out);
+  }
+  if (along == 1) {
+    for (int64_t l = 0; l < depth; ++l, out += width) {
+      for (int64_t i = 0; i < count; ++i) out[i] = static_cast<C>(x[l * across + i]);
+      for (int64_t i = count; i < width; ++i) out[i] = C(0);
+    }
     return;
   }
   for (int64_t i = 0; i < count; ++i)
@@ -37,76 +51,127 @@ void pack_panel(const T* x, int64_t along, int64_t across, int64_t count, int64_
     for (int64_t i = count; i < width; ++i) out[l * width + i] = C(0);
 }
 
-// One product into row-major c of the computing type; the order of sums over k is fixed by the shape.
-template <class T, class C> void multiply(int64_t m, int64_t n, int64_t k, Matrix<const T> a,
-                                          Matrix<const T> b, C* c, int64_t ldc, bool accumulate) {
-  static const Kernel<C> kernel = best_kernel<C>();
-  const int mr = kernel.mr, nr = kernel.nr;
-  const int64_t depth = std::min(k, depth_block);
-  const int64_t columns =
-      std::min(ceil_div(n, nr), std::max<int64_t>(1, column_block_bytes / int64_t(sizeof(C)) / depth / nr)) *
-      nr;
-  // Small enough that every thread gets a block, large enough that packing pays.
-  int64_t rows = std::max<int64_t>(1, row_block_bytes / int64_t(sizeof(C)) / depth / mr);
-  rows = std::min(rows, ceil_div(ceil_div(m, mr), 2 * num_threads())) * mr;
-  const int64_t row_blocks = ceil_div(m, rows);
-  const BufferRef b_memory = allocate_items(columns * depth, sizeof(C));
-  C* const b_packed = static_cast<C*>(b_memory->data);
+// One product into row-major c of the computing type.
+// One product into row-major c of the computing type.
+template <class T, class C> class Product {
+ public:
+  Product(int64_t m, int64_t n, int64_t k, Matrix<const T> a, Matrix<const T> b, C* c, int64_t ldc,
+          bool accumulate)
+      : m_(m), n_(n), k_(k), a_(a), b_(b), c_(c), ldc_(ldc), accumulate_(accumulate) {}
 
-  for (int64_t j0 = 0; j0 < n; j0 += columns) {
-    const int64_t width = std::min(columns, n - j0), panels = ceil_div(width, nr);
-    for (int64_t l0 = 0; l0 < k; l0 += depth) {
-      const int64_t deep = std::min(depth, k - l0);
-      const bool add = accumulate || l0 > 0;
-      const auto pack_b = [&](int64_t begin, int64_t end, int) {
-        for (int64_t p = begin; p < end; ++p)
-          pack_panel(b.data + l0 * b.row + (j0 + p * nr) * b.col, b.col, b.row,
-                     std::min<int64_t>(nr, width - p * nr), deep, nr, b_packed + p * nr * deep);
-      };
-      parallel_for(panels, std::max<int64_t>(1, (1 << 15) / (deep * nr)), pack_b);
+  void run(int64_t threads) const {
+    const int64_t tiles = ceil_div(m_, kernel_.mr), panels = ceil_div(n_, kernel_.nr);
+    int64_t rows = 1, columns = 1;
+    if (threads > 1 && m_ * n_ * k_ > (1 << 17)) choose_grid(tiles, panels, threads, rows, columns);
+    parallel_for(rows * columns, 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t i = task % rows, j = task / rows;
+        block(m_ * (tiles * i / rows) / tiles, m_ * (tiles * (i + 1) / rows) / tiles,
+              panels * j / columns * kernel_.nr, std::min(n_, panels * (j + 1) / columns * kernel_.nr));
+      }
+    });
+  }
 
-      // Tasks are (row block, group of column panels), so that a short and wide product is split too.
-      const int64_t splits = std::max<int64_t>(1, std::min(panels, ceil_div(2 * num_threads(), row_blocks)));
-      const auto block = [&](int64_t begin, int64_t end, int) {
-        const BufferRef a_memory = allocate_items(ceil_div(rows, mr) * mr * deep, sizeof(C));
-        C* const a_packed = static_cast<C*>(a_memory->data);
-        alignas(64) C edge[14 * 64];
-        int64_t packed = -1;
-        for (int64_t task = begin; task < end; ++task) {
-          const int64_t i0 = task / splits * rows, height = std::min(rows, m - i0), split = task % splits;
-          if (packed != i0)
-            for (int64_t i = 0; i < height; i += mr)
-              pack_panel(a.data + (i0 + i) * a.row + l0 * a.col, a.row, a.col,
-                         std::min<int64_t>(mr, height - i), deep, mr, a_packed + i * deep);
-          packed = i0;
-          for (int64_t p = panels * split / splits; p < panels * (split + 1) / splits; ++p)
-            for (int64_t i = 0; i < height; i += mr) {
-              const int64_t j = j0 + p * nr, tall = std::min<int64_t>(mr, height - i),
-                            wide = std::min<int64_t>(nr, n - j);
-              C* const out = c + (i0 + i) * ldc + j;
-              if (tall == mr && wide == nr) {
-                kernel.run(deep, a_packed + i * deep, b_packed + p * nr * deep, out, ldc, add);
-                continue;
-              }
-              kernel.run(deep, a_packed + i * deep, b_packed + p * nr * deep, edge, nr, false);
-              for (int64_t r = 0; r < tall; ++r)
-                for (int64_t s = 0; s < wide; ++s)
-                  out[r * ldc + s] = add ? C(out[r * ldc + s] + edge[r * nr + s]) : edge[r * nr + s];
-            }
+ private:
+  static constexpr bool same = std::is_same_v<T, C>;
+
+  // The grid of tasks with the least time of the slowest thread, in multiply-adds of one k.
+  void choose_grid(int64_t tiles, int64_t panels, int64_t threads, int64_t& rows, int64_t& columns) const {
+    const double pack_a = 16, pack_b = b_.col == 1 ? 4 : 16;  // measured
+    double best = 0;
+    for (int64_t r = 1; r <= std::min(tiles, tasks_each * threads); ++r)
+      for (int64_t s = 1; s <= panels && r * s <= tasks_each * threads; ++s) {
+        const double m = static_cast<double>(ceil_div(tiles, r) * kernel_.mr),
+                     n = static_cast<double>(ceil_div(panels, s) * kernel_.nr);
+        const double cost = static_cast<double>(ceil_div(r * s, threads)) * (m * n + pack_a * m + pack_b * n);
+        if (best == 0 || cost < best * 0.98) best = cost, rows = r, columns = s;
+      }
+  }
+
+  // Rows i0 ... i1 and columns j0 ... j1 of c.
+  void block(int64_t i0, int64_t i1, int64_t j0, int64_t j1) const {
+    const int64_t k_blocks = ceil_div(k_, deepest_block * 4 / static_cast<int64_t>(sizeof(C)));
+    const int64_t deepest = ceil_div(k_, k_blocks), heights = ceil_div(i1 - i0, most_packed_rows);
+    const BufferRef memory = allocate_items((ceil_div(i1 - i0, heights) + kernel_.nr) * deepest, sizeof(C));
+    C* const b_packed = static_cast<C*>(memory->data);  // at a multiple of 64 bytes, as its vectors want
+    C* const a_packed = b_packed + kernel_.nr * deepest;
+    for (int64_t h = 0; h < heights; ++h)
+      for (int64_t p = 0; p < k_blocks; ++p)
+        layer(i0 + (i1 - i0) * h / heights, i0 + (i1 - i0) * (h + 1) / heights, j0, j1, k_ * p / k_blocks,
+              k_ * (p + 1) / k_blocks, a_packed, b_packed);
+  }
+
+  // The same for l0 ... l1 of k.
+  void layer(int64_t i0, int64_t i1, int64_t j0, int64_t j1, int64_t l0, int64_t l1, C* a_packed,
+             C* b_packed) const {
+    const int64_t deep = l1 - l0, tiles = ceil_div(i1 - i0, kernel_.mr), nr = kernel_.nr;
+    const auto top = [&](int64_t t) { return i0 + (i1 - i0) * t / tiles; };
+    const bool a_in_place = same && j1 - j0 <= few_columns, b_in_place = same && b_.col == 1;
+    if (!a_in_place)
+      for (int64_t t = 0; t < tiles; ++t) {
+        const int64_t height = top(t + 1) - top(t);
+        pack(kernel_, a_.data + top(t) * a_.row + l0 * a_.col, a_.row, a_.col, height, deep, height,
+             a_packed + (top(t) - i0) * deep);
+      }
+    Tile<C> tile;
+    tile.k = deep;
+    tile.ldc = ldc_;
+    tile.add = accumulate_ || l0 > 0;
+    for (int64_t j = j0; j < j1; j += nr) {
+      const int64_t wide = std::min(nr, j1 - j);
+      const T* const b = b_.data + l0 * b_.row + j * b_.col;
+      tile.cols = static_cast<int>(wide);
+      if (!b_in_place)
+        pack(kernel_, b, b_.col, b_.row, wide, deep, wide > kernel_.lanes ? nr : kernel_.lanes, b_packed);
+      for (int64_t t = 0; t < tiles; ++t) {
+        const int64_t i = top(t), height = top(t + 1) - i;
+        const bool copies = b_in_place && t == 0;
+        tile.c = c_ + i * ldc_ + j;
+        tile.a = a_packed + (i - i0) * deep;
+        tile.b = b_packed;
+        const bool more = t + 1 < tiles || j + nr < j1;
+        tile.c_ahead = t + 1 < tiles ? tile.c + height * ldc_ : c_ + i0 * ldc_ + (more ? j + nr : j);
+        tile.c_ahead_rows = more ? static_cast<int>(height) : 0;
+        tile.b_ahead = b_packed;
+        tile.b_ahead_rows = 0;
+        if constexpr (same) {
+          if (a_in_place) {
+            tile.a = a_.data + i * a_.row + l0 * a_.col;
+            tile.a_row = a_.row;
+            tile.a_step = a_.col;
+          }
+          if (copies) {
+            tile.b = b;
+            tile.b_step = b_.row;
+            tile.b_copy = b_packed;
+          }
+          if (b_in_place && j + nr < j1) {
+            const int64_t first = deep * t / tiles;
+            tile.b_ahead = b + nr + first * b_.row;
+            tile.b_ahead_step = b_.row;
+            tile.b_ahead_rows = static_cast<int>(deep * (t + 1) / tiles - first);
+          }
         }
-      };
-      parallel_for(row_blocks * splits,
-                   std::max<int64_t>(1, (1 << 16) / (rows * deep * ceil_div(width, splits) + 1)), block);
+        kernel_.run[height - 1][wide > kernel_.lanes][copies][a_in_place](tile);
+      }
     }
   }
-}
+
+  int64_t m_, n_, k_;
+  Matrix<const T> a_, b_;
+  C* c_;
+  int64_t ldc_;
+  bool accumulate_;
+  const Kernel<C>& kernel_ = best_kernel<C>();
+};
 
 template <class T> void product(int64_t m, int64_t n, int64_t k, Matrix<const T> a, Matrix<const T> b,
-                                Matrix<T> c, bool accumulate) {
+                                Matrix<T> c, bool accumulate, int64_t threads) {
   using C = Accumulator<T>;
   if (m == 0 || n == 0) return;
   if (c.col != 1 && c.row == 1) {  // c transposed = b transposed * a transposed
-    product<T>(n, m, k, {b.data, b.col, b.row}, {a.data, a.col, a.row}, {c.data, c.col, c.row}, accumulate);
+    product<T>(n, m, k, {b.data, b.col, b.row}, {a.data, a.col, a.row}, {c.data, c.col, c.row}, accumulate,
+               threads);
     return;
   }
   if (k == 0) {
@@ -116,11 +181,16 @@ template <class T> void product(int64_t m, int64_t n, int64_t k, Matrix<const T>
   }
   // Signed and unsigned words of one size may alias, and wrap alike.
   if constexpr (sizeof(C) == sizeof(T) && !is_half_type<T>) {
-    if (c.col == 1) return multiply<T, C>(m, n, k, a, b, reinterpret_cast<C*>(c.data), c.row, accumulate);
+    if (c.col == 1) {
+      const auto same = [](const T* x) { return reinterpret_cast<const C*>(x); };
+      return Product<C, C>(m, n, k, {same(a.data), a.row, a.col}, {same(b.data), b.row, b.col},
+                           reinterpret_cast<C*>(c.data), c.row, accumulate)
+          .run(threads);
+    }
   }
   const BufferRef memory = allocate_items(m * n, sizeof(C));
   C* const wide = static_cast<C*>(memory->data);
-  multiply<T, C>(m, n, k, a, b, wide, n, false);
+  Product<T, C>(m, n, k, a, b, wide, n, false).run(threads);
   parallel_for(m, std::max<int64_t>(1, (1 << 15) / n), [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i)
       for (int64_t j = 0; j < n; ++j) {
@@ -139,9 +209,10 @@ void gemm(const MatmulDesc& d, const void* a, const void* b, void* c, bool accum
     using T = decltype(zero);
     // Many products: one each per task. Few: each is split inside, because this loop then runs on the calling
     // thread alone.
+    const int64_t threads = products < num_threads() ? num_threads() : 1;
     const int64_t work = d.m * d.n * std::max<int64_t>(d.k, 1);
     const int64_t grain =
-        products < num_threads() ? products : std::max<int64_t>(1, (1 << 16) / std::max<int64_t>(work, 1));
+        threads > 1 ? products : std::max<int64_t>(1, (1 << 16) / std::max<int64_t>(work, 1));
     parallel_for(products, grain, [&](int64_t begin, int64_t end, int) {
       for (int64_t p = begin; p < end; ++p) {
         int64_t rest = p, offset_a = 0, offset_b = 0, offset_c = 0;
@@ -153,7 +224,7 @@ void gemm(const MatmulDesc& d, const void* a, const void* b, void* c, bool accum
         }
         product<T>(d.m, d.n, d.k, {static_cast<const T*>(a) + offset_a, d.a_row, d.a_col},
                    {static_cast<const T*>(b) + offset_b, d.b_row, d.b_col},
-                   {static_cast<T*>(c) + offset_c, d.c_row, d.c_col}, accumulate);
+                   {static_cast<T*>(c) + offset_c, d.c_row, d.c_col}, accumulate, threads);
       }
     });
   });

@@ -1,17 +1,43 @@
 #pragma once
-// The register kernels of gemm: c[MR, NR] (+)= a[k, MR]^T * b[k, NR] over packed panels.
+// The register kernels of gemm: one tile of c, at most mr rows and nr columns, over one block of k.
 
 #include <cstdint>
 
 namespace pg::cpu {
 
-/// c has row stride ldc; `add` adds to what is there. Reads k * mr of a and k * nr of b, both contiguous.
+constexpr int most_rows = 14;  // of a tile, on any machine
+
+/// c[i, j] (+)= sum over l of a(i, l) * b(l, j), in the order of l from zero.
+template <class T> struct Tile {
+  int64_t k = 0;
+  const T* a = nullptr;
+  int64_t a_row = 1, a_step = 0;  // strides of i and l; packed a has its rows side by side
+  const T* b = nullptr;
+  int64_t b_step = 0;   // stride of l; that of j is 1, and packed b has a kernel's full width
+  T* b_copy = nullptr;  // where a kernel that copies packs b, with zeros where b has fewer columns
+  T* c = nullptr;
+  int64_t ldc = 0;
+  int cols = 0;
+  bool add = false;     // to what c holds
+  bool stream = false;  // c passes the caches by: its rows begin at multiples of 64 bytes, cols == nr
+  // What later tiles read: rows of the next tile of c (ldc apart) and of the next panel of b are fetched into
+  // the second-level cache meanwhile.
+  const T* c_ahead = nullptr;
+  const T* b_ahead = nullptr;
+  int64_t b_ahead_step = 0;
+  int c_ahead_rows = 0, b_ahead_rows = 0;
+};
+
 template <class T> struct Kernel {
-  int mr = 0, nr = 0;
-  void (*run)(int64_t k, const T* a, const T* b, T* c, int64_t ldc, bool add) = nullptr;
+  int mr = 0, nr = 0, lanes = 0;
+  using Run = void (*)(const Tile<T>&);
+  /// [rows - 1][columns: up to `lanes`, up to nr][b: packed, copied][a: packed, in place]
+  Run run[most_rows][2][2][2] = {};
+  /// out[l * width + i] = x[i * row + l] for i < count and l < depth, zero for count <= i < width.
+  void (*transpose)(const T* x, int64_t row, int64_t count, int64_t depth, int64_t width, T* out) = nullptr;
 };
 
 /// The fastest kernel of this machine, T one of float, double, uint32_t, uint64_t.
-template <class T> Kernel<T> best_kernel();
+template <class T> const Kernel<T>& best_kernel();
 
 }  // namespace pg::cpu

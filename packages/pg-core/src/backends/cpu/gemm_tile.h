@@ -1,0 +1,115 @@
+// The body of the register kernels. Included once by the file of each instruction set, which defines
+// PG_TILE_TARGET and describes its vectors by a traits class S: T, V, Mask, lanes, rows, zero, load, store,
+// stream, set1, fma, add, first (a mask of the first n lanes).
+
+#include <utility>
+
+#include "backends/cpu/gemm_kernel.h"
+
+namespace pg::cpu {
+namespace {
+
+constexpr int64_t steps = 8;  // of l between two groups of prefetches
+
+template <class S, int rows, int vectors, bool copies, bool in_place>
+PG_TILE_TARGET void tile(const Tile<typename S::T>& t) {
+  using T = typename S::T;
+  using V = typename S::V;
+  constexpr int lanes = S::lanes, last = vectors - 1;
+  const auto mask = S::first(t.cols - last * lanes);
+  V sum[rows][vectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v) sum[i][v] = S::zero();
+  }
+  const T *a = t.a, *b = t.b, *c_ahead = t.c_ahead, *b_ahead = t.b_ahead;
+  T* copy = t.b_copy;
+  const int64_t a_row = in_place ? t.a_row : 1, a_row3 = 3 * a_row, a_row5 = 5 * a_row;
+  int c_rows = t.c_ahead_rows, b_rows = t.b_ahead_rows;
+  for (int64_t left = t.k; left > 0; left -= steps) {
+    // Few at a time: more would keep the tile's own lines waiting.
+#pragma GCC unroll 3
+    for (int v = 0; v <= vectors; ++v) {
+      const int at = v < vectors ? v * lanes : vectors * lanes - 1;
+      __builtin_prefetch(c_ahead + at, 0, 2);
+      __builtin_prefetch(b_ahead + at, 0, 2);
+    }
+    c_ahead += --c_rows > 0 ? t.ldc : 0;
+    b_ahead += --b_rows > 0 ? t.b_ahead_step : 0;
+    for (int64_t l = left < steps ? left : steps; l > 0; --l) {
+      V bv[vectors];
+      if constexpr (vectors == 2) bv[0] = S::load(b);
+      if constexpr (copies) bv[last] = S::load(b + last * lanes, mask);
+      else bv[last] = S::load(b + last * lanes);
+      if constexpr (copies) {
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; ++v) S::store(copy + v * lanes, bv[v]);
+        copy += vectors * lanes;
+      }
+#pragma GCC unroll 16
+      for (int i = 0; i < rows; ++i) {
+        V ai;
+        if constexpr (in_place) {
+          const T* const base = a + (i / 5) * a_row5;
+          ai = S::set1(i % 5 == 3 ? base[a_row3] : base[(i % 5) * a_row]);
+        } else {
+          ai = S::set1(a[i]);
+        }
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; ++v) sum[i][v] = S::fma(ai, bv[v], sum[i][v]);
+      }
+      a += in_place ? t.a_step : rows;
+      b += copies ? t.b_step : vectors * lanes;
+    }
+  }
+  if (t.stream) {
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 2
+      for (int v = 0; v < vectors; ++v) S::stream(t.c + i * t.ldc + v * lanes, sum[i][v]);
+    }
+    return;
+  }
+  if (t.add) {
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i) {
+      T* const row = t.c + i * t.ldc;
+      if constexpr (vectors == 2) sum[i][0] = S::add(S::load(row), sum[i][0]);
+      sum[i][last] = S::add(S::load(row + last * lanes, mask), sum[i][last]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; ++i) {
+    T* const row = t.c + i * t.ldc;
+    if constexpr (vectors == 2) S::store(row, sum[i][0]);
+    S::store(row + last * lanes, sum[i][last], mask);
+  }
+}
+
+template <class S, int rows> void fill_rows(Kernel<typename S::T>& kernel) {
+  auto& run = kernel.run[rows - 1];
+  run[0][0][0] = tile<S, rows, 1, false, false>;
+  run[0][0][1] = tile<S, rows, 1, false, true>;
+  run[0][1][0] = tile<S, rows, 1, true, false>;
+  run[0][1][1] = tile<S, rows, 1, true, true>;
+  run[1][0][0] = tile<S, rows, 2, false, false>;
+  run[1][0][1] = tile<S, rows, 2, false, true>;
+  run[1][1][0] = tile<S, rows, 2, true, false>;
+  run[1][1][1] = tile<S, rows, 2, true, true>;
+}
+
+template <class S> Kernel<typename S::T> make_kernel() {
+  Kernel<typename S::T> kernel;
+  kernel.mr = S::rows;
+  kernel.lanes = S::lanes;
+  kernel.nr = 2 * S::lanes;
+  kernel.transpose = S::transpose;
+  [&]<int... i>(std::integer_sequence<int, i...>) {
+    (fill_rows<S, i + 1>(kernel), ...);
+  }(std::make_integer_sequence<int, S::rows>());
+  return kernel;
+}
+
+}  // namespace
+}  // namespace pg::cpu
