@@ -35,6 +35,8 @@ class RawTensor:
     @property
     def size(self) -> int: ...
     @property
+    def T(self) -> Tensor: ...
+    @property
     def dtype(self) -> DType: ...  # the object registered under the code
     @property
     def device(self) -> Device: ...  # from the registered factory, cached
@@ -52,6 +54,8 @@ class RawTensor:
     def __rsub__(self, other: Any) -> Tensor: ...
     def __mul__(self, other: Any) -> Tensor: ...
     def __rmul__(self, other: Any) -> Tensor: ...
+    def __matmul__(self, other: Any) -> Tensor: ...
+    def __rmatmul__(self, other: Any) -> Tensor: ...
     def __truediv__(self, other: Any) -> Tensor: ...
     def __rtruediv__(self, other: Any) -> Tensor: ...
     def __floordiv__(self, other: Any) -> Tensor: ...
@@ -120,6 +124,16 @@ def elementwise(op: str, *operands: Any) -> Tensor:
 
     ``where`` keeps its first operand out of the promotion."""
 
+def matmul(x: Tensor, y: Tensor) -> Tensor:
+    """The matrix product of the last two axes, the others broadcast; a vector counts as a row on the left, as a column
+    on the right."""
+
+def reduce(op: str, x: Tensor, axis: Any, keepdims: bool) -> Tensor:
+    """A reduction over an axis, several, or all (None)."""
+
+def full_like(value: bool | int | float | complex, x: Tensor) -> Tensor:
+    """A filled literal of the shape, dtype and device of a tensor."""
+
 def promote(*operands: Any) -> tuple[int, bool]:
     """The dtype code and weakness that ``elementwise`` would choose."""
 
@@ -151,8 +165,8 @@ def to_numpy(x: Tensor) -> np.ndarray:
 def item(x: Tensor) -> Any: ...  # of a one-element tensor: bool, int or float
 def to_dlpack(x: Tensor, versioned: bool = False) -> Any: ...  # capsule "dltensor" or "dltensor_versioned"
 def from_dlpack(capsule: Any) -> Tensor: ...
-def eval_many(tensors: Sequence[Tensor]) -> None:
-    """One cut for all."""
+def eval_many(trees: Any, flatten: Callable[[Any], list[Any]]) -> None:
+    """Compute the tensors of pytrees as one program; ``flatten`` takes apart what is no tuple or list."""
 
 # ---- traces and differentiation (transforms.md 2.1). Handles stand for nodes.
 

@@ -32,7 +32,7 @@ from ._ops import (
     sorting,
 )
 from ._ops import complex as complex_numbers
-from ._ops.common import as_tensor_like, cast, check_table, operand, to_device
+from ._ops.common import as_tensor_like, cast, check_table, to_device
 from .errors import ArgumentError, DTypeError, InvalidValueError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -103,15 +103,6 @@ class Tensor(RawTensor):
     def itemsize(self) -> int:
         """How many bytes an element takes."""
         return self.dtype.itemsize
-
-    @property
-    def T(self) -> Tensor:
-        """The axes in reverse order.
-
-        >>> pg.zeros((2, 3)).T.shape
-        (3, 2)
-        """
-        return shape.transpose(self)
 
     @property
     def mT(self) -> Tensor:
@@ -255,14 +246,6 @@ class Tensor(RawTensor):
 
     def __contains__(self, value: Any) -> bool:
         return bool(reduce.any(self == value))
-
-    def __matmul__(self, other: Any) -> Tensor:
-        y = operand(other)
-        return NotImplemented if y is NotImplemented else linalg.matmul(self, y)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        y = operand(other)
-        return NotImplemented if y is NotImplemented else linalg.matmul(y, self)
 
     def __round__(self, digits: int | None = None) -> Any:
         return elementwise.round(self, digits or 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from . import _core, pytree
-from ._core import Tensor
 
 
 def eval(*trees: Any) -> None:
@@ -17,4 +16,4 @@ def eval(*trees: Any) -> None:
     >>> results["sum"].item()
     6.0
     """
-    _core.eval_many([leaf for leaf in pytree.leaves(trees) if isinstance(leaf, Tensor)])
+    _core.eval_many(trees, pytree.leaves)

@@ -65,6 +65,9 @@ template <class Body> auto guarded(Body&& body, std::invoke_result_t<Body> failu
   }
 }
 
+/// Raises AxisError, which only the bindings know.
+[[noreturn]] void fail_axis(const std::string& message);
+
 /// A Python exception is set: carry it through C++ frames.
 [[noreturn]] inline void throw_python_error() { throw py::error_already_set(); }
 

@@ -54,6 +54,11 @@ NodeRef node_behind(const py::object& made, const char* hook) {
 
 }  // namespace
 
+void fail_axis(const std::string& message) {
+  PyErr_SetString(PyDict_GetItemString(hooks.errors, "axis"), message.c_str());
+  throw_python_error();
+}
+
 void translate_current_exception() noexcept {
   try {
     throw;

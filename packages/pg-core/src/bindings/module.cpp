@@ -5,6 +5,7 @@
 #include "backends/cpu/library.h"
 #include "backends/cpu/onednn.h"
 #include "bindings/common.h"
+#include "bindings/composites.h"
 #include "bindings/values.h"
 #include "compiler/passes/runner.h"
 #include "engine/engine.h"
@@ -178,6 +179,7 @@ PYBIND11_MODULE(_core, m) {
   make_tensor_type(m);
   bind_hooks(m);
   bind_ops(m);
+  bind_composites(m);
   bind_interop(m);
   bind_dlpack(m);
   bind_traces(m);

@@ -72,8 +72,7 @@ PyObject* elementwise(PyObject*, PyObject* const* args, Py_ssize_t count) {
     std::vector<Operand> operands(n);
     for (size_t i = 0; i < n; ++i)
       require(parse_operand(args[i + 1], operands[i]), ErrorKind::type, [&] {
-        return concat(op.name, ": operand ", i, " is ", Py_TYPE(args[i + 1])->tp_name,
-                      ", neither a tensor nor a number");
+        return concat(op.name, ": expected tensors or numbers, got ", Py_TYPE(args[i + 1])->tp_name);
       });
     if (&op != &where_op) {
       std::optional<DType> dtype;
@@ -101,7 +100,39 @@ PyObject* elementwise(PyObject*, PyObject* const* args, Py_ssize_t count) {
   });
 }
 
+// The pending tensors of a pytree; `flatten` takes apart what is no plain container, and what is nested
+// deeply.
+void collect(PyObject* x, PyObject* flatten, std::vector<NodeRef>& out, int depth = 0) {
+  if (is_tensor(x)) {
+    TensorObject* t = as_tensor(x);
+    if (t->node->abstract) evaluated(t, "evaluation");
+    if (!t->node->evaluated()) out.push_back(NodeRef::share(t->node));
+  } else if (depth < 100 && (PyTuple_CheckExact(x) || PyList_CheckExact(x))) {
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(x); ++i)
+      collect(py::reinterpret_borrow<py::object>(PySequence_Fast_GET_ITEM(x, i)).ptr(), flatten, out,
+              depth + 1);
+  } else if (x != Py_None && !PyFloat_CheckExact(x) && !PyLong_CheckExact(x)) {
+    for (const py::handle leaf : py::list(py::handle(flatten)(py::handle(x))))
+      if (is_tensor(leaf.ptr())) collect(leaf.ptr(), flatten, out);
+  }
+}
+
+PyObject* eval_many(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  return guarded([&]() -> PyObject* {
+    require(count == 2, ErrorKind::type, "eval_many takes pytrees and what takes them apart");
+    std::vector<NodeRef> held;
+    collect(args[0], args[1], held);
+    std::vector<Node*> roots;
+    roots.reserve(held.size());
+    for (const NodeRef& node : held) roots.push_back(node.get());
+    engine::evaluate(roots);
+    Py_RETURN_NONE;
+  });
+}
+
 PyMethodDef functions[] = {
+    {"eval_many", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(eval_many)), METH_FASTCALL,
+     "eval_many(trees, flatten)\n--\n\nComputes the tensors of pytrees as one program."},
     {"apply", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(apply)), METH_FASTCALL,
      "apply(op, inputs, attrs=())\n--\n\nOne node of a record; operands must fit as the record says."},
     {"elementwise", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(elementwise)), METH_FASTCALL,
@@ -188,20 +219,6 @@ void bind_ops(py::module_& m) {
       },
       py::arg("handle"), py::arg("value"),
       "Lets the handle name another node; inside jit a captured handle becomes a hidden output.");
-  m.def(
-      "eval_many",
-      [](const py::sequence& tensors) {
-        std::vector<NodeRef> held;
-        std::vector<Node*> roots;
-        for (py::handle t : py::list(tensors)) {
-          require(is_tensor(t.ptr()), ErrorKind::type, "eval_many takes Tensors");
-          if (as_tensor(t.ptr())->node->abstract) evaluated(as_tensor(t.ptr()), "evaluation");
-          held.push_back(NodeRef::share(as_tensor(t.ptr())->node));
-          roots.push_back(held.back().get());
-        }
-        engine::evaluate(roots);
-      },
-      py::arg("tensors"), "Computes several tensors as one program.");
   m.def(
       "op_names",
       [] {

@@ -2,6 +2,7 @@
 // method costs.
 
 #include "bindings/common.h"
+#include "bindings/composites.h"
 #include "bindings/values.h"
 #include "ops/ops.h"
 #include "support/error.h"
@@ -137,6 +138,16 @@ PyObject* inplace_true_divide_slot(PyObject* self, PyObject* other) {
     const py::object held = py::reinterpret_steal<py::object>(result);  // rebinding may raise
     rebind_in_place(as_tensor(self), as_tensor(result));
     return Py_NewRef(self);
+  });
+}
+
+PyObject* matrix_multiply_slot(PyObject* a, PyObject* b) {
+  return guarded([&]() -> PyObject* {
+    Operand pair[2];
+    if (!parse_pair(a, b, pair)) Py_RETURN_NOTIMPLEMENTED;
+    for (Operand& o : pair)
+      if (!o.node) o.node = filled(o.number, {{}, o.number.type.dtype, true, {}});  // matmul refuses it
+    return wrap(matmul(std::move(pair[0].node), std::move(pair[1].node)));
   });
 }
 
@@ -305,6 +316,7 @@ void make_tensor_type(py::module_& m) {
       {Py_nb_true_divide, reinterpret_cast<void*>(true_divide_slot)},
       {Py_nb_floor_divide, reinterpret_cast<void*>(binary_slot<FLOORDIV>)},
       {Py_nb_remainder, reinterpret_cast<void*>(binary_slot<REM>)},
+      {Py_nb_matrix_multiply, reinterpret_cast<void*>(matrix_multiply_slot)},
       {Py_nb_divmod, reinterpret_cast<void*>(divmod_slot)},
       {Py_nb_power, reinterpret_cast<void*>(power_slot)},
       {Py_nb_and, reinterpret_cast<void*>(binary_slot<AND>)},

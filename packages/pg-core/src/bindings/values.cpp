@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "bindings/composites.h"
 #include "engine/engine.h"
 #include "ops/ops.h"
 #include "support/error.h"
@@ -57,6 +58,9 @@ PyObject* get_size(PyObject* self, void*) {
 }
 PyObject* get_abstract(PyObject* self, void*) {
   return PyBool_FromLong(node_behind(self).abstract || hidden_by_trace(as_tensor(self)));
+}
+PyObject* get_transposed(PyObject* self, void*) {
+  return guarded([&] { return wrap(reversed_axes(node_of(as_tensor(self)))); });
 }
 PyObject* get_weak(PyObject* self, void*) { return PyBool_FromLong(node_behind(self).weak); }
 
@@ -252,6 +256,7 @@ PyGetSetDef* tensor_getset() {
       {"device", get_device, nullptr, "Where the tensor lives.", nullptr},
       {"ndim", get_ndim, nullptr, "The number of axes.", nullptr},
       {"size", get_size, nullptr, "The number of elements.", nullptr},
+      {"T", get_transposed, nullptr, "The axes in reverse order.", nullptr},
       {"weak", get_weak, nullptr,
        "True for a value that gives way to other dtypes in promotion, as Python numbers do.", nullptr},
       {"is_abstract", get_abstract, nullptr,

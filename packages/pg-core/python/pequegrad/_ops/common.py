@@ -183,8 +183,9 @@ def as_tensor_like(x: TensorLike, like: Tensor) -> Tensor:
 
 def elementwise(op: str, *xs: TensorLike) -> Tensor:
     """A record applied to promoted and broadcast operands."""
-    if any(type(x) is Tensor for x in xs) and all(type(x) in _PLAIN for x in xs):
-        return _core.elementwise(op, *xs)
+    for x in xs:
+        if type(x) is Tensor:
+            return _core.elementwise(op, *xs)
     ready = [x if type(x) in _PLAIN else operand(x) for x in xs]
     for given, x in zip(xs, ready, strict=True):
         if x is NotImplemented:
@@ -339,7 +340,7 @@ def gauss(count: int) -> tuple[Any, Any]:
 
 def fill(value: Any, like: Tensor) -> Tensor:
     """A literal of the shape, dtype and device of another tensor."""
-    return _core.full(value, like.dtype.code, False, like.shape, like.device.pair)
+    return _core.full_like(value, like)
 
 
 def iota(shape: Sequence[int], axis: int, dtype: dt.DType, device: tuple[int, int]) -> Tensor:

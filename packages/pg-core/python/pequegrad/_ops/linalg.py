@@ -16,7 +16,7 @@ from .complex import conj
 from .diagonals import diagonal
 from .logic import logical_and
 from .reduce import sum as _sum
-from .shape import broadcast_shapes, broadcast_to
+from .shape import broadcast_to
 
 
 def _same_dtype(x: TensorLike, y: TensorLike, what: str) -> tuple[Tensor, Tensor, bool]:
@@ -43,46 +43,7 @@ def matmul(x: TensorLike, y: TensorLike) -> Tensor:
     >>> pg.matmul(pg.Tensor([[1, 2], [3, 4]]), pg.Tensor([1, 1])).tolist()
     [3, 7]
     """
-    x, y, boolean = _same_dtype(x, y, "matmul")
-    if x.ndim == 0 or y.ndim == 0:
-        raise ShapeError(
-            f"matmul: operands need at least one axis, got {x.shape} @ {y.shape}; use * for numbers"
-        )
-    inner_x, inner_y = x.shape[-1], y.shape[-2 if y.ndim > 1 else -1]
-    if inner_x != inner_y:
-        hint = "; transpose one side?" if inner_x in y.shape or inner_y in x.shape else ""
-        raise ShapeError(
-            f"matmul: inner sizes differ: {x.shape} @ {y.shape} needs {inner_x} == {inner_y}{hint}"
-        )
-    row = x.ndim > 1
-    column = y.ndim > 1
-    batch_x, batch_y = (x.shape[:-2] if row else ()), (y.shape[:-2] if column else ())
-    try:
-        batch = broadcast_shapes(batch_x, batch_y)
-    except ShapeError:
-        raise ShapeError(f"matmul: batch axes do not broadcast: {x.shape} @ {y.shape}") from None
-    # Labels: batch axes 0.., then row, inner, column. An axis of extent 1 that the other side stretches is
-    # dropped: its label stays in the other operand alone, and nothing is copied. Where both sides have 1,
-    # the axis is put back at the end.
-    r, k, c = len(batch), len(batch) + 1, len(batch) + 2
-    a, x = _batch_labels(x, batch_x, batch, 2 if row else 1)
-    b, y = _batch_labels(y, batch_y, batch, 2 if column else 1)
-    out = [label for label in range(len(batch)) if label in a or label in b]
-    out += [r] * row + [c] * column
-    made = contract(x, y, [*a, *([r] if row else []), k], [*b, k, *([c] if column else [])], out)
-    full = (*batch, *((x.shape[-2],) if row else ()), *((y.shape[-1],) if column else ()))
-    made = reshape_to(made, full)
-    return made != 0 if boolean else made
-
-
-def _batch_labels(
-    x: Tensor, own: tuple[int, ...], batch: tuple[int, ...], rest: int
-) -> tuple[list[int], Tensor]:
-    offset = len(batch) - len(own)
-    kept = [i for i, d in enumerate(own) if d != 1]
-    if len(kept) != len(own):
-        x = reshape_to(x, (*[own[i] for i in kept], *x.shape[x.ndim - rest :]))
-    return [offset + i for i in kept], x
+    return _core.matmul(as_tensor(x), as_tensor(y))
 
 
 def tensordot(x: TensorLike, y: TensorLike, axes: Any = 2) -> Tensor:

@@ -39,9 +39,7 @@ def _kept(shape: tuple[int, ...], axes: Sequence[int]) -> list[int]:
 
 
 def _reduce(op: str, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
-    axes = axes_of(axis, x.ndim, op.removeprefix("reduce_"))
-    made = _core.apply(op, (x,), axes) if axes else x
-    return reshape_to(made, _kept(x.shape, axes)) if keepdims else made
+    return _core.reduce(op, x, axis, keepdims)
 
 
 def _names(axis: Any, keepdims: bool, dim: Any, keepdim: bool | None, what: str) -> tuple[Any, bool]:

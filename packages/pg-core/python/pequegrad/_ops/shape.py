@@ -88,7 +88,7 @@ def transpose(x: TensorLike, axes: Any = None, *more: int) -> Tensor:
     (3, 2)
     """
     x = as_tensor(x)
-    return permute(x, tuple(reversed(range(x.ndim)))) if axes is None else permute(x, axes, *more)
+    return x.T if axes is None else permute(x, axes, *more)
 
 
 permute_dims = permute
