@@ -1,9 +1,13 @@
 """Compares pequegrad with NumPy, torch, torch.compile and jax on this machine, and prints ratios.
 
+    python packages/pg-core/benchmarks/compare.py --json all.json --report docs/benchmarks.md   # everything
+    ... --only training,mm1024 --peers pg,torch                                                 # some of it
+    ... --only kernels --merge all.json --json all.json --report docs/benchmarks.md             # a part again
+
 Every framework runs in a process of its own; turns are interleaved, so that noise falls on all alike; the
 figure is the median of the quieter half of the turns. Each framework's result is reduced to one number and
-compared, so that a fast wrong answer is seen. Ratios are pequegrad's time over the best
-peer's: below 1 is faster.
+compared, so that a fast wrong answer is seen. Ratios are pequegrad's time over the best rival's: below 1 is
+faster. docs/benchmarks.md tells what each row is held against.
 """
 
 from __future__ import annotations
@@ -11,27 +15,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import resource
 import runpy
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from data import EAGER, FRESH, TIMED, floor_seconds
+from data import FRESH
+from fresh import child, fresh
+from report import about, cells, header, page, summary
+from targets import GROUPS, disagreement, merged
 
 HERE = Path(__file__).parent
 WORKERS = {"pg": "pg", "numpy": "numpy", "torch": "torch", "inductor": "inductor", "jax": "jax"}
-IMPORTS = {
-    "pg": "import pequegrad",
-    "numpy": "import numpy",
-    "torch": "import torch",
-    "inductor": "import torch, torch._dynamo, torch._inductor.compile_fx",
-    "jax": "import jax, jax.numpy",
-}
 
 
 def tables(kind: str, threads: int) -> dict[str, dict[str, Any]]:
@@ -127,189 +126,151 @@ class Worker:
         self.process.wait()
 
 
-def fresh(kind: str, what: str, threads: int, repeats: int = 3) -> float | None:
-    """Seconds (import, or first call beyond the steady state) or MiB (peak memory), in fresh processes."""
-    values = []
-    for _ in range(repeats):
-        if what == "import":
-            code = f"import time; t = time.perf_counter(); {IMPORTS[kind]}; print(time.perf_counter() - t)"
-            command = [sys.executable, "-c", code]
+def measure_fresh(name: str, peers: list[str], threads: int) -> dict[str, Any]:
+    """A row whose samples need a process each."""
+    row: dict[str, Any] = {}
+    extra = ["jax_cached"] if name.startswith("second") and "jax" in peers else []
+    for peer in [*peers, *extra]:
+        if (peer == "numpy" and name != "import") or (
+            peer == "inductor" and name.startswith(("second", "imp"))
+        ):
+            continue
+        value = fresh(peer, name, threads, environment(threads))
+        if value is not None:
+            row[peer] = {"median": value}
+    return row
+
+
+def measure_turns(name: str, workers: dict[str, Worker], rounds: int, seconds: float) -> dict[str, Any]:
+    """A row whose frameworks take turns."""
+    row: dict[str, Any] = {}
+    ready = {}
+    for peer, worker in workers.items():
+        answer = worker.ask(do="setup", name=name)
+        if "error" in answer:
+            row[peer] = answer
         else:
-            command = [
-                sys.executable,
-                str(HERE / "compare.py"),
-                "--fresh",
-                kind,
-                what,
-                "--threads",
-                str(threads),
-            ]
-        out = subprocess.run(
-            command, check=False, capture_output=True, text=True, env=environment(threads), cwd=HERE
-        ).stdout.split()
-        if not out:
-            return None
-        values.append(float(out[-1]))
-    return statistics.median(values)
-
-
-def fresh_child(kind: str, what: str, threads: int) -> None:
-    run, _ = next(iter(tables(kind, threads).values()))[what]()
-    if what.startswith("compile"):
-        times = []
-        for _ in range(5):
-            start = time.perf_counter()
-            run()
-            times.append(time.perf_counter() - start)
-        print(times[0] + sum(t - times[-1] for t in times[1:-1] if t > 3 * times[-1]))
-    else:
-        for _ in range(8):
-            run()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-
-
-def show(value: float | None, unit: str = "s") -> str:
-    if value is None:
-        return ""
-    if unit == "MiB":
-        return f"{value:.0f} MiB"
-    return (
-        f"{value:.2f} s"
-        if value >= 1
-        else f"{value * 1e3:.2f} ms"
-        if value >= 1e-3
-        else f"{value * 1e6:.2f} us"
-    )
+            ready[peer] = answer
+    turns: dict[str, list[float]] = {p: [] for p in ready}
+    for _ in range(rounds):
+        for peer, answer in ready.items():
+            inner = max(1, min(1000, int(2e-4 / max(answer["estimate"], 1e-9))))
+            took = workers[peer].ask(do="turn", inner=inner, seconds=seconds)
+            if isinstance(took, float):
+                turns[peer].append(took)
+    for peer, answer in ready.items():
+        if turns[peer]:
+            best = sorted(turns[peer])[: (len(turns[peer]) + 1) // 2]
+            row[peer] = {"median": statistics.median(best), "check": answer["check"]}
+    return row
 
 
 def measure(
     names: list[str], peers: list[str], threads: int, rounds: int, seconds: float
-) -> dict[str, dict[str, Any]]:
-    results: dict[str, dict[str, Any]] = {}
-    workers = {p: Worker(WORKERS[p], threads) for p in peers} if any(n not in FRESH for n in names) else {}
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each workload with its row, as it is measured."""
+    timed = any(n not in FRESH for n in names)
+    workers = {p: Worker(WORKERS[p], threads) for p in peers} if timed else {}
     known = {p: w.ask(do="names") for p, w in workers.items()}
     for peer, answer in known.items():
         if isinstance(answer, dict):
             print(f"compare: {peer} cannot be measured: {answer['error']}", file=sys.stderr)
-    for name in names:
-        row = results[name] = {}
-        if name in FRESH:
-            for peer in peers:
-                if (peer != "numpy" or name == "import") and (
-                    value := fresh(peer, name, threads)
-                ) is not None:
-                    row[peer] = {"median": value}
-        else:
-            ready = {}
-            for peer, worker in workers.items():
-                if isinstance(known[peer], list) and name in known[peer]:
-                    answer = worker.ask(do="setup", name=name)
-                    if "error" in answer:
-                        row[peer] = answer
-                    else:
-                        ready[peer] = answer
-            turns: dict[str, list[float]] = {p: [] for p in ready}
-            for _ in range(rounds):
-                for peer, answer in ready.items():
-                    inner = max(1, min(1000, int(2e-4 / max(answer["estimate"], 1e-9))))
-                    took = workers[peer].ask(do="turn", inner=inner, seconds=seconds)
-                    if isinstance(took, float):
-                        turns[peer].append(took)
-            for peer, answer in ready.items():
-                if turns[peer]:
-                    best = sorted(turns[peer])[: (len(turns[peer]) + 1) // 2]
-                    row[peer] = {"median": statistics.median(best), "check": answer["check"]}
-        print(line(name, row, peers), flush=True)
-    for worker in workers.values():
-        worker.close()
-    return results
+    try:
+        for name in names:
+            if name in FRESH:
+                yield name, measure_fresh(name, peers, threads)
+            else:
+                able = {p: w for p, w in workers.items() if isinstance(known[p], list) and name in known[p]}
+                yield name, measure_turns(name, able, rounds, seconds)
+    finally:
+        for worker in workers.values():
+            worker.close()
 
 
-def disagreement(row: dict[str, Any]) -> str:
-    """What is wrong with pequegrad's result, or nothing."""
-    ours = row.get("pg", {}).get("check")
-    others = [r["check"] for p, r in row.items() if p != "pg" and "check" in r]
-    if ours is None or not others:
-        return ""
-    scale = max(abs(statistics.median(others)), 1e-3)
-    return (
-        ""
-        if min(abs(ours - o) for o in others) <= 5e-3 * scale
-        else f"value {ours:.6g}, others {others[0]:.6g}"
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-
-
-def line(name: str, row: dict[str, Any], peers: list[str]) -> str:
-    unit = "MiB" if name.startswith("rss") else "s"
-    cells = [
-        show(row[p]["median"], unit) if "median" in row.get(p, {}) else "error" if p in row else ""
-        for p in peers
-    ]
-    ours = row.get("pg", {}).get("median")
-    best = min((r["median"] for p, r in row.items() if p != "pg" and "median" in r), default=None)
-    ratio = f"{ours / best:.2f}" if ours and best else ""
-    floor = floor_seconds(name, 360.0, 57.0)
-    share = f"{ours / floor:.1f}" if ours and floor else ""
-    note = disagreement(row) or row.get("pg", {}).get("error", "")
-    return f"| {name} | " + " | ".join(cells) + f" | {ratio} | {share} | {note} |"
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--only", help="workloads by name or prefix, with commas")
+    parser.add_argument("--only", help="workloads by name or prefix, or groups (see --list), with commas")
+    parser.add_argument("--skip", help="the same, left out")
     parser.add_argument(
         "--peers", default="pg,numpy,torch,inductor,jax", help="frameworks, with commas (default: all)"
     )
-    parser.add_argument("--rounds", type=int, default=4, help="turns per framework and workload (default: 4)")
-    parser.add_argument("--seconds", type=float, default=0.4, help="seconds a turn (default: 0.4)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns per framework and workload (default: 3)")
+    parser.add_argument("--seconds", type=float, default=0.15, help="seconds a turn (default: 0.15)")
     parser.add_argument(
         "--threads",
         type=int,
         default=len(os.sched_getaffinity(0)),
         help="threads for every framework (default: all cores)",
     )
-    parser.add_argument("--json", help="also write the results to this file")
-    parser.add_argument("--list", action="store_true", help="print the workloads' names and stop")
+    parser.add_argument("--json", help="write the results to this file after every row")
+    parser.add_argument("--merge", help="start from the results of an earlier run in this file")
+    parser.add_argument("--report", help="write this Markdown page, and its plots into a folder beside it")
+    parser.add_argument("--render", action="store_true", help="measure nothing: only --merge and --report")
+    parser.add_argument("--list", action="store_true", help="print groups and workloads and stop")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--fresh", nargs=2, help=argparse.SUPPRESS)
+    return parser
+
+
+def chosen(only: str | None, skip: str | None) -> list[str]:
+    """The workloads of the given groups, names and prefixes."""
+
+    def named(name: str, group: str, parts: str) -> bool:
+        return any(p == group or name.startswith(p) for p in parts.split(","))
+
+    return [
+        n
+        for group, (_, names) in GROUPS.items()
+        for n in names
+        if (not only or named(n, group, only)) and not (skip and named(n, group, skip))
+    ]
+
+
+def main() -> int:
+    """Measures, prints, writes; 1 where one of our results is wrong."""
+    parser = arguments()
     args = parser.parse_args()
     if args.serve:
         serve(args.serve, args.threads)
         return 0
     if args.fresh:
-        fresh_child(*args.fresh, args.threads)
+        kind, what = args.fresh
+        child(next(iter(tables(kind, args.threads).values()))[what], what)
         return 0
-    names = [
-        n
-        for n in TIMED + EAGER + FRESH
-        if not args.only or any(n.startswith(o) for o in args.only.split(","))
-    ]
+    names, peers = chosen(args.only, args.skip), args.peers.split(",")
     if args.list:
-        print("\n".join(names))
+        print("\n".join(f"{group}: {', '.join(rows)}" for group, (_, rows) in GROUPS.items()))
         return 0
-    peers = args.peers.split(",")
     unknown = [p for p in peers if p not in WORKERS]
-    if unknown or not names:
-        parser.error(
-            f"unknown framework {unknown[0]!r}; there are {', '.join(WORKERS)}"
-            if unknown
-            else "no workload has such a name"
+    if unknown:
+        parser.error(f"unknown framework {unknown[0]!r}; there are {', '.join(WORKERS)}")
+    if not names:
+        parser.error("no workload has such a name; --list prints them")
+    results: dict[str, dict[str, Any]] = {}
+    facts = about(args.threads)
+    if args.merge and Path(args.merge).exists():
+        results = json.loads(Path(args.merge).read_text())["results"]
+    measured: dict[str, dict[str, Any]] = {}
+    if not args.render:
+        print(
+            f"{facts['cpu']}, {args.threads} threads; ratio = pg / best rival\n\n{header(peers)}", flush=True
         )
-    print(
-        f"{platform.processor() or platform.machine()}, {args.threads} threads; "
-        "ratio = pg / best peer, x floor = pg / physical limit\n"
-    )
-    print(
-        "| workload | "
-        + " | ".join(peers)
-        + " | ratio | x floor | note |\n|---|"
-        + "---:|" * (len(peers) + 2)
-        + "---|"
-    )
-    results = measure(names, peers, args.threads, args.rounds, args.seconds)
-    if args.json:
-        Path(args.json).write_text(json.dumps(results, indent=1))
-    return 1 if any(disagreement(r) or "error" in r.get("pg", {}) for r in results.values()) else 0
+        start = time.perf_counter()
+        for name, row in measure(names, peers, args.threads, args.rounds, args.seconds):
+            measured[name] = row
+            print(f"| {' | '.join(cells(name, row, peers))} |", flush=True)
+            if args.json:
+                saved = {"about": facts, "results": merged(results, measured)}
+                Path(args.json).write_text(json.dumps(saved, indent=1))
+        print(f"\n{len(measured)} workloads in {time.perf_counter() - start:.0f} s", flush=True)
+    results = merged(results, measured)
+    print(summary(results))
+    if args.report:
+        page(results, facts, "hatch run bench --report docs/benchmarks.md", Path(args.report))
+    return 1 if any(disagreement(r) or "error" in r.get("pg", {}) for r in measured.values()) else 0
 
 
 if __name__ == "__main__":

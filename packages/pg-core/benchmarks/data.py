@@ -25,12 +25,14 @@ TIMED = [
     "mm1024_bf16", "mm2048_bf16", "bmm64x128",
     *[f"conv_{k}_fwd" for k in CONVS], *[f"conv_{k}_fb" for k in CONVS],
     "mlp_step", "cnn_step", "alexnet_step", "gpt_step", "tiny_jit", "tiny_eager",
+    "hessian200", "taylor5_scalar", "taylor5_vec", "taylor5_nested",
 ]  # fmt: skip
 # What a user writes without jit, beside torch's eager mode.
 EAGER = [
-    *[f"eager_{n}" for n in TIMED if n not in ("tiny_jit", "tiny_eager")], "eager_mlp8",
+    *[f"eager_{n}" for n in TIMED if not n.startswith(("tiny", "taylor"))], "eager_mlp8",
 ]  # fmt: skip
-FRESH = ["compile_mlp", "compile_gpt", "import", "rss_gpt"]  # each sample in a process of its own
+# Each sample in a process of its own.
+FRESH = ["compile_mlp", "compile_gpt", "second_mlp", "second_gpt", "import", "rss_gpt"]
 
 
 def output_edge(conv: str) -> int:
@@ -156,6 +158,10 @@ def data(name: str, seed: int = 0) -> Any:
         params += [ones.copy(), zeros(width, np.float32), normal(width, vocabulary, scale=width**-0.5)]
         tokens = rng.integers(0, vocabulary, (2, GPT["batch"], length)).astype(np.int64)
         return params, tokens[0], tokens[1]
+    if name == "hessian200":
+        return normal(200, scale=0.3), normal(64, 8), normal(64, 2)
+    if name == "taylor5_vec":
+        return (normal(65536, scale=0.5),)
     if name == "eager_mlp8":
         return layer(8, 8) + layer(8, 8) + layer(8, 8), normal(8, 8), normal(8, 8)
     raise KeyError(name)

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from data import ALEX_POOLED, ALEX_STRIDE_PADDING, CONVS, GPT, data
 from jax import lax
+from jax.experimental.jet import jet
+from models_jax import models
 
 Setup = Callable[[], tuple[Callable[[], Any], Callable[[], float]]]
 ready = jax.block_until_ready
@@ -186,5 +188,46 @@ def tables() -> dict[str, dict[str, Setup]]:
 
         return setup
 
+    def hessian() -> tuple[Callable[[], Any], Callable[[], float]]:
+        theta, x, y = (jnp.asarray(a) for a in data("hessian200"))
+
+        def loss(t: Any) -> Any:
+            w1, b1, w2, b2 = t[:144].reshape(8, 18), t[144:162], t[162:198].reshape(18, 2), t[198:]
+            return ((jnp.tanh(x @ w1 + b1) @ w2 + b2 - y) ** 2).mean()
+
+        f, kept = jax.jit(jax.hessian(loss)), {}
+
+        def run() -> None:
+            kept["out"] = ready(f(theta))
+
+        return run, lambda: float(np.linalg.norm(np.asarray(kept["out"], np.float64)))
+
+    def taylor(kind: str) -> Setup:
+        def f(x: Any) -> Any:
+            return jnp.sin(jnp.exp(x))
+
+        def series(x: Any) -> Any:
+            return jet(f, (x,), ([jnp.ones_like(x)] + [jnp.zeros_like(x)] * 4,))[1]
+
+        def nested(x: Any) -> Any:
+            orders = [f]
+            for _ in range(5):
+                orders.append(jax.grad(orders[-1]))
+            return [g(x) for g in orders[1:]]
+
+        def setup() -> tuple[Callable[[], Any], Callable[[], float]]:
+            x = jnp.asarray(data("taylor5_vec")[0]) if kind == "vec" else jnp.float32(0.3)
+            g, kept = jax.jit(nested if kind == "nested" else series), {}
+
+            def run() -> None:
+                kept["out"] = ready(g(x))
+
+            return run, lambda: float(np.asarray(kept["out"][4], np.float64).mean())
+
+        return setup
+
+    table["second_mlp"], table["second_gpt"] = table["mlp_step"], table["gpt_step"]
     table["tiny_jit"], table["tiny_eager"] = tiny(True), tiny(False)
-    return {"jax": table}
+    table["hessian200"] = hessian
+    table |= {f"taylor5_{kind}": taylor(kind) for kind in ("scalar", "vec", "nested")}
+    return {"jax": table | models()}

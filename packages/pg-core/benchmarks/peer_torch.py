@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from data import ALEX_POOLED, ALEX_STRIDE_PADDING, CONVS, EAGER, GPT, data, mlp8_step
+from models_torch import models
 
 Setup = Callable[[], tuple[Callable[[], Any], Callable[[], float]]]
 
@@ -164,8 +165,37 @@ def tables(compiled: bool, threads: int) -> dict[str, dict[str, Setup]]:
 
         return run, lambda: float(state["loss"])
 
+    def hessian() -> tuple[Callable[[], Any], Callable[[], float]]:
+        theta, x, y = (torch.from_numpy(a) for a in data("hessian200"))
+
+        def loss(t: torch.Tensor) -> torch.Tensor:
+            w1, b1, w2, b2 = t[:144].view(8, 18), t[144:162], t[162:198].view(18, 2), t[198:]
+            return ((torch.tanh(x @ w1 + b1) @ w2 + b2 - y) ** 2).mean()
+
+        f, kept = wrap(torch.func.hessian(loss)), {}
+
+        def run() -> None:
+            kept["out"] = f(theta)
+
+        return run, lambda: float(kept["out"].double().norm())
+
+    def nested() -> tuple[Callable[[], Any], Callable[[], float]]:
+        kept = {}
+
+        def run() -> None:
+            x = torch.tensor(0.3, requires_grad=True)
+            f = torch.sin(torch.exp(x))
+            for _ in range(5):
+                (f,) = torch.autograd.grad(f, x, create_graph=True)
+            kept["out"] = f
+
+        return run, lambda: float(kept["out"])
+
+    table["hessian200"] = hessian
     table["tiny_jit" if compiled else "tiny_eager"] = tiny
     if not compiled:
         table |= {f"eager_{name}": setup for name, setup in table.items() if f"eager_{name}" in EAGER}
         table["eager_mlp8"] = mlp8
+        table["taylor5_nested"] = nested
+    table |= models(wrap)
     return {"inductor" if compiled else "torch": table}

@@ -18,6 +18,7 @@ import pequegrad as pg
 
 sys.path.insert(0, str(Path(__file__).parent))
 from data import ALEX_POOLED, ALEX_STRIDE_PADDING, CONVS, GPT, data, mlp8_step
+from models_pg import models
 
 Setup = Callable[[], tuple[Callable[[], Any], Callable[[], float]]]
 
@@ -197,6 +198,52 @@ def tiny(jitted: bool) -> Setup:
     return setup
 
 
+def hessian(jitted: bool) -> Setup:
+    def f(t: pg.Tensor, x: pg.Tensor, y: pg.Tensor) -> pg.Tensor:
+        w1, b1, w2, b2 = t[:144].reshape((8, 18)), t[144:162], t[162:198].reshape((18, 2)), t[198:]
+        return ((pg.tanh(x @ w1 + b1) @ w2 + b2 - y) ** 2).mean()
+
+    def setup() -> tuple[Callable[[], Any], Callable[[], float]]:
+        inputs = [pg.Tensor(a) for a in data("hessian200")]
+        g, kept = pg.hessian(f), {}
+        if jitted:
+            g = pg.jit(g)
+
+        def run() -> None:
+            kept["out"] = g(*inputs).eval()
+
+        return run, lambda: float(np.linalg.norm(kept["out"].numpy().astype(np.float64)))
+
+    return setup
+
+
+def taylor(kind: str) -> Setup:
+    """Five derivatives of sin(exp(x)): in Taylor mode of a number or a vector, or by nested gradients."""
+
+    def f(x: pg.Tensor) -> pg.Tensor:
+        return pg.sin(pg.exp(x))
+
+    def series(x: pg.Tensor) -> Any:
+        return pg.jet(f, (x,), ([pg.ones_like(x)] + [pg.zeros_like(x)] * 4,))[1]
+
+    def nested(x: pg.Tensor) -> Any:
+        orders = [f]
+        for _ in range(5):
+            orders.append(pg.grad(orders[-1]))
+        return [g(x) for g in orders[1:]]
+
+    def setup() -> tuple[Callable[[], Any], Callable[[], float]]:
+        x = pg.Tensor(data("taylor5_vec")[0] if kind == "vec" else np.float32(0.3))
+        g, kept = pg.jit(nested if kind == "nested" else series), {}
+
+        def run() -> None:
+            kept["out"] = g(x)
+
+        return run, lambda: mean_of(kept["out"][4])
+
+    return setup
+
+
 def mlp8() -> tuple[Callable[[], Any], Callable[[], float]]:
     """A training step of 55 operations on 8x8 tensors, its backward pass written out."""
     p, x, y = data("eager_mlp8")
@@ -244,6 +291,7 @@ def per_call(jitted: bool) -> dict[str, Setup]:
     table["cnn_step"] = training("cnn_step", cnn, jitted=jitted)
     table["alexnet_step"] = training("alexnet_step", alexnet, jitted=jitted)
     table["gpt_step"] = training("gpt_step", gpt, "adam", jitted)
+    table["hessian200"] = hessian(jitted)
     return table
 
 
@@ -253,6 +301,8 @@ def workloads() -> dict[str, Setup]:
     table |= {f"eager_{name}": setup for name, setup in per_call(False).items()}
     table["compile_mlp"] = table["mlp_step"]
     table["compile_gpt"] = table["rss_gpt"] = table["gpt_step"]
+    table["second_mlp"], table["second_gpt"] = table["mlp_step"], table["gpt_step"]
     table["tiny_jit"], table["tiny_eager"] = tiny(True), tiny(False)
     table["eager_mlp8"] = mlp8
-    return table
+    table |= {f"taylor5_{kind}": taylor(kind) for kind in ("scalar", "vec", "nested")}
+    return table | models()
