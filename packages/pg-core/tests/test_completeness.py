@@ -19,7 +19,7 @@ PUBLIC_MODULES = {
     for name in ("random", "pytree", "debug", "device", "dt", "image", "integrate", "linalg", "fft")
 }
 # Records that hold bodies or functions: test_control.py and test_control_derivatives.py.
-BODIES = {"call", "cond", "custom_jvp", "custom_vjp", "host_call", "opaque_linear", "pick", "scan", "while"}
+BODIES = {"call", "cond", "custom_jvp", "custom_vjp", "host_call", "opaque_linear", "pick", "scan", "strips", "while"}
 LEAVES = {"buffer", "number", "full", "param", "alias"}
 REPLACED = {"psum", "all_gather"}  # by other records, before their vmap ends: tested in test_vmap.py
 

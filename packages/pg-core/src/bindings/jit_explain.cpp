@@ -11,6 +11,7 @@
 #include "bindings/values.h"
 #include "compiler/print.h"
 #include "graph/walk.h"
+#include "ops/control.h"
 #include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -122,7 +123,10 @@ void describe_steps(const Program& program, const Backend& backend, py::list& ke
                     py::list& control) {
   for (const ProgramStep& step : program.steps) {
     if (!step.bodies.empty()) {
-      control.append(call_text(program, step));
+      const bool strips = program.graph[step.record].op == &strips_op;
+      control.append(
+          concat(call_text(program, step),
+                 strips ? concat(", each strip in ", step.bodies[0].arena_bytes, " bytes of scratch") : ""));
       for (const Program& body : step.bodies) describe_steps(body, backend, kernels, calls, control);
       continue;
     }

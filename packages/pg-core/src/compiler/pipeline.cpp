@@ -9,7 +9,7 @@
 
 namespace pg {
 
-Program compile(Graph graph, const Backend& backend) {
+Program compile(Graph graph, const Backend& backend, bool on_strips) {
   const auto start = std::chrono::steady_clock::now();
   Program program;
   PassRunner passes;
@@ -21,6 +21,7 @@ Program compile(Graph graph, const Backend& backend) {
   graph = passes.run("select_calls", select_calls, graph);      // after simplify, which composes permutes
   graph = passes.run("strip_reshapes", strip_reshapes, graph);  // after simplify: reshapes below identities
   graph = passes.run("remove_dead", remove_dead, graph);  // before fuse: dead readers keep values in memory
+  if (!on_strips) graph = passes.run("strips", strips, graph);  // last: it looks at the steps of fusion
   std::vector<Step> steps;
   passes.run("fuse", [&] { steps = fuse(graph); }, [&] { return steps_text(graph, steps); });
   passes.run(

@@ -51,7 +51,8 @@ struct Program {
   std::vector<PassTime> passes = {};  // what compiling it went through, without bodies
 };
 
-/// The pipeline. Raises NotImplementedByBackend when a call has no implementation on the backend.
-Program compile(Graph graph, const Backend& backend);
+/// The pipeline. Raises NotImplementedByBackend when a call has no implementation on the backend. A body that
+/// works on strips is not cut again.
+Program compile(Graph graph, const Backend& backend, bool on_strips = false);
 
 }  // namespace pg

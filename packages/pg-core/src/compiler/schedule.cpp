@@ -115,9 +115,11 @@ void prepare_call(const Graph& graph, const Graph::Record& r, const Backend& bac
       ++program.calls;
       continue;
     }
-    step.bodies.push_back(compile(*payload->graph, backend));
+    step.bodies.push_back(compile(*payload->graph, backend, r.op == &strips_op));
     const Program& body = step.bodies.back();
-    const double times = r.op == &scan_op ? static_cast<double>(Scan(r.attrs).length) : 1;
+    const double times = r.op == &scan_op     ? static_cast<double>(Scan(r.attrs).length)
+                         : r.op == &strips_op ? static_cast<double>(Strips(r.attrs).total())
+                                              : 1;
     program.seconds += times * body.seconds;
     program.yields = program.yields || body.yields || r.op == &while_op;
   }

@@ -23,7 +23,10 @@ constexpr int64_t never = std::numeric_limits<int64_t>::max();
 
 double times_of(const Program& program, const ProgramStep& step) {
   const Graph::Record& r = program.graph[step.record];
-  return r.op == &scan_op ? std::max<double>(1, static_cast<double>(Scan(r.attrs).length)) : 1;
+  const int64_t times = r.op == &scan_op     ? Scan(r.attrs).length
+                        : r.op == &strips_op ? Strips(r.attrs).total()
+                                             : 1;
+  return std::max<double>(1, static_cast<double>(times));
 }
 
 // Generates what pays after so many runs; answers after how many the next kernel will. Stops early when

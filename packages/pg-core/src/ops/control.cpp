@@ -99,6 +99,29 @@ std::vector<Aval> outputs_of_while(std::span<const Aval>, const Attrs& attrs) {
   return output_types(body_of(attrs[1]));
 }
 
+// ---- strips
+
+Aval infer_strips(std::span<const Aval> in, const Attrs& attrs) {
+  const Strips strips(attrs);
+  PG_INVARIANT(in.size() == strips.operands.size(), "strips");
+  std::vector<Aval> parts(in.begin(), in.end());
+  for (size_t i = 0; i < parts.size(); ++i)
+    parts[i].shape = shape_of_strip(parts[i].shape, strips.operands[i], strips.counts);
+  for (size_t i = 0; i < strips.counts.size(); ++i)
+    parts.push_back({{}, DType::int64, false, stand_in(in).device});
+  check_inputs("strips", body_of(strips.body), parts);
+  return stand_in(in);
+}
+std::vector<Aval> outputs_of_strips(std::span<const Aval>, const Attrs& attrs) {
+  const Strips strips(attrs);
+  std::vector<Aval> out = output_types(body_of(strips.body));
+  PG_INVARIANT(out.size() == strips.results.size(), "strips");
+  for (size_t i = 0; i < out.size(); ++i)
+    for (size_t d = 0; d < strips.counts.size(); ++d)
+      if (const int64_t axis = strips.results[i][d]; axis >= 0) out[i].shape[axis] *= strips.counts[d];
+  return out;
+}
+
 // ---- custom rules
 
 Aval infer_custom_jvp(std::span<const Aval> in, const Attrs& attrs) {
@@ -145,6 +168,10 @@ std::string show_scan(const Attrs& attrs) {
   return concat("length=", scan.length, scan.reverse ? ", reverse" : "", ", constants=", scan.constants,
                 ", carries=", scan.carries);
 }
+std::string show_strips(const Attrs& attrs) {
+  const Strips strips(attrs);
+  return concat("strips=", to_string(strips.counts));
+}
 std::string show_host(const Attrs& attrs) {
   const PayloadRef function = find_payload(attrs[0]);
   return function && function->host ? function->host->name() : "";
@@ -155,6 +182,33 @@ std::string show_host(const Attrs& attrs) {
 std::vector<Aval> output_types(const Graph& graph) {
   std::vector<Aval> out;
   for (const Id id : graph.outputs) out.push_back(graph[id].type);
+  return out;
+}
+
+Shape shape_of_strip(const Shape& shape, const Cut& cut, const Ints& counts) {
+  Shape out = shape;
+  for (size_t d = 0; d < counts.size(); ++d) {
+    if (cut[d] < 0) continue;
+    int64_t& extent = out[static_cast<size_t>(cut[d])];
+    PG_INVARIANT(extent % counts[d] == 0, "a cut that leaves a rest");
+    extent /= counts[d];
+  }
+  return out;
+}
+
+// attrs: body, directions, operands, the counts, then the cuts of operands and results.
+Strips::Strips(const Attrs& attrs) : body(attrs[0]), counts(part(attrs, 3, static_cast<size_t>(attrs[1]))) {
+  const size_t directions = counts.size(), count = static_cast<size_t>(attrs[2]);
+  for (size_t at = 3 + directions; at < attrs.size(); at += directions)
+    (operands.size() < count ? operands : results).push_back(part(attrs, at, directions));
+}
+
+Attrs Strips::attrs() const {
+  Attrs out{body, static_cast<int64_t>(counts.size()), static_cast<int64_t>(operands.size())};
+  for (const int64_t n : counts) out.push_back(n);
+  for (const auto* cuts : {&operands, &results})
+    for (const Cut& cut : *cuts)
+      for (const int64_t axis : cut) out.push_back(axis);
   return out;
 }
 
@@ -212,6 +266,15 @@ const Op& while_op = define({.name = "while",
                              .show = [](const Attrs& a) { return concat("constants=", a[2]); },
                              .outputs = outputs_of_while,
                              .payloads = payloads_of<2>});
+
+const Op& strips_op = define({.name = "strips",
+                              .doc = "A closed graph applied to strips of its operands that stay in cache.",
+                              .arity = -1,
+                              .infer = infer_strips,
+                              .lower = Call{},
+                              .show = show_strips,
+                              .outputs = outputs_of_strips,
+                              .payloads = payloads_of<1>});
 
 const Op& custom_jvp_op = define({.name = "custom_jvp",
                                   .doc = "The results of a closed graph whose forward derivative is stated.",

@@ -18,6 +18,9 @@ extern const Op& custom_vjp_op;  // attrs: body; forward: x -> (y, residuals); b
 extern const Op&
     opaque_linear_op;  // (residuals, tangents of x) -> tangents of y; attrs: backward. Transposed, never run
 
+extern const Op&
+    strips_op;  // operands -> results, strip by strip; attrs: see Strips. Made by the compiler only
+
 /// What the derivative of a call may keep besides its operands.
 enum class Saved : int64_t { nothing, dots, dots_without_batch };
 
@@ -35,6 +38,30 @@ struct Scan {
   Attrs attrs() const {
     return {body, length, reverse, static_cast<int64_t>(constants), static_cast<int64_t>(carries)};
   }
+};
+
+/// Which axis of a value every direction cuts: an axis, or `whole`: each strip reads all of it. A result may
+/// also be the sum of what the strips along a direction give: `summed_over(axis of the first operand)`.
+using Cut = Ints;
+constexpr int64_t whole = -1;
+constexpr int64_t summed_over(int64_t axis) { return -2 - axis; }
+constexpr bool is_summed(int64_t direction) { return direction <= -2; }
+/// The extents of one strip: those of the value, divided along the axes that are cut.
+Shape shape_of_strip(const Shape& shape, const Cut& cut, const Ints& counts);
+
+/// The attributes of strips. The body takes one strip of each operand, then the number of the strip along
+/// each direction (int64); it gives one strip of each result. Strips run in any order, those of one sum one
+/// after the other.
+struct Strips {
+  int64_t body;
+  Ints counts;  // strips along each direction, slowest first
+  std::vector<Cut> operands, results;
+  explicit Strips(const Attrs& attrs);
+  Strips(int64_t body_, Ints counts_, std::vector<Cut> operands_, std::vector<Cut> results_)
+      : body(body_), counts(std::move(counts_)), operands(std::move(operands_)),
+        results(std::move(results_)) {}
+  Attrs attrs() const;
+  int64_t total() const { return count_of(counts); }
 };
 
 /// The attributes of a host call: the function, whether leading axes may be added to all operands and results

@@ -22,6 +22,7 @@ constexpr Switch switches[] = {
     {"PG_DUMP", "names of compiler passes (comma separated, or all) whose result is printed"},
     {"PG_VERIFY", "verify graphs and kernels after every pass"},
     {"PG_DEBUG_NANS", "raise when a result holds a NaN, naming op and line; inf: infinities count as well"},
+    {"PG_STRIPS", "0: no steps are run strip by strip, every intermediate result is a whole array"},
     {"PG_ONEDNN", "0 disables oneDNN"},
     {"PG_LIBDNNL", "path of libdnnl.so.3 to load instead of the installed wheel's"},
     {"PG_LLVM", "0: no code is generated, kernels stay interpreted; all: every kernel is generated at once"},
