@@ -41,8 +41,8 @@ Graph strip_reshapes(const Graph& graph);
 
 /// Drops records that no output needs; inputs stay.
 Graph remove_dead(const Graph& graph);
-/// Neighbouring steps that share an outer axis run one after the other on a part of it that stays in cache, in
-/// parallel over the parts; what only they read never becomes a whole array. How values are cut depends on
+/// Neighbouring steps that share an outer axis run one after the other on a part of it that stays in cache,
+/// in parallel over the parts; what only they read never becomes a whole array. How values are cut depends on
 /// shapes only. Sums over an axis that is cut are added up strip by strip.
 ///
 ///   %3: f32[8,2048,2048] = dot_general(%0, %1, abc,adc->abd); %4 = softmax(%3), as one kernel;

@@ -80,8 +80,8 @@ bool StripSteps::leaves(Id id, const std::vector<size_t>& region) const {
          });
 }
 
-/// The items between the first and the last of a region, apart from it: those that come before, and those that
-/// come after because they need it. False when the region needs one of the latter.
+/// The items between the first and the last of a region, apart from it: those that come before, and those
+/// that come after because they need it. False when the region needs one of the latter.
 bool StripSteps::split(const std::vector<size_t>& region, size_t low, size_t high,
                        std::vector<size_t>& before, std::vector<size_t>& after) const {
   std::unordered_map<size_t, bool> behind;  // items and older regions that need this one
