@@ -58,13 +58,6 @@ std::optional<AxisMap> axes_of(const Graph& graph, const Graph::Record& r, size_
     same(rank);
     out.to[r.attrs[0]] = inner;
     out.fixed.push_back(r.attrs[0]);
-  } else if (r.op == &conv_op) {
-    if (i == 0) out.to[0] = 0;
-    for (int64_t axis = 1; axis < static_cast<int64_t>(r.type.shape.size()); ++axis)
-      out.fixed.push_back(axis);
-  } else if (r.op == &reduce_window_max_op || r.op == &reduce_window_sum_op) {
-    same(rank - r.attrs[0]);
-    for (int64_t axis = rank - r.attrs[0]; axis < rank; ++axis) out.fixed.push_back(axis);
   } else {
     return std::nullopt;
   }

@@ -54,8 +54,7 @@ void StripSteps::add_item(const Step& step) {
     item.nodes = {step.record};
     item.writes = {step.record};
     reads.assign(r.inputs.begin(), r.inputs.end());
-    item.open = r.op == &dot_general_op || r.op == &conv_op || r.op == &reduce_window_max_op ||
-                r.op == &reduce_window_sum_op;
+    item.open = r.op == &dot_general_op;
   }
   for (const Id id : reads) item.reads.push_back(source[id]);
   for (const Id id : item.writes) item.open = item.open && count_of(graph[id].type.shape) > 0;

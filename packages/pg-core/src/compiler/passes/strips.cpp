@@ -161,7 +161,7 @@ class Finder {
 // Is there a product whose result, or an operand of it, is large?
 bool worth_a_look(const Graph& graph) {
   for (const Graph::Record& r : graph.nodes) {
-    if (r.op != &dot_general_op && r.op != &conv_op) continue;
+    if (r.op != &dot_general_op) continue;
     if (bytes_of(r.type) >= smallest_value) return true;
     for (const Id id : r.inputs)
       if (bytes_of(graph[id].type) >= smallest_value && !graph[id].op->as<Leaf>()) return true;
