@@ -161,6 +161,13 @@ Layout Layout::any(std::span<const int64_t> dims, DType dtype) {
   return out;
 }
 
+Layout Layout::part(ConstMemoryDesc whole, std::span<const int64_t> dims, std::span<const int64_t> offsets) {
+  Layout out;
+  if (table.memory_desc_create_submemory(&out.raw_, whole, dims.data(), offsets.data()) != success)
+    out.raw_ = nullptr;
+  return out;
+}
+
 Layout::~Layout() {
   if (raw_) table.memory_desc_destroy(raw_);
 }

@@ -54,6 +54,8 @@ struct Api {
   X(memory_desc_create_with_strides,                                                                         \
     Status (*)(MemoryDesc*, int rank, const int64_t* dims, int dtype, const int64_t* strides))               \
   X(memory_desc_create_with_tag, Status (*)(MemoryDesc*, int rank, const int64_t* dims, int dtype, int tag)) \
+  X(memory_desc_create_submemory,                                                                            \
+    Status (*)(MemoryDesc*, ConstMemoryDesc parent, const int64_t* dims, const int64_t* offsets))            \
   X(memory_desc_destroy, Status (*)(MemoryDesc))                                                             \
   X(memory_desc_get_size, size_t (*)(ConstMemoryDesc))                                                       \
   X(memory_desc_equal, int (*)(ConstMemoryDesc, ConstMemoryDesc))                                            \
@@ -108,6 +110,8 @@ class Layout {
   Layout(std::span<const int64_t> dims, DType dtype,
          std::span<const int64_t> strides);  // null if the library refuses it
   static Layout any(std::span<const int64_t> dims, DType dtype);
+  /// A part of a tensor in the memory of the whole; null where a block of the layout would be cut.
+  static Layout part(ConstMemoryDesc whole, std::span<const int64_t> dims, std::span<const int64_t> offsets);
   Layout(Layout&& other) noexcept : raw_(std::exchange(other.raw_, nullptr)) {}
   Layout& operator=(Layout&& other) noexcept {
     std::swap(raw_, other.raw_);

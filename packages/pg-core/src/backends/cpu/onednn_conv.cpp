@@ -1,17 +1,20 @@
 // Convolutions by one-thread oneDNN primitives over pieces of the batch. Pieces depend on the shape alone.
 //
-// Weights, and NCHW activations, go to the layouts that the library prefers; NHWC activations are used as
-// they are. A weight gradient is a sum over pieces: each writes its own partial, and the partials are added
-// in order.
+// Weights go to the layout that the library prefers. NHWC activations are used as they are, and so are NCHW
+// ones after we have transposed a piece of them, which is faster than the library's own conversions; where we
+// cannot, they go to the layout that it prefers. A weight gradient is a sum over pieces: each writes its own
+// partial, and the partials are added in order.
 
 #include <algorithm>
-#include <array>
+#include <bit>
 #include <vector>
 
 #include "backends/cpu/onednn.h"
 #include "backends/cpu/onednn_api.h"
+#include "backends/cpu/transpose.h"
 #include "runtime/pool.h"
 #include "runtime/threads.h"
+#include "types/shape.h"
 
 namespace pg::cpu {
 namespace {
@@ -52,8 +55,11 @@ struct Shapes {
 
 // One argument of a primitive: our plain memory as it is, or a copy in the library's layout.
 struct Side {
-  std::unique_ptr<Primitive> reorder;  // null when the layouts agree
-  size_t bytes = 0;                    // of the library's layout
+  std::vector<std::unique_ptr<Primitive>> reorders;  // of its parts, one after the other; none where the
+                                                     // layouts agree
+  bool turned = false;                               // NCHW here, NHWC there
+  int64_t images = 0, channels = 0, positions = 0;   // when turned
+  size_t bytes = 0;                                  // of the library's layout
 };
 
 // A primitive for `n` images with the conversions around it.
@@ -69,25 +75,73 @@ struct ConvPlan : Plan {
   bool ok = false;
 };
 
-// Fills `side` with the conversion between a plain layout and what the primitive wants; false if there is
-// none.
-bool connect(Side& side, const Primitive& primitive, int arg, const Layout& plain, bool to_library) {
+// A conversion of the part [begin, end) of the first axis; null if there is none.
+std::unique_ptr<Primitive> reorder_part(ConstMemoryDesc from, ConstMemoryDesc to, Ints dims, int64_t begin,
+                                        int64_t end) {
+  const Api& lib = *api();
+  const bool whole = begin == 0 && end == dims[0];
+  Ints offsets(dims.size(), 0);
+  offsets[0] = begin;
+  dims[0] = end - begin;
+  const Layout from_part = whole ? Layout() : Layout::part(from, dims, offsets),
+               to_part = whole ? Layout() : Layout::part(to, dims, offsets);
+  if (!whole && (!from_part.get() || !to_part.get())) return nullptr;
+  PrimitiveDesc desc = nullptr;
+  if (lib.reorder_primitive_desc_create(&desc, whole ? from : from_part.get(), lib.engine,
+                                        whole ? to : to_part.get(), lib.engine, lib.attr) != success)
+    return nullptr;
+  auto made = std::make_unique<Primitive>(desc, std::initializer_list<int>{arg_src, arg_dst});
+  return made->ok() ? std::move(made) : nullptr;
+}
+
+// Fills `side` with the conversion between a plain layout and what the primitive wants, in so many parts if
+// possible; false if there is none.
+bool connect(Side& side, const Primitive& primitive, int arg, const Layout& plain, const Ints& dims,
+             bool to_library, int64_t parts = 1) {
   const Api& lib = *api();
   const ConstMemoryDesc wanted = primitive.layout(arg);
   side.bytes = (lib.memory_desc_get_size(wanted) + 63) / 64 * 64;
   if (lib.memory_desc_equal(wanted, plain.get())) return true;
-  PrimitiveDesc desc = nullptr;
   const ConstMemoryDesc from = to_library ? plain.get() : wanted, to = to_library ? wanted : plain.get();
-  if (lib.reorder_primitive_desc_create(&desc, from, lib.engine, to, lib.engine, lib.attr) != success)
-    return false;
-  side.reorder = std::make_unique<Primitive>(desc, std::initializer_list<int>{arg_src, arg_dst});
-  return side.reorder->ok();
+  for (; parts > 0; parts = parts > 1 ? 1 : 0) {
+    const int64_t step = ceil_div(ceil_div(dims[0], parts), 64) * 64;  // no block of a layout is longer
+    side.reorders.clear();
+    for (int64_t begin = 0; begin < dims[0]; begin += step)
+      side.reorders.push_back(reorder_part(from, to, dims, begin, std::min(begin + step, dims[0])));
+    if (std::all_of(side.reorders.begin(), side.reorders.end(), [](const auto& r) { return r != nullptr; }))
+      return true;
+  }
+  return false;
+}
+
+// An NCHW activation of a primitive that takes NHWC.
+bool turn(Side& side, const Primitive& primitive, int arg, const Ints& dims) {
+  side.turned = true;
+  side.bytes = (primitive.bytes(arg) + 63) / 64 * 64;
+  side.images = dims[0];
+  side.channels = dims[1];
+  side.positions = count_of(dims) / (dims[0] * dims[1]);
+  return true;
 }
 
 bool usable(const Primitive& primitive) { return primitive.ok() && !primitive.is_reference(); }
 
-bool compile_piece(Piece& piece, Kind kind, const ConvDesc& d, int64_t n) {
+int64_t image_bytes(const ConvDesc& d, bool result) {
+  int64_t out = (result ? d.co : d.ci) * size_of(d.dtype);
+  for (int s = 0; s < d.rank; ++s) out *= result ? d.out[s] : d.in[s];
+  return out;
+}
+
+// Measured: with few channels the layouts that the library prefers are as fast.
+bool turns(const ConvDesc& d) {
+  return !d.channels_last && d.dtype == DType::float32 && d.ci >= 16 && d.co >= 16;
+}
+
+bool compile_piece(Piece& piece, Kind kind, const ConvDesc& given, int64_t n) {
   const Api& lib = *api();
+  const bool turned = turns(given);
+  ConvDesc d = given;
+  d.channels_last = d.channels_last || turned;
   const Shapes s(d, n);
   const Layout x(s.x, d.dtype, s.x_strides), y(s.y, d.dtype, s.y_strides), w(s.w, d.dtype, s.w_strides);
   // A weight gradient of halves is summed in float32.
@@ -100,6 +154,12 @@ bool compile_piece(Piece& piece, Kind kind, const ConvDesc& d, int64_t n) {
   int64_t dilates[ConvDesc::max_rank];
   for (int i = 0; i < d.rank; ++i) dilates[i] = d.dilation[i] - 1;
 
+  const auto images = [&](Side& side, int arg, const Layout& plain, const Ints& dims, bool to_library) {
+    return turned ? turn(side, *piece.run, arg, dims)
+                  : connect(side, *piece.run, arg, plain, dims, to_library);
+  };
+  // Large weights are converted by several threads.
+  const int64_t parts = std::clamp<int64_t>(count_of(s.w) >> 15, 1, 8);
   PrimitiveDesc forward = nullptr, desc = nullptr;
   if (lib.convolution_forward_primitive_desc_create(
           &forward, lib.engine, kind == Kind::forward ? forward_inference : forward_training,
@@ -110,9 +170,9 @@ bool compile_piece(Piece& piece, Kind kind, const ConvDesc& d, int64_t n) {
   if (kind == Kind::forward) {
     piece.run =
         std::make_unique<Primitive>(forward, std::initializer_list<int>{arg_src, arg_weights, arg_dst});
-    return usable(*piece.run) && connect(piece.first, *piece.run, arg_src, x, true) &&
-           connect(piece.second, *piece.run, arg_weights, w, true) &&
-           connect(piece.result, *piece.run, arg_dst, y, false);
+    return usable(*piece.run) && images(piece.first, arg_src, x, s.x, true) &&
+           connect(piece.second, *piece.run, arg_weights, w, s.w, true, parts) &&
+           images(piece.result, arg_dst, y, s.y, false);
   }
   const bool input = kind == Kind::input_grad;
   const Status status = input ? lib.convolution_backward_data_primitive_desc_create(
@@ -126,15 +186,15 @@ bool compile_piece(Piece& piece, Kind kind, const ConvDesc& d, int64_t n) {
   if (input) {
     piece.run = std::make_unique<Primitive>(
         desc, std::initializer_list<int>{arg_diff_dst, arg_weights, arg_diff_src});
-    return usable(*piece.run) && connect(piece.first, *piece.run, arg_diff_dst, y, true) &&
-           connect(piece.second, *piece.run, arg_weights, w, true) &&
-           connect(piece.result, *piece.run, arg_diff_src, x, false);
+    return usable(*piece.run) && images(piece.first, arg_diff_dst, y, s.y, true) &&
+           connect(piece.second, *piece.run, arg_weights, w, s.w, true, parts) &&
+           images(piece.result, arg_diff_src, x, s.x, false);
   }
   piece.run =
       std::make_unique<Primitive>(desc, std::initializer_list<int>{arg_src, arg_diff_dst, arg_diff_weights});
-  return usable(*piece.run) && connect(piece.first, *piece.run, arg_src, x, true) &&
-         connect(piece.second, *piece.run, arg_diff_dst, y, true) &&
-         connect(piece.result, *piece.run, arg_diff_weights, w, false);
+  return usable(*piece.run) && images(piece.first, arg_src, x, s.x, true) &&
+         images(piece.second, arg_diff_dst, y, s.y, true) &&
+         connect(piece.result, *piece.run, arg_diff_weights, w, s.w, false, parts);
 }
 
 // Pieces read one converted copy of the weights, and add up partials of one layout.
@@ -150,11 +210,18 @@ std::unique_ptr<Plan> make_plan(Kind kind, const ConvDesc& d) {
     work *= d.out[s] * d.kernel[s];
     weights *= d.kernel[s];
   }
-  // Pieces that pay for a task, at most 16 of them; partial weight gradients also cost their addition.
+  // Pieces that pay for a task, at most 16 of them. Partial weight gradients also cost memory and their
+  // addition, so they are sums of many positions; a power of two, so that threads get as many images.
   int64_t wanted = std::clamp<int64_t>(work * d.n / (1 << 20), 1, 16);
   if (kind == Kind::weight_grad)
-    wanted = std::clamp<int64_t>(std::min<int64_t>(work * d.n / (8 * weights), wanted), 1, 8);
+    wanted = static_cast<int64_t>(std::bit_floor(
+        static_cast<uint64_t>(std::min(wanted, std::clamp<int64_t>(work * d.n / (1024 * weights), 2, 8)))));
   plan->images = ceil_div(d.n, wanted);
+  if (turns(d) && kind != Kind::weight_grad) {  // what is transposed stays in the cache
+    constexpr int64_t cache = 1 << 20;
+    plan->images =
+        std::clamp<int64_t>(cache / (image_bytes(d, false) + image_bytes(d, true)), 1, plan->images);
+  }
   const int64_t rest = d.n % plan->images;
   plan->ok = compile_piece(plan->pieces[0], kind, d, plan->images) &&
              (rest == 0 || (compile_piece(plan->pieces[1], kind, d, rest) &&
@@ -162,35 +229,48 @@ std::unique_ptr<Plan> make_plan(Kind kind, const ConvDesc& d) {
   return plan;
 }
 
+void convert(const Side& side, const void* from, void* to, bool to_library) {
+  if (side.turned)
+    for (int64_t i = 0; i < side.images; ++i) {
+      const int64_t at = i * side.channels * side.positions,
+                    rows = to_library ? side.channels : side.positions,
+                    columns = to_library ? side.positions : side.channels;
+      transpose_words(static_cast<const float*>(from) + at, columns, rows, columns,
+                      static_cast<float*>(to) + at, rows);
+    }
+  for (const auto& reorder : side.reorders) reorder->run({from, to});
+}
+
+// The same by all threads.
+void convert_in_parts(const Side& side, const void* from, void* to) {
+  parallel_for(static_cast<int64_t>(side.reorders.size()), 1, [&](int64_t begin, int64_t end, int) {
+    const OneThread one;
+    for (int64_t i = begin; i < end; ++i) side.reorders[static_cast<size_t>(i)]->run({from, to});
+  });
+}
+
 // Calls use(pointer): the memory itself, or a converted copy of it.
 template <class F> void read_side(const Side& side, const void* plain, F&& use) {
-  if (!side.reorder) return use(plain);
+  if (!side.turned && side.reorders.empty()) return use(plain);
   const BufferRef copy = allocate(side.bytes);
-  side.reorder->run({plain, copy->data});
+  convert(side, plain, copy->data, true);
   use(copy->data);
 }
 
 template <class F> void write_side(const Side& side, void* plain, F&& use) {
-  if (!side.reorder) return use(plain);
+  if (!side.turned && side.reorders.empty()) return use(plain);
   const BufferRef copy = allocate(side.bytes);
   use(copy->data);
-  side.reorder->run({copy->data, plain});
-}
-
-int64_t image_bytes(const ConvDesc& d, bool result) {
-  int64_t out = (result ? d.co : d.ci) * size_of(d.dtype);
-  for (int s = 0; s < d.rank; ++s) out *= result ? d.out[s] : d.in[s];
-  return out;
+  convert(side, copy->data, plain, false);
 }
 
 // Forward and input gradient: `in` and `out` are cut along the batch.
 void run_pieces(const ConvDesc& d, const ConvPlan& plan, const char* in, int64_t in_step, const void* w,
                 char* out, int64_t out_step) {
   BufferRef weights;
-  if (const Side& side = plan.pieces[0].second; side.reorder) {
-    const OneThread one;
+  if (const Side& side = plan.pieces[0].second; !side.reorders.empty()) {
     weights = allocate(side.bytes);
-    side.reorder->run({w, weights->data});
+    convert_in_parts(side, w, weights->data);
   }
   const void* const ready = weights ? weights->data : w;
   parallel_for(ceil_div(d.n, plan.images), 1, [&](int64_t begin, int64_t end, int) {
@@ -209,8 +289,9 @@ void run_weight_grad(const ConvDesc& d, const ConvPlan& plan, const char* x, con
   const int64_t pieces = ceil_div(d.n, plan.images), x_step = image_bytes(d, false),
                 ct_step = image_bytes(d, true);
   const Side& result = plan.pieces[0].result;
-  const BufferRef memory =
-      pieces > 1 || result.reorder ? allocate(result.bytes * static_cast<size_t>(pieces)) : BufferRef();
+  const BufferRef memory = pieces > 1 || !result.reorders.empty()
+                               ? allocate(result.bytes * static_cast<size_t>(pieces))
+                               : BufferRef();
   char* const partials = memory ? static_cast<char*>(memory->data) : static_cast<char*>(dw);
   parallel_for(pieces, 1, [&](int64_t begin, int64_t end, int) {
     const OneThread one;
@@ -231,8 +312,7 @@ void run_weight_grad(const ConvDesc& d, const ConvPlan& plan, const char* x, con
       for (int64_t p = 1; p < pieces; ++p)
         for (int64_t i = begin; i < end; ++i) sum[i] += sum[p * count + i];
     });
-  const OneThread one;
-  if (result.reorder) result.reorder->run({partials, dw});
+  if (!result.reorders.empty()) convert_in_parts(result, partials, dw);
   else if (memory)
     std::copy(partials, partials + plan.pieces[0].run->bytes(arg_diff_weights), static_cast<char*>(dw));
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "backends/cpu/element.h"
+#include "backends/cpu/transpose.h"
 #include "ir/isa.h"
 #include "runtime/pool.h"
 #include "runtime/threads.h"
@@ -45,7 +46,6 @@ template <class W> struct RowKernels {
   void (*max_pick)(const Row&, const W* x, const W* t, W* y);
   void (*max_grad[2])(const Row&, const W* x, const Total<W>* ct, Total<W>* dx);  // [disjoint]
   void (*sum_grad)(const Row&, const Total<W>* ct, Total<W>* dx);
-  void (*transpose)(const uint32_t* from, int64_t from_step, uint32_t* to, int64_t to_step);
 };
 
 }  // namespace
@@ -174,13 +174,10 @@ void gather_lanes(const Shape3& s, const T* from, int64_t positions, int64_t blo
   int64_t start[lanes];
   for (int64_t i = 0; i < count; ++i)
     start[i] = (first + i) / s.channels * positions * s.channels + (first + i) % s.channels;
-  int64_t p = 0;
   if constexpr (sizeof(T) == 4 && lanes == 16)
     if (s.channels == 1 && count == lanes)
-      for (; p + 16 <= positions; p += 16)
-        row_kernels<float>().transpose(reinterpret_cast<const uint32_t*>(from + start[0] + p), positions,
-                                       reinterpret_cast<uint32_t*>(to + p * lanes), lanes);
-  for (; p < positions; ++p) {
+      return transpose_words(from + start[0], positions, lanes, positions, to, lanes);
+  for (int64_t p = 0; p < positions; ++p) {
     W* const row = to + p * lanes;
     for (int64_t i = 0; i < count; ++i) row[i] = static_cast<W>(from[start[i] + p * s.channels]);
     for (int64_t i = count; i < lanes; ++i) row[i] = W(0);
@@ -195,13 +192,10 @@ void scatter_lanes(const Shape3& s, const W* from, int64_t positions, int64_t bl
   int64_t start[lanes];
   for (int64_t i = 0; i < count; ++i)
     start[i] = (first + i) / s.channels * positions * s.channels + (first + i) % s.channels;
-  int64_t p = 0;
   if constexpr (sizeof(T) == 4 && lanes == 16)
     if (s.channels == 1 && count == lanes)
-      for (; p + 16 <= positions; p += 16)
-        row_kernels<float>().transpose(reinterpret_cast<const uint32_t*>(from + p * lanes), lanes,
-                                       reinterpret_cast<uint32_t*>(to + start[0] + p), positions);
-  for (; p < positions; ++p)
+      return transpose_words(from, lanes, positions, lanes, to + start[0], positions);
+  for (int64_t p = 0; p < positions; ++p)
     for (int64_t i = 0; i < count; ++i) to[start[i] + p * s.channels] = narrow<T>(from[p * lanes + i]);
 }
 

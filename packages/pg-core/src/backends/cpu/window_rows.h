@@ -134,37 +134,10 @@ template <class S> PG_ROWS_TARGET void sum_grad(const Row& r, const S* ct, S* dx
   }
 }
 
-/// 16 rows of 16 words, `from_step` and `to_step` words apart, become columns: four rounds that swap the
-/// off-diagonal halves of ever smaller squares.
-PG_ROWS_TARGET inline void transpose_words(const uint32_t* from, int64_t from_step, uint32_t* to,
-                                           int64_t to_step) {
-  using V = typename Lanes<uint32_t>::V;
-  V rows[16];
-  _Pragma("GCC unroll 16") for (int i = 0; i < 16; ++i)
-      std::memcpy(&rows[i], from + i * from_step, sizeof(V));
-#define PG_SWAP(D)                                                                                           \
-  {                                                                                                          \
-    constexpr V j{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};                                     \
-    const V upper = (j & D) != 0 ? j - D + 16 : j, lower = (j & D) != 0 ? j + 16 : j + D;                    \
-    _Pragma("GCC unroll 16") for (int i = 0; i < 16; ++i) if ((i & D) == 0) {                                \
-      const V a = rows[i], b = rows[i + D];                                                                  \
-      rows[i] = __builtin_shuffle(a, b, upper);                                                              \
-      rows[i + D] = __builtin_shuffle(a, b, lower);                                                          \
-    }                                                                                                        \
-  }
-  PG_SWAP(8)
-  PG_SWAP(4)
-  PG_SWAP(2)
-  PG_SWAP(1)
-#undef PG_SWAP
-  _Pragma("GCC unroll 16") for (int i = 0; i < 16; ++i) std::memcpy(to + i * to_step, &rows[i], sizeof(V));
-}
-
 template <class W> constexpr RowKernels<W> kernels{reduce<Total<W>, Window::sum>,
                                                    {reduce<W, Window::max>, reduce<W, Window::min>},
                                                    max_pick<W>,
                                                    {max_grad<W, false>, max_grad<W, true>},
-                                                   sum_grad<Total<W>>,
-                                                   transpose_words};
+                                                   sum_grad<Total<W>>};
 
 }  // namespace pg::cpu::PG_ROWS
