@@ -42,7 +42,7 @@ void sorting() {
       for (size_t i = 0; i < x.size(); i += 11) x[i] = nan_value;
       std::vector<int64_t> order(x.size());
       sort(DType::float32, x.data(), y.data(), outer, n, inner, descending);
-      argsort(DType::float32, x.data(), order.data(), outer, n, inner, descending);
+      argsort(DType::float32, x.data(), order.data(), outer, n, inner, descending, n);
       for (int64_t o = 0; o < outer; ++o)
         for (int64_t c = 0; c < inner; ++c) {
           const auto at = [&](int64_t i) { return (o * n + i) * inner + c; };
