@@ -21,7 +21,12 @@ KINDS: dict[str, dict[str, object]] = {
     "mask": {"mask": "mask"},
 }
 # batch, heads, queries, keys, size of a head, size of a value
-SHAPES = [(1, 8, 256, 256, 16, 16), (2, 4, 150, 300, 33, 17), (8, 4, 128, 128, 5, 5), (1, 1, 1100, 500, 8, 3)]
+SHAPES = [
+    (1, 8, 400, 400, 16, 16),
+    (2, 4, 450, 300, 33, 17),
+    (8, 4, 192, 192, 5, 5),
+    (1, 1, 1100, 1000, 8, 3),
+]
 
 
 def draw(*shape: int, seed: int = 0) -> np.ndarray:
@@ -81,12 +86,12 @@ def test_attention_equals_that_of_whole_arrays(
 @pytest.mark.parametrize("kind", ["plain", "causal", "scale", "mask"])
 def test_attention_equals_torch(kind: str) -> None:
     torch = need("torch")
-    shape = (2, 4, 150, 300, 33, 17)
+    shape = (2, 4, 450, 300, 33, 17)
     x = operands(*shape)
     options = dict(KINDS[kind])
     f = attention(kind, *shape[2:4])
     leaves = [torch.tensor(a.numpy(), requires_grad=True) for a in x[:3]]
-    mask = torch.tensor(np.tri(150, 300, 150).astype(bool)) if "mask" in options else None
+    mask = torch.tensor(np.tri(450, 300, 150).astype(bool)) if "mask" in options else None
     options.pop("mask", None)
     made = torch.nn.functional.scaled_dot_product_attention(*leaves, attn_mask=mask, **options)
     made.backward(torch.tensor(x[3].numpy()))
@@ -120,6 +125,37 @@ def test_no_array_of_scores() -> None:
         assert profile.peak_bytes - idle.peak_bytes < scores / 4
 
 
+@pytest.mark.parametrize("options", [{}, {"dropout_p": 0.1}])
+def test_training_keeps_no_weights_of_attention(
+    options: dict[str, float], whole: Callable[..., list[np.ndarray]]
+) -> None:
+    """The backward computes them again, as the loss stands between it and where they were made."""
+    length, heads, size = 2048, 4, 16
+    width = heads * size
+    key = pg.random.key(5)
+
+    def net(x: pg.Tensor, w: pg.Tensor) -> pg.Tensor:
+        for layer in range(2):
+            dropout = {**options, "dropout_key": pg.random.fold_in(key, layer)} if options else {}
+            qkv = (x @ w).reshape((1, length, 3, heads, size)).permute((2, 0, 3, 1, 4))
+            made = pg.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], is_causal=True, **dropout)
+            x = x + made.permute((0, 2, 1, 3)).reshape((1, length, width))
+        return x
+
+    def step(x: pg.Tensor, w: pg.Tensor) -> list[pg.Tensor]:
+        loss, grads = pg.value_and_grad(lambda w: (net(x, w) ** 2).mean())(w)
+        return [loss, *grads]
+
+    x, w = pg.Tensor(draw(1, length, width)), pg.Tensor(draw(width, 3 * width, seed=1) * 0.1)
+    f = pg.jit(step)
+    got = [y.numpy() for y in f(x, w)]
+    (arena,) = re.findall(r"arena of ([0-9.e+]+) bytes", str(f.explain(x, w)))
+    assert float(arena) < length * length * 4
+    assert len(strips_of(step, x, w)) == 4
+    for a, b in zip(got, whole(step, x, w), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
 def mlp(gelu: bool) -> Callable[..., pg.Tensor]:
     def f(x: pg.Tensor, w: pg.Tensor, b: pg.Tensor, w2: pg.Tensor, residual: pg.Tensor) -> pg.Tensor:
         h = x @ w + b
@@ -131,7 +167,7 @@ def mlp(gelu: bool) -> Callable[..., pg.Tensor]:
 
 @pytest.mark.parametrize("gelu", [False, True])
 def test_epilogues(gelu: bool, whole: Callable[..., list[np.ndarray]]) -> None:
-    shapes = [(8, 256, 8), (8, 512), (512,), (512, 24), (8, 256, 24), (8, 256, 24)]
+    shapes = [(8, 512, 8), (8, 512), (512,), (512, 24), (8, 512, 24), (8, 512, 24)]
     x = [pg.Tensor(draw(*shape, seed=i)) for i, shape in enumerate(shapes)]
     f = mlp(gelu)
     assert strips_of(f, *x[:-1])
@@ -147,7 +183,7 @@ import numpy as np
 import pequegrad as pg
 
 rng = np.random.default_rng(0)
-x = [pg.Tensor(rng.standard_normal((1, 8, 300, 20)).astype(np.float32)) for _ in range(4)]
+x = [pg.Tensor(rng.standard_normal((1, 8, 400, 20)).astype(np.float32)) for _ in range(4)]
 f = lambda q, k, v: pg.scaled_dot_product_attention(q, k, v, dropout_p=0.5, dropout_key=pg.random.key(1))
 g = pg.jit(lambda q, k, v, c: [f(q, k, v), *pg.vjp(f, (0, 1, 2))(q, k, v, c)])
 assert "strips(" in str(g.explain(*x))
@@ -173,8 +209,8 @@ def test_bits_depend_neither_on_threads_nor_on_the_tier() -> None:
 
 
 def test_a_strip_counts_once_and_is_profiled() -> None:
-    x = operands(1, 8, 256, 256, 16, 16)[:3]
-    f = pg.jit(attention("plain", 256, 256))
+    x = operands(1, 8, 400, 400, 16, 16)[:3]
+    f = pg.jit(attention("plain", 400, 400))
     f(*x).eval()
     before = pg.debug.launches()
     f(*x).eval()

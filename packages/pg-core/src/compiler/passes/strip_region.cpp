@@ -11,9 +11,12 @@ namespace {
 // Measured on two cores with 2 MiB of second-level cache each; the partition must not depend on the machine.
 constexpr double strip_bytes = 1 << 20;  // of the largest value inside one strip
 constexpr int64_t fewest_strips = 8;     // that may run at the same time
-constexpr double bandwidth = 12e9;       // bytes a second of one thread, beyond the cache
+constexpr double bandwidth = 25e9;       // bytes a second of one thread, beyond the second-level cache
 constexpr double packing_cost = 0.4e-9;  // seconds per element of an operand that every strip packs again
 constexpr double step_cost = 1.5e-6;     // seconds to start a step of a strip
+// Values of more bytes than this are computed again where they are needed much later; what that is worth.
+constexpr double remade_value = 32 << 20;
+constexpr double memory_worth = 3e9;  // bytes a second
 
 // Is one strip of the value one piece of memory?
 bool in_one_piece(const Shape& shape, const Cut& cut, const Ints& counts) {
@@ -65,16 +68,7 @@ std::optional<StripRegion> StripRegions::evaluate(std::vector<size_t> items) {
   for (const Id id : written)
     if (const auto found = steps_.renamings.find(id); found != steps_.renamings.end())
       nodes.insert(nodes.end(), found->second.begin(), found->second.end());
-  // Values that are made of nothing (masks) are made again instead of read.
-  for (const size_t i : region.items)
-    for (const Id id : steps_.items[i].reads)
-      if (const auto writer = steps_.writer.find(id);
-          writer != steps_.writer.end() && steps_.items[writer->second].reads.empty()) {
-        const StripItem& maker = steps_.items[writer->second];
-        nodes.insert(nodes.end(), maker.nodes.begin(), maker.nodes.end());
-        if (const auto found = steps_.renamings.find(id); found != steps_.renamings.end())
-          nodes.insert(nodes.end(), found->second.begin(), found->second.end());
-      }
+  add_remade(region, nodes);
   std::sort(nodes.begin(), nodes.end());
   nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
   for (const Id id : nodes) inside_[id] = true;
@@ -85,6 +79,7 @@ std::optional<StripRegion> StripRegions::evaluate(std::vector<size_t> items) {
       results.push_back(id);
       continue;
     }
+    if (steps_.readers.at(id).empty()) continue;  // those that read it make it again
     if (hidden == 0 || steps_.bytes(id) > steps_.bytes(largest)) largest = id;
     hidden += steps_.bytes(id);
   }
@@ -93,6 +88,34 @@ std::optional<StripRegion> StripRegions::evaluate(std::vector<size_t> items) {
   if (!possible) return std::nullopt;
   weigh(region, hidden);
   return region;
+}
+
+/// Values that are made of nothing (masks) are made again instead of read, and so are large ones that would
+/// otherwise have to be kept from where they were last read: the weights of attention for its backward.
+void StripRegions::add_remade(StripRegion& region, std::vector<Id>& nodes) const {
+  std::vector<size_t> makers;
+  const auto add = [&](Id id, size_t maker) {
+    const std::vector<Id>& made = steps_.items[maker].nodes;
+    nodes.insert(nodes.end(), made.begin(), made.end());
+    if (const auto found = steps_.renamings.find(id); found != steps_.renamings.end())
+      nodes.insert(nodes.end(), found->second.begin(), found->second.end());
+    if (std::find(makers.begin(), makers.end(), maker) == makers.end()) makers.push_back(maker);
+  };
+  for (const size_t i : region.items)
+    for (const Id id : steps_.items[i].reads) {
+      const auto writer = steps_.writer.find(id);
+      if (writer == steps_.writer.end()) continue;
+      if (steps_.items[writer->second].reads.empty()) add(id, writer->second);
+      if (steps_.bytes(id) < remade_value || !steps_.read_before(id, region.items)) continue;
+      add(id, writer->second);
+      if (std::find(region.remade.begin(), region.remade.end(), id) == region.remade.end())
+        region.remade.push_back(id);
+    }
+  for (size_t m = 0; m < makers.size(); ++m)  // grows
+    for (const Id id : steps_.items[makers[m]].reads)
+      if (const auto writer = steps_.writer.find(id);
+          writer != steps_.writer.end() && steps_.bytes(id) >= remade_value && steps_.free(writer->second))
+        add(id, writer->second);
 }
 
 /// Cuts the axes of the largest hidden value, the slowest first, until strips are small and many.
@@ -205,7 +228,7 @@ bool StripRegions::hides(Id id, const StripRegion& region) const {
 
 void StripRegions::weigh(StripRegion& region, double hidden) const {
   const double total = static_cast<double>(count_of(region.counts));
-  const double fits = hidden / total <= 4 * strip_bytes ? 1 : 0.25;
+  const double fits = hidden / total <= 6 * strip_bytes ? 1 : 0.25;
   double gain = fits * 2 * hidden / bandwidth;
   gain -= total * static_cast<double>(region.items.size()) * step_cost;
   for (const Wanted& w : region.records) {
@@ -222,6 +245,7 @@ void StripRegions::weigh(StripRegion& region, double hidden) const {
   for (const Wanted& w : region.operands)
     if (!in_one_piece(steps_.graph[w.id].type.shape, w.cut, region.counts))
       gain -= 2 * steps_.bytes(w.id) / bandwidth;
+  for (const Id id : region.remade) gain += steps_.bytes(id) / memory_worth;
   for (const Wanted& w : region.results) gain -= steps_.bytes(w.id) * (sums(w.cut, region) - 1) / bandwidth;
   region.gain = gain;
 }

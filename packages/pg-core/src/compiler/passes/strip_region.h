@@ -20,7 +20,8 @@ struct StripRegion {
   std::vector<Wanted> records;   // to compute, in graph order
   std::vector<Wanted> operands;  // from outside
   std::vector<Wanted> results;
-  double gain = 0;  // seconds
+  std::vector<Id> remade;  // values from outside that it computes again
+  double gain = 0;         // seconds
 };
 
 class StripRegions {
@@ -33,6 +34,7 @@ class StripRegions {
  private:
   using Cuts = std::unordered_map<Id, std::vector<Cut>>;
 
+  void add_remade(StripRegion& region, std::vector<Id>& nodes) const;
   bool choose(StripRegion& region, const std::vector<Id>& nodes, const std::vector<Id>& results, Id largest);
   bool propagate(StripRegion& region, const std::vector<Id>& nodes, const std::vector<Id>& results, Id from,
                  const Cut& cut);

@@ -1,6 +1,7 @@
 #include "compiler/passes/strip_steps.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "compiler/passes/fuse.h"
 #include "ops/ops.h"
@@ -79,6 +80,47 @@ bool StripSteps::leaves(Id id, const std::vector<size_t>& region) const {
          });
 }
 
+std::pair<std::vector<size_t>, std::vector<size_t>>
+StripSteps::other_readers(Id value, const std::vector<size_t>& region) const {
+  const size_t oldest = position_[writer.at(value)];
+  std::unordered_set<size_t> before;  // what the region waits for, back to the writer of the value
+  std::vector<size_t> open(region);
+  while (!open.empty()) {
+    const size_t i = open.back();
+    open.pop_back();
+    for (const Id id : items[i].reads) {
+      const auto maker = writer.find(id);
+      if (maker == writer.end() || position_[maker->second] <= oldest) continue;
+      if (before.insert(maker->second).second) open.push_back(maker->second);
+    }
+  }
+  std::pair<std::vector<size_t>, std::vector<size_t>> out;
+  for (const size_t i : readers.at(value))
+    if (std::find(region.begin(), region.end(), i) == region.end())
+      (before.contains(i) ? out.first : out.second).push_back(i);
+  return out;
+}
+
+bool StripSteps::read_before(Id value, const std::vector<size_t>& region) const {
+  const size_t maker = writer.at(value);
+  if (kept[value] || !free(maker) || std::binary_search(region.begin(), region.end(), maker)) return false;
+  const auto [before, others] = other_readers(value, region);
+  if (!others.empty()) return false;
+  if (!before.empty()) return true;
+  std::vector<size_t> together = region;  // what else the writer gives may be read before
+  together.insert(std::upper_bound(together.begin(), together.end(), maker), maker);
+  return !schedulable(together);
+}
+
+bool StripSteps::add_late_readers(Id value, std::vector<size_t>& region) const {
+  const auto [before, others] = other_readers(value, region);
+  for (const size_t i : others) {
+    if (!free(i)) return false;
+    region.push_back(i);
+  }
+  return region.size() <= most_steps;
+}
+
 /// The items between the first and the last of a region, apart from it: those that come before, and those
 /// that come after because they need it. False when the region needs one of the latter.
 bool StripSteps::split(const std::vector<size_t>& region, size_t low, size_t high,
@@ -126,20 +168,39 @@ bool StripSteps::schedulable(const std::vector<size_t>& region) const {
   return split(region, low, high, before, after);
 }
 
-void StripSteps::join(const std::vector<size_t>& region, size_t number) {
-  std::vector<size_t> before, after;
+void StripSteps::join(const std::vector<size_t>& region, size_t number, std::span<const Id> operands) {
+  const auto own = [&](size_t i) { return std::binary_search(region.begin(), region.end(), i); };
+  std::vector<size_t> before, after, together;
   const auto [low, high] = range_of(region);
   split(region, low, high, before, after);
-  std::vector<size_t> own;
   for (size_t at = low; at <= high; ++at)
-    if (std::binary_search(region.begin(), region.end(), order[at])) own.push_back(order[at]);
+    if (own(order[at])) together.push_back(order[at]);
   size_t at = low;
-  for (const auto* list : {&before, &own, &after})
+  for (const auto* list : {&before, &together, &after})
     for (const size_t i : *list) {
       position_[i] = at;
       order[at++] = i;
     }
-  for (const size_t i : region) region_of[i] = number;
+  std::vector<Id> wanted;
+  for (const Id id : operands) wanted.push_back(source[id]);
+  for (const size_t i : region) {
+    region_of[i] = number;
+    // What is made again is not read any more.
+    std::erase_if(items[i].reads, [&](Id id) {
+      const auto maker = writer.find(id);
+      if ((maker != writer.end() && own(maker->second)) ||
+          std::find(wanted.begin(), wanted.end(), id) != wanted.end())
+        return false;
+      std::erase(readers[id], i);
+      return true;
+    });
+  }
+  for (const Id id : wanted) {  // but what that is made of is
+    std::vector<size_t>& list = readers[id];
+    if (std::any_of(list.begin(), list.end(), own)) continue;
+    list.push_back(region[0]);
+    items[region[0]].reads.push_back(id);
+  }
 }
 
 }  // namespace pg

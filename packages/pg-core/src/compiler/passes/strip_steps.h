@@ -2,6 +2,7 @@
 // The steps of a graph as regions of strips are made of them: what each reads and writes, and the order in
 // which steps and regions can run.
 
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -41,15 +42,23 @@ class StripSteps {
   bool add_readers(Id value, std::vector<size_t>& region) const;
   /// Does anything apart from these items (sorted) read the value?
   bool leaves(Id id, const std::vector<size_t>& region) const;
+  /// Do these items (sorted) read the value after all others that read it, and wait for what these make of
+  /// it?
+  bool read_before(Id value, const std::vector<size_t>& region) const;
+  /// Adds the readers of a value that the region does not wait for.
+  bool add_late_readers(Id value, std::vector<size_t>& region) const;
   /// Can these items (sorted) run together, everything else before or after them?
   bool schedulable(const std::vector<size_t>& region) const;
-  /// From now on they do, as the region of this number.
-  void join(const std::vector<size_t>& region, size_t number);
+  /// From now on they do, as the region of this number, which reads these operands and nothing else.
+  void join(const std::vector<size_t>& region, size_t number, std::span<const Id> operands);
 
  private:
   void add_item(const Step& step);
   bool split(const std::vector<size_t>& region, size_t low, size_t high, std::vector<size_t>& before,
              std::vector<size_t>& after) const;
+  /// The readers of a value, apart from the region: those that it waits for, and others.
+  std::pair<std::vector<size_t>, std::vector<size_t>> other_readers(Id value,
+                                                                    const std::vector<size_t>& region) const;
   std::pair<size_t, size_t> range_of(const std::vector<size_t>& region) const;
 
   std::vector<size_t> position_;  // of every item in the order

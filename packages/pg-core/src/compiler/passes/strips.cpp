@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 #include <unordered_map>
 
 #include "compiler/passes/passes.h"
@@ -15,7 +16,7 @@
 namespace pg {
 namespace {
 
-constexpr double smallest_value = 1 << 20;  // bytes: a smaller one stays in cache anyway
+constexpr double smallest_value = 4 << 20;  // bytes: a smaller one stays in cache anyway
 constexpr double least_gain = 20e-6;        // seconds
 
 double bytes_of(const Aval& type) {
@@ -27,13 +28,19 @@ class Finder {
   explicit Finder(const Graph& graph) : steps_(graph), regions_(steps_) {}
 
   Graph run() {
-    std::vector<std::pair<double, Id>> seeds;  // the largest first
+    // The largest first; of equal ones the last, which may spare an earlier region a result.
+    std::vector<std::pair<double, size_t>> seeds;
+    std::vector<Id> values;
     for (const StripItem& item : steps_.items)
       for (const Id id : item.writes)
-        if (item.open && steps_.bytes(id) >= smallest_value) seeds.emplace_back(-steps_.bytes(id), id);
-    std::sort(seeds.begin(), seeds.end());
-    for (const auto& [size, id] : seeds)
-      if (const size_t writer = steps_.writer.at(id); steps_.free(writer)) seed(writer, id);
+        if (item.open && steps_.bytes(id) >= smallest_value) {
+          seeds.emplace_back(steps_.bytes(id), values.size());
+          values.push_back(id);
+        }
+    std::sort(seeds.begin(), seeds.end(), std::greater<>());
+    for (const auto& [bytes, number] : seeds)
+      if (const size_t writer = steps_.writer.at(values[number]); steps_.free(writer))
+        seed(writer, values[number]);
     return chosen_.empty() ? steps_.graph : rewritten();
   }
 
@@ -60,25 +67,35 @@ class Finder {
       }
     }
     if (best->gain < least_gain) return;
-    steps_.join(best->items, chosen_.size());
+    std::vector<Id> operands;
+    for (const Wanted& w : best->operands) operands.push_back(w.id);
+    steps_.join(best->items, chosen_.size(), operands);
     chosen_.push_back(std::move(*best));
   }
 
-  /// The region with the readers of one of its results, or with the writer of one of its operands.
+  /// The region with the readers of one of its results, or of one of its operands, with or without the writer
+  /// of that.
   std::vector<std::vector<size_t>> wider_than(const StripRegion& region, double enough) const {
     std::vector<std::vector<size_t>> out;
     for (const Wanted& result : region.results) {
       std::vector<size_t> items = region.items;
       if (steps_.bytes(result.id) >= enough && steps_.add_readers(result.id, items)) out.push_back(items);
     }
-    for (const Wanted& operand : region.operands) {
-      const Id id = steps_.source[operand.id];
+    std::vector<Id> read = region.remade;
+    for (const Wanted& operand : region.operands) read.push_back(steps_.source[operand.id]);
+    for (const Id id : read) {
       const auto writer = steps_.writer.find(id);
       if (steps_.bytes(id) < enough || writer == steps_.writer.end() || !steps_.free(writer->second))
         continue;
       std::vector<size_t> items = region.items;
       items.push_back(writer->second);
       if (steps_.add_readers(id, items)) out.push_back(items);
+      for (const Id made : steps_.items[writer->second].writes) {
+        std::vector<size_t> late = region.items;
+        if (steps_.bytes(made) >= enough && steps_.readers.contains(made) &&
+            steps_.add_late_readers(made, late) && late.size() > region.items.size())
+          out.push_back(late);
+      }
     }
     return out;
   }
