@@ -24,16 +24,14 @@ print(pg.jit(net)(x, w, b, v).shape)
 GOLDEN = """
 graph(%0: f32[2,4,8,8], %1: f32[6,4,3,3], %2: f32[6], %3: f32[5,6,3,3]):
   %4: f32[2,8,8,4] = permute(%0, axes=(0, 2, 3, 1))
-  %5: f32[2,8,8,6] = conv(%4, %1, strides=(1, 1), low=(1, 1), high=(1, 1), channels last)
-  %6: f32[2,8,8,6] = broadcast(%2, shape=(2, 8, 8, 6), axes=(3,))
-  %7: f32[2,8,8,6] = add(%5, %6)
-  %8: f32[2,8,8,6] = full(0)
-  %9: bool[2,8,8,6] = less_equal(%7, %8)
-  %10: f32[2,8,8,6] = where(%9, %8, %7)
-  %11: f32[2,4,4,6] = reduce_window_max(%10, window=(1, 2, 2, 1), strides=(1, 2, 2, 1))
-  %12: f32[2,4,4,5] = conv(%11, %3, strides=(1, 1), low=(1, 1), high=(1, 1), channels last)
-  %13: f32[2,5,4,4] = permute(%12, axes=(0, 3, 1, 2))
-  return %13
+  %5: f32[2,8,8,6] = conv(%4, %1, %2, strides=(1, 1), low=(1, 1), high=(1, 1), channels last)
+  %6: f32[2,8,8,6] = full(0)
+  %7: bool[2,8,8,6] = less_equal(%5, %6)
+  %8: f32[2,8,8,6] = where(%7, %6, %5)
+  %9: f32[2,4,4,6] = reduce_window_max(%8, window=(1, 2, 2, 1), strides=(1, 2, 2, 1))
+  %10: f32[2,4,4,5] = conv(%9, %3, strides=(1, 1), low=(1, 1), high=(1, 1), channels last)
+  %11: f32[2,5,4,4] = permute(%10, axes=(0, 3, 1, 2))
+  return %11
 """
 
 
@@ -82,6 +80,22 @@ def test_images_given_with_the_channels_last_are_used_as_they_are() -> None:
     assert conversions(text) == 0 and text.count("channels last") == 2
     want = pg.jit(net)(*(a.astype(pg.float64) for a in (x, w, v))).numpy()
     np.testing.assert_allclose(pg.jit(net)(x, w, v).numpy(), want, rtol=2e-4, atol=4e-5)
+
+
+@needs_onednn
+def test_a_bias_is_added_by_the_convolution() -> None:
+    x, w, b = array(2, 8, 9, 9), array(12, 8, 3, 3), array(12)
+    biased = pg.jit(lambda x, w, b: pg.conv2d(x, w, b))
+    assert "1 library calls" in str(biased.explain(x, w, b)) and "0 kernels" in str(biased.explain(x, w, b))
+    want = pg.conv2d(x, w).eval() + b.reshape((12, 1, 1))
+    np.testing.assert_allclose(biased(x, w, b).numpy(), want.numpy(), rtol=1e-6, atol=1e-6)
+    wrong_axis = pg.jit(lambda x, w, b: pg.conv2d(x, w) + b)  # along the width
+    want = pg.conv2d(x, w[:7]).eval() + b[:7]
+    np.testing.assert_allclose(wrong_axis(x, w[:7], b[:7]).numpy(), want.numpy(), rtol=1e-6, atol=1e-6)
+    twice = pg.jit(lambda x, w, b: (lambda y: y * (y + b.reshape((12, 1, 1))))(pg.conv2d(x, w)))
+    y = pg.conv2d(x, w).eval()
+    want = y * (y + b.reshape((12, 1, 1)))
+    np.testing.assert_allclose(twice(x, w, b).numpy(), want.numpy(), rtol=1e-5, atol=1e-5)
 
 
 @needs_onednn

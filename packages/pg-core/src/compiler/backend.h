@@ -101,8 +101,9 @@ class Backend {
   virtual CallFn call(const Op& op) const = 0;
   /// Begins a run; null on the CPU.
   virtual std::unique_ptr<DeviceRun> begin() const = 0;
-  /// Are convolutions faster on images with the channels last? Asked when a program has some.
-  virtual bool prefers_channels_last() const { return false; }
+  /// Are convolutions calls of a library that prefers images with the channels last and adds a bias on the
+  /// way? Asked when a program has some.
+  virtual bool convolves_by_library() const { return false; }
 };
 
 }  // namespace pg

@@ -16,8 +16,10 @@ Program compile(Graph graph, const Backend& backend, bool on_strips) {
   graph = passes.run("inline", inline_bodies, graph);  // first: what is put in place is fused with the rest
   graph = passes.run("simplify", simplify, graph);     // also deduplicates: the builder is hash-consed
   graph = passes.run("fold", fold_constants, graph);   // after simplify, which makes literals of their views
-  if (has_convolutions(graph) && backend.prefers_channels_last())
-    graph = passes.run("layout", layout, graph);                // before select_calls, which absorbs permutes
+  if (has_convolutions(graph) && backend.convolves_by_library()) {
+    graph = passes.run("layout", layout, graph);            // before select_calls, which absorbs permutes
+    graph = passes.run("absorb_bias", absorb_bias, graph);  // after layout, which knows plain sums
+  }
   graph = passes.run("select_calls", select_calls, graph);      // after simplify, which composes permutes
   graph = passes.run("strip_reshapes", strip_reshapes, graph);  // after simplify: reshapes below identities
   graph = passes.run("remove_dead", remove_dead, graph);  // before fuse: dead readers keep values in memory

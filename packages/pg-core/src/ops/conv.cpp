@@ -6,6 +6,7 @@
 // spatial extents of the operand that they compute: in[s] for conv_input_grad(result, kernel), k[s] for
 // conv_weight_grad(image, result). A rank of -s means that images and results lie as [N, in..., C]; only the
 // compiler says so (passes/layout.cpp), so no derivative rule sees it. Kernels lie the same either way.
+// conv(image, kernel, bias) adds one number per output channel; that, too, only the compiler writes.
 
 #include <algorithm>
 
@@ -70,6 +71,8 @@ std::string show_conv(const Attrs& attrs) {
 }
 
 void check_window(const char* what, const Window& w, std::span<const Aval> in) {
+  require(in.size() == 2, ErrorKind::type,
+          [&] { return concat(what, " takes 2 operands, got ", in.size()); });
   same_dtype(what, in);
   float_dtype(what, in[0]);
   for (const Aval& operand : in)
@@ -111,7 +114,14 @@ void check_channels(const char* what, int64_t channels, int64_t per_group, int64
 
 Aval infer_conv(std::span<const Aval> in, const Attrs& attrs) {
   const Window w = window_of(attrs);
-  check_window("conv", w, in);
+  check_window("conv", w, in.first(std::min<size_t>(in.size(), 2)));
+  if (in.size() == 3) {
+    same_dtype("conv", in);
+    require(in[2].shape == Shape{in[1].shape[0]}, ErrorKind::shape, [&] {
+      return concat("conv: the bias has shape ", to_string(in[2].shape), " but there are ", in[1].shape[0],
+                    " output channels");
+    });
+  }
   const Shape x = channels_first(in[0].shape, w), &k = in[1].shape;
   check_channels("conv", x[1], k[1], k[0], w.groups);
   Aval out{{x[0], k[0]}, in[0].dtype, all_weak(in), in[0].device};
@@ -169,6 +179,7 @@ Aval infer_weight_grad(std::span<const Aval> in, const Attrs& attrs) {
 }
 
 NodeRef transpose_conv(const NodeRef& ct, const RuleArgs& args, const Aval& type, int i) {
+  PG_INVARIANT(args.x.size() == 2, "a rule of a convolution with a bias");
   const Attrs attrs = with_missing(args.attrs, type.shape);
   return i == 0 ? make(conv_input_grad_op, {ct, args.x[1]}, attrs)
                 : make(conv_weight_grad_op, {args.x[0], ct}, attrs);
@@ -254,7 +265,7 @@ Batched batch_weight_grad(const BatchArgs& args) {
 
 const Op& conv_op = define({.name = "conv",
                             .doc = "Convolution (cross-correlation) of an image with a kernel.",
-                            .arity = 2,
+                            .arity = -1,
                             .infer = infer_conv,
                             .lower = Call{},
                             .facts = {linear(), linear()},

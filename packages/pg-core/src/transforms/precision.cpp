@@ -56,8 +56,8 @@ std::vector<NodeRef> lowered(const Graph& graph, std::span<const NodeRef> inputs
 }  // namespace
 
 bool is_product(const Op& op) {
-  return op.as<Call>() && op.arity == 2 && !op.joint && op.facts.size() == 2 &&
-         op.facts[0].kind == FactKind::linear && op.facts[1].kind == FactKind::linear;
+  return op.as<Call>() && !op.joint && op.facts.size() == 2 && op.facts[0].kind == FactKind::linear &&
+         op.facts[1].kind == FactKind::linear;
 }
 
 PayloadRef lower_products(const PayloadRef& body, DType low) {

@@ -160,8 +160,19 @@ template <class T> void convolution(ConvDesc d) {
       return true;
     };
     std::vector<T> got_y(y.size()), got_dx(dx.size()), got_dw(dw.size());
-    conv_forward(d, x.data(), w.data(), got_y.data());
+    conv_forward(d, x.data(), w.data(), nullptr, got_y.data());
     CHECK(compare(got_y, y));
+    if constexpr (std::is_same_v<T, float>) {
+      const std::vector<T> bias = some<T>(d.co);
+      std::vector<C> sums = y;
+      const int64_t positions = d.out[0] * (d.rank > 1 ? d.out[1] : 1) * (d.rank > 2 ? d.out[2] : 1);
+      for (size_t i = 0; i < sums.size(); ++i) {
+        const int64_t at = static_cast<int64_t>(i);
+        sums[i] += bias[static_cast<size_t>((d.channels_last ? at : at / positions) % d.co)];
+      }
+      conv_forward(d, x.data(), w.data(), bias.data(), got_y.data());
+      CHECK(compare(got_y, sums));
+    }
     conv_input_grad(d, ct.data(), w.data(), got_dx.data());
     CHECK(compare(got_dx, dx));
     conv_weight_grad(d, x.data(), ct.data(), got_dw.data());
@@ -210,7 +221,7 @@ void served_by_library() {
   for (const DType dtype : {DType::float32, DType::float16, DType::bfloat16}) {
     d.dtype = dtype;
     std::vector<float> x(2 * 16 * 64), w(32 * 16 * 9), y(2 * 32 * 64);
-    CHECK(conv_forward(d, x.data(), w.data(), y.data()));
+    CHECK(conv_forward(d, x.data(), w.data(), nullptr, y.data()));
     CHECK(conv_input_grad(d, y.data(), w.data(), x.data()));
     CHECK(conv_weight_grad(d, x.data(), y.data(), w.data()));
   }

@@ -20,7 +20,7 @@ static_assert(ours::query_impl_info == dnnl_query_impl_info_str);
 static_assert(ours::query_scratchpad_md == dnnl_query_scratchpad_md &&
               ours::query_exec_arg_md == dnnl_query_exec_arg_md);
 static_assert(ours::arg_src == DNNL_ARG_SRC && ours::arg_dst == DNNL_ARG_DST &&
-              ours::arg_weights == DNNL_ARG_WEIGHTS);
+              ours::arg_weights == DNNL_ARG_WEIGHTS && ours::arg_bias == DNNL_ARG_BIAS);
 static_assert(ours::arg_scratchpad == DNNL_ARG_SCRATCHPAD && ours::arg_diff_src == DNNL_ARG_DIFF_SRC);
 static_assert(ours::arg_diff_dst == DNNL_ARG_DIFF_DST && ours::arg_diff_weights == DNNL_ARG_DIFF_WEIGHTS);
 static_assert(sizeof(ours::ExecArg) == sizeof(dnnl_exec_arg_t) && sizeof(dnnl_dim_t) == sizeof(int64_t));

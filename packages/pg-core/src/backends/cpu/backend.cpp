@@ -71,7 +71,7 @@ class CpuBackend final : public Backend {
   }
   CallFn call(const Op& op) const override { return cpu_call(op); }
   std::unique_ptr<DeviceRun> begin() const override { return nullptr; }
-  bool prefers_channels_last() const override { return cpu::onednn_available(); }
+  bool convolves_by_library() const override { return cpu::onednn_available(); }
 };
 
 }  // namespace

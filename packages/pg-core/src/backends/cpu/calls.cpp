@@ -43,7 +43,8 @@ cpu::ConvDesc conv_desc(const Attrs& attrs, const Aval& image, const Aval& kerne
 }
 
 void call_conv(const CallArgs& c) {
-  cpu::conv_forward(conv_desc(c.attrs, c.in[0], c.in[1], c.out), c.inputs[0], c.inputs[1], c.output);
+  cpu::conv_forward(conv_desc(c.attrs, c.in[0], c.in[1], c.out), c.inputs[0], c.inputs[1],
+                    c.in.size() > 2 ? static_cast<const float*>(c.inputs[2]) : nullptr, c.output);
 }
 void call_conv_input_grad(const CallArgs& c) {
   cpu::conv_input_grad(conv_desc(c.attrs, c.out, c.in[1], c.in[0]), c.inputs[0], c.inputs[1], c.output);

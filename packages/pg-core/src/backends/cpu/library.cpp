@@ -1,5 +1,6 @@
 #include "backends/cpu/library.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "backends/cpu/conv.h"
@@ -30,12 +31,22 @@ int64_t x_count(const ConvDesc& d) { return d.n * d.ci * product(d.in, d.rank); 
 int64_t y_count(const ConvDesc& d) { return d.n * d.co * product(d.out, d.rank); }
 int64_t w_count(const ConvDesc& d) { return d.co * (d.ci / d.groups) * product(d.kernel, d.rank); }
 
-using Convolution = bool (*)(const ConvDesc&, const void*, const void*, void*);
+void add_bias(const ConvDesc& d, const float* bias, float* y) {
+  const int64_t positions = product(d.out, d.rank), rows = d.channels_last ? d.n * positions : d.n * d.co,
+                width = d.channels_last ? d.co : positions;
+  parallel_for(rows, std::max<int64_t>(1, (1 << 13) / std::max<int64_t>(width, 1)),
+               [&](int64_t begin, int64_t end, int) {
+                 for (int64_t row = begin; row < end; ++row)
+                   for (int64_t i = 0; i < width; ++i)
+                     y[row * width + i] += bias[d.channels_last ? i : row % d.co];
+               });
+}
 
 // oneDNN 3.2 is slow at float16 everywhere and at bfloat16 on some machines: then float32 does it, which
 // rounds once all the same.
-bool conv_by_onednn(Convolution run, const ConvDesc& d, const void* a, int64_t a_count, const void* b,
-                    int64_t b_count, void* out, int64_t out_count) {
+template <class Convolution> bool conv_by_onednn(Convolution&& run, const ConvDesc& d, const void* a,
+                                                 int64_t a_count, const void* b, int64_t b_count, void* out,
+                                                 int64_t out_count) {
   if (run(d, a, b, out)) return true;
   if (!is_half(d.dtype) || !onednn_available()) return false;
   ConvDesc wide = d;
@@ -66,10 +77,15 @@ bool matmul(const MatmulDesc& d, const void* a, const void* b, void* c) {
                [&] { is_complex(d.dtype) ? complex_gemm(d, a, b, c) : gemm(d, a, b, c); });
 }
 
-bool conv_forward(const ConvDesc& d, const void* x, const void* w, void* y) {
-  return serve(
-      [&] { return conv_by_onednn(onednn_conv_forward, d, x, x_count(d), w, w_count(d), y, y_count(d)); },
-      [&] { unrolled_forward(d, x, w, y); });
+bool conv_forward(const ConvDesc& d, const void* x, const void* w, const float* bias, void* y) {
+  const auto run = [&](const ConvDesc& desc, const void* a, const void* b, void* out) {
+    return onednn_conv_forward(desc, a, b, bias, out);
+  };
+  return serve([&] { return conv_by_onednn(run, d, x, x_count(d), w, w_count(d), y, y_count(d)); },
+               [&] {
+                 unrolled_forward(d, x, w, y);
+                 if (bias) add_bias(d, bias, static_cast<float*>(y));
+               });
 }
 
 bool conv_input_grad(const ConvDesc& d, const void* ct, const void* w, void* dx) {

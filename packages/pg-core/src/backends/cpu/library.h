@@ -27,7 +27,8 @@ struct MatmulDesc {
 /// A convolution as networks mean it (a correlation): y[n, o, p] = sum over i, q of x[n, i, p * stride + q *
 /// dilation - pad_low] * w[o, i, q], with x zero outside. Activations are NCHW-like (n, channels, spatial...)
 /// or, with channels_last, NHWC-like; weights are always (co, ci / groups, kernel...), all contiguous. Pads
-/// may be negative (they crop).
+/// may be negative (they crop). A bias of one number per output channel is added to y, in float32 only; null:
+/// none.
 struct ConvDesc {
   static constexpr int max_rank = 3;
   DType dtype = DType::float32;
@@ -48,7 +49,7 @@ inline int64_t conv_extent(int64_t in, int64_t kernel, int64_t stride, int64_t d
 
 /// Each returns whether oneDNN did the work.
 bool matmul(const MatmulDesc& desc, const void* a, const void* b, void* c);
-bool conv_forward(const ConvDesc& desc, const void* x, const void* w, void* y);
+bool conv_forward(const ConvDesc& desc, const void* x, const void* w, const float* bias, void* y);
 bool conv_input_grad(const ConvDesc& desc, const void* ct, const void* w, void* dx);
 bool conv_weight_grad(const ConvDesc& desc, const void* x, const void* ct, void* dw);
 

@@ -24,7 +24,7 @@ void onednn_enable(bool on);
 
 /// Each returns false, having done nothing, when the library is absent or does not know the case.
 bool onednn_matmul(const MatmulDesc& desc, const void* a, const void* b, void* c);
-bool onednn_conv_forward(const ConvDesc& desc, const void* x, const void* w, void* y);
+bool onednn_conv_forward(const ConvDesc& desc, const void* x, const void* w, const float* bias, void* y);
 bool onednn_conv_input_grad(const ConvDesc& desc, const void* ct, const void* w, void* dx);
 bool onednn_conv_weight_grad(const ConvDesc& desc, const void* x, const void* ct, void* dw);
 

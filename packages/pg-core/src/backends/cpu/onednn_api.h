@@ -41,7 +41,7 @@ constexpr int scratchpad_user = 1;
 constexpr int forward_training = 64, forward_inference = 96;
 constexpr int convolution_direct = 1;
 constexpr int query_impl_info = 8, query_scratchpad_md = 136, query_exec_arg_md = 255;
-constexpr int arg_src = 1, arg_dst = 17, arg_weights = 33, arg_scratchpad = 80;
+constexpr int arg_src = 1, arg_dst = 17, arg_weights = 33, arg_bias = 41, arg_scratchpad = 80;
 constexpr int arg_diff_src = 129, arg_diff_dst = 145, arg_diff_weights = 161;
 
 /// The loaded functions. One table of (name without "dnnl_", type).

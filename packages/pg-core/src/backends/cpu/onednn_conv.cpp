@@ -6,6 +6,7 @@
 // partial, and the partials are added in order.
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <vector>
 
@@ -137,7 +138,7 @@ bool turns(const ConvDesc& d) {
   return !d.channels_last && d.dtype == DType::float32 && d.ci >= 16 && d.co >= 16;
 }
 
-bool compile_piece(Piece& piece, Kind kind, const ConvDesc& given, int64_t n) {
+bool compile_piece(Piece& piece, Kind kind, const ConvDesc& given, bool biased, int64_t n) {
   const Api& lib = *api();
   const bool turned = turns(given);
   ConvDesc d = given;
@@ -160,16 +161,20 @@ bool compile_piece(Piece& piece, Kind kind, const ConvDesc& given, int64_t n) {
   };
   // Large weights are converted by several threads.
   const int64_t parts = std::clamp<int64_t>(count_of(s.w) >> 15, 1, 8);
+  const Layout bias = biased ? Layout(std::array{d.co}, d.dtype, std::array{int64_t{1}}) : Layout();
   PrimitiveDesc forward = nullptr, desc = nullptr;
   if (lib.convolution_forward_primitive_desc_create(
           &forward, lib.engine, kind == Kind::forward ? forward_inference : forward_training,
           convolution_direct, x_use,
-          kind == Kind::weight_grad ? Layout::any(s.w, d.dtype).get() : w_any.get(), nullptr, y_use, d.stride,
-          dilates, d.pad_low, d.pad_high, lib.attr) != success)
+          kind == Kind::weight_grad ? Layout::any(s.w, d.dtype).get() : w_any.get(), bias.get(), y_use,
+          d.stride, dilates, d.pad_low, d.pad_high, lib.attr) != success)
     return false;
   if (kind == Kind::forward) {
     piece.run =
-        std::make_unique<Primitive>(forward, std::initializer_list<int>{arg_src, arg_weights, arg_dst});
+        biased
+            ? std::make_unique<Primitive>(forward,
+                                          std::initializer_list<int>{arg_src, arg_weights, arg_bias, arg_dst})
+            : std::make_unique<Primitive>(forward, std::initializer_list<int>{arg_src, arg_weights, arg_dst});
     return usable(*piece.run) && images(piece.first, arg_src, x, s.x, true) &&
            connect(piece.second, *piece.run, arg_weights, w, s.w, true, parts) &&
            images(piece.result, arg_dst, y, s.y, false);
@@ -203,7 +208,7 @@ bool same_weights(Kind kind, const Piece& a, const Piece& b) {
   return api()->memory_desc_equal(a.run->layout(arg), b.run->layout(arg));
 }
 
-std::unique_ptr<Plan> make_plan(Kind kind, const ConvDesc& d) {
+std::unique_ptr<Plan> make_plan(Kind kind, const ConvDesc& d, bool biased) {
   auto plan = std::make_unique<ConvPlan>();
   int64_t work = d.co * (d.ci / d.groups), weights = work;  // multiply-adds of one image
   for (int s = 0; s < d.rank; ++s) {
@@ -223,8 +228,8 @@ std::unique_ptr<Plan> make_plan(Kind kind, const ConvDesc& d) {
         std::clamp<int64_t>(cache / (image_bytes(d, false) + image_bytes(d, true)), 1, plan->images);
   }
   const int64_t rest = d.n % plan->images;
-  plan->ok = compile_piece(plan->pieces[0], kind, d, plan->images) &&
-             (rest == 0 || (compile_piece(plan->pieces[1], kind, d, rest) &&
+  plan->ok = compile_piece(plan->pieces[0], kind, d, biased, plan->images) &&
+             (rest == 0 || (compile_piece(plan->pieces[1], kind, d, biased, rest) &&
                             same_weights(kind, plan->pieces[0], plan->pieces[1])));
   return plan;
 }
@@ -266,7 +271,7 @@ template <class F> void write_side(const Side& side, void* plain, F&& use) {
 
 // Forward and input gradient: `in` and `out` are cut along the batch.
 void run_pieces(const ConvDesc& d, const ConvPlan& plan, const char* in, int64_t in_step, const void* w,
-                char* out, int64_t out_step) {
+                const float* bias, char* out, int64_t out_step) {
   BufferRef weights;
   if (const Side& side = plan.pieces[0].second; !side.reorders.empty()) {
     weights = allocate(side.bytes);
@@ -279,7 +284,10 @@ void run_pieces(const ConvDesc& d, const ConvPlan& plan, const char* in, int64_t
       const int64_t first = i * plan.images;
       const Piece& piece = plan.pieces[first + plan.images > d.n];
       read_side(piece.first, in + first * in_step, [&](const void* x) {
-        write_side(piece.result, out + first * out_step, [&](void* y) { piece.run->run({x, ready, y}); });
+        write_side(piece.result, out + first * out_step, [&](void* y) {
+          if (bias) piece.run->run({x, ready, bias, y});
+          else piece.run->run({x, ready, y});
+        });
       });
     }
   });
@@ -317,7 +325,7 @@ void run_weight_grad(const ConvDesc& d, const ConvPlan& plan, const char* x, con
     std::copy(partials, partials + plan.pieces[0].run->bytes(arg_diff_weights), static_cast<char*>(dw));
 }
 
-std::shared_ptr<ConvPlan> find_plan(Kind kind, const ConvDesc& d) {
+std::shared_ptr<ConvPlan> find_plan(Kind kind, const ConvDesc& d, bool biased = false) {
   // float16: measured at a third of float32's speed or in reference loops.
   if ((d.dtype != DType::float32 && d.dtype != DType::bfloat16) || !api()) return nullptr;
   if (d.n == 0 || d.ci == 0 || d.co == 0) return nullptr;
@@ -328,23 +336,25 @@ std::shared_ptr<ConvPlan> find_plan(Kind kind, const ConvDesc& d) {
           d.ci,
           d.co,
           d.groups,
-          d.channels_last};
+          d.channels_last,
+          biased};
   for (int s = 0; s < d.rank; ++s) {
     if (d.in[s] <= 0 || d.out[s] <= 0 || d.pad_low[s] < 0 || d.pad_high[s] < 0) return nullptr;
     for (const int64_t word :
          {d.in[s], d.out[s], d.kernel[s], d.stride[s], d.dilation[s], d.pad_low[s], d.pad_high[s]})
       key.push_back(word);
   }
-  auto plan = std::static_pointer_cast<ConvPlan>(cached_plan(key, [&] { return make_plan(kind, d); }));
+  auto plan =
+      std::static_pointer_cast<ConvPlan>(cached_plan(key, [&] { return make_plan(kind, d, biased); }));
   return plan->ok ? plan : nullptr;
 }
 
 }  // namespace
 
-bool onednn_conv_forward(const ConvDesc& d, const void* x, const void* w, void* y) {
-  const auto plan = find_plan(Kind::forward, d);
+bool onednn_conv_forward(const ConvDesc& d, const void* x, const void* w, const float* bias, void* y) {
+  const auto plan = find_plan(Kind::forward, d, bias != nullptr);
   if (!plan) return false;
-  run_pieces(d, *plan, static_cast<const char*>(x), image_bytes(d, false), w, static_cast<char*>(y),
+  run_pieces(d, *plan, static_cast<const char*>(x), image_bytes(d, false), w, bias, static_cast<char*>(y),
              image_bytes(d, true));
   return true;
 }
@@ -352,7 +362,7 @@ bool onednn_conv_forward(const ConvDesc& d, const void* x, const void* w, void* 
 bool onednn_conv_input_grad(const ConvDesc& d, const void* ct, const void* w, void* dx) {
   const auto plan = find_plan(Kind::input_grad, d);
   if (!plan) return false;
-  run_pieces(d, *plan, static_cast<const char*>(ct), image_bytes(d, true), w, static_cast<char*>(dx),
+  run_pieces(d, *plan, static_cast<const char*>(ct), image_bytes(d, true), w, nullptr, static_cast<char*>(dx),
              image_bytes(d, false));
   return true;
 }

@@ -30,7 +30,8 @@ typedef uint32_t Row __attribute__((vector_size(64)));
     PG_SWAP(8)                                                                                               \
     PG_SWAP(4)                                                                                               \
     PG_SWAP(2)                                                                                               \
-    PG_SWAP(1) _Pragma("GCC unroll 16") for (int i = 0; i < 16; ++i)                                         \
+    PG_SWAP(1)                                                                                               \
+    _Pragma("GCC unroll 16") for (int i = 0; i < 16; ++i)                                                    \
         std::memcpy(to + i * to_pitch, &rows[i], sizeof(Row));                                               \
   }
 

@@ -1,7 +1,7 @@
 #pragma once
 // The passes from graph to graph, in the order in which pipeline.cpp runs them. Each is a pure function whose
-// result computes the same values to the last bit (layout: apart from the order of sums), and looks at every
-// record a bounded number of times.
+// result computes the same values to the last bit (layout and absorb_bias: apart from the order of sums), and
+// looks at every record a bounded number of times.
 
 #include "graph/graph.h"
 
@@ -30,6 +30,11 @@ Graph fold_constants(const Graph& graph);
 Graph layout(const Graph& graph);
 /// Is there anything for it to do?
 bool has_convolutions(const Graph& graph);
+
+/// Convolutions of float32 add the bias of their channels, for backends whose library does so on the way.
+///
+///   %2 = conv(%0, %1); %4 = broadcast(%3, axes=(1,)); %5 = add(%2, %4)  ->  %5 = conv(%0, %1, %3)
+Graph absorb_bias(const Graph& graph);
 
 /// Library calls take what their attributes can say: a permuted operand of dot_general becomes other labels.
 ///
