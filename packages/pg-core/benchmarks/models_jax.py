@@ -101,7 +101,6 @@ def size_of(x: Any) -> float:
 
 def stateless(name: str) -> Setup:
     def setup() -> tuple[Callable[[], Any], Callable[[], float]]:
-        jax.config.update("jax_enable_x64", name.endswith("_f64"))
         inputs = [jnp.asarray(a) for a in model_data(name)]
         if name == "dropout_gelu":
             inputs.append(jax.random.key(0))
@@ -138,6 +137,17 @@ def adam_many() -> tuple[Callable[[], Any], Callable[[], float]]:
     return run, lambda: size_of(state["s"][0][0])
 
 
+def with_width(name: str, setup: Setup) -> Setup:
+    """The set-up with 64-bit numbers switched on for the workloads that need them, and off for all others."""
+
+    def wrapped() -> tuple[Callable[[], Any], Callable[[], float]]:
+        jax.config.update("jax_enable_x64", name.endswith("_f64"))
+        return setup()
+
+    return wrapped
+
+
 def models() -> dict[str, Setup]:
     """{workload: set-up}."""
-    return {name: stateless(name) for name in FUNCTIONS} | {"kv_decode": kv_decode, "adam_many": adam_many}
+    table = {name: stateless(name) for name in FUNCTIONS} | {"kv_decode": kv_decode, "adam_many": adam_many}
+    return {name: with_width(name, setup) for name, setup in table.items()}

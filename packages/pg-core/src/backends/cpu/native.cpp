@@ -22,9 +22,101 @@ template <class W> W minimum(W a, W b) { return a < b || a != a ? a : b; }
 // ------------------------------------------------------------------------------------------------------
 
 constexpr int64_t strip = 512;  // columns that are carried together when the axis is not the last one
+constexpr int64_t piece = 1024,
+                  chains = 8;  // a longer line is taken in pieces; so many of them run at a time
+
+// One value needs the one before it, so some lines are carried on side by side.
+template <class C> struct Chain {
+  int64_t start, length;
+  bool fresh;  // begins with its first element, not with `carry`
+  C carry;
+};
+
+template <class T, class C, class Combine>
+void run_chains(const T* in, T* out, Chain<C>* chain, int64_t used, bool reverse, Combine combine) {
+  const auto step = [&](int64_t l, int64_t i) __attribute__((always_inline)) {
+    const int64_t at = chain[l].start + (reverse ? chain[l].length - 1 - i : i);
+    chain[l].carry = combine(chain[l].carry, static_cast<C>(in[at]));
+    out[at] = narrow<T>(chain[l].carry);
+  };
+  int64_t all = chain[0].length;
+  for (int64_t l = 0; l < used; ++l) {
+    Chain<C>& c = chain[l];
+    const int64_t at = c.start + (reverse ? c.length - 1 : 0);
+    const C value = static_cast<C>(in[at]);
+    c.carry = c.fresh ? value : combine(c.carry, value);
+    out[at] = narrow<T>(c.carry);
+    all = std::min(all, c.length);
+  }
+  int64_t i = 1;
+  if (used == chains)
+    for (; i < all; ++i)
+      for (int64_t l = 0; l < chains; ++l) step(l, i);
+  for (int64_t l = 0; l < used; ++l)
+    for (int64_t k = i; k < chain[l].length; ++k) step(l, k);
+}
+
+// The axis is the last one. Each piece of a long line starts with the total of those before it; where pieces
+// begin depends on the length alone.
+template <class T, class C, class Combine>
+void running_along(const T* in, T* out, int64_t lines, int64_t n, bool reverse, Combine combine) {
+  if (n == 0) return;
+  const int64_t pieces = (n + piece - 1) / piece, count = lines * pieces;
+  const auto bounds = [&](int64_t k, int64_t& start,
+                          int64_t& length) {  // of piece k, in the order of running
+    const int64_t p = reverse ? pieces - 1 - k % pieces : k % pieces;
+    start = k / pieces * n + p * piece;
+    length = std::min(piece, n - p * piece);
+  };
+  BufferRef memory;
+  C* before = nullptr;
+  if (pieces > 1) {
+    memory = allocate_items(count, sizeof(C));
+    before = static_cast<C*>(memory->data);
+    parallel_for(count, 16, [&](int64_t begin, int64_t end, int) {
+      for (int64_t k = begin; k < end; ++k) {
+        int64_t start, length;
+        bounds(k, start, length);
+        C totals[chains] = {};
+        const int64_t used = std::min(chains, length);
+        for (int64_t l = 0; l < used; ++l) totals[l] = static_cast<C>(in[start + l]);
+        int64_t i = used;
+        for (; i + chains <= length; i += chains)
+          for (int64_t l = 0; l < chains; ++l)
+            totals[l] = combine(totals[l], static_cast<C>(in[start + i + l]));
+        for (; i < length; ++i) totals[0] = combine(totals[0], static_cast<C>(in[start + i]));
+        for (int64_t l = 1; l < used; ++l) totals[0] = combine(totals[0], totals[l]);
+        before[k] = totals[0];
+      }
+    });
+    for (int64_t line = 0; line < lines; ++line) {
+      C sum = before[line * pieces];
+      for (int64_t p = 1; p < pieces; ++p) {
+        const C own = before[line * pieces + p];
+        before[line * pieces + p] = sum;
+        sum = combine(sum, own);
+      }
+    }
+  }
+  const int64_t groups = (count + chains - 1) / chains;
+  const int64_t grain = std::max<int64_t>(1, (1 << 13) / (std::min(n, piece) * chains));
+  parallel_for(groups, grain, [&](int64_t begin, int64_t end, int) {
+    for (int64_t k = begin * chains; k < std::min(count, end * chains); k += chains) {
+      Chain<C> chain[chains];
+      const int64_t used = std::min(chains, count - k);
+      for (int64_t l = 0; l < used; ++l) {
+        bounds(k + l, chain[l].start, chain[l].length);
+        chain[l].fresh = (k + l) % pieces == 0;
+        chain[l].carry = chain[l].fresh ? C() : before[k + l];
+      }
+      run_chains(in, out, chain, used, reverse, combine);
+    }
+  });
+}
 
 template <class T, class C, class Combine>
 void running(const T* in, T* out, int64_t outer, int64_t n, int64_t inner, bool reverse, Combine combine) {
+  if (inner == 1) return running_along<T, C>(in, out, outer, n, reverse, combine);
   const int64_t strips = (inner + strip - 1) / strip;
   const int64_t work = std::max<int64_t>(1, n * std::min(inner, strip));
   parallel_for(outer * strips, std::max<int64_t>(1, (1 << 14) / work), [&](int64_t begin, int64_t end, int) {
