@@ -86,6 +86,37 @@ template <class T> void matmuls(DType dtype) {
       if (layout & 4) d.c_row = 1, d.c_col = m;
       check_matmul<T>(d, m * k, k * n, m * n);
     }
+  // Every height and width of a tile, several blocks of k, and the paths of few rows and of small k.
+  const auto plain = [&](int64_t m, int64_t n, int64_t k, int layout) {
+    check_matmul<T>({dtype,
+                     m,
+                     n,
+                     k,
+                     layout & 1 ? 1 : k,
+                     layout & 1 ? m : 1,
+                     layout & 2 ? 1 : n,
+                     layout & 2 ? k : 1,
+                     n,
+                     1,
+                     {},
+                     {},
+                     {},
+                     {}},
+                    m * k, k * n, m * n);
+  };
+  for (int64_t size = 1; size <= 33; ++size)
+    for (int layout = 0; layout < 4; ++layout) {
+      plain(size, 34 - size, 1 + size * 7 % 40, layout);
+      plain(size, 70, 65 + size, layout);
+      plain(70, size, 65 + size, layout);
+    }
+  for (int layout = 0; layout < 4; ++layout) {
+    plain(8, 1100, 300, layout);
+    plain(1, 520, 2100, layout);
+    plain(17, 531, 90, layout);
+    plain(600, 300, 530, layout);
+  }
+  plain(2100, 2048, 2, 0);
   // Batches: merged axes, a broadcast operand, axes in another order, and strides that no library takes.
   check_matmul<T>({dtype, 4, 5, 6, 6, 1, 5, 1, 5, 1, {2, 3}, {72, 24}, {90, 30}, {60, 20}}, 144, 180, 120);
   check_matmul<T>({dtype, 4, 5, 6, 6, 1, 5, 1, 5, 1, {7}, {24}, {0}, {20}}, 168, 30, 140);

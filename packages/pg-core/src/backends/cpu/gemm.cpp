@@ -13,6 +13,7 @@
 
 #include "backends/cpu/element.h"
 #include "backends/cpu/gemm_kernel.h"
+#include "backends/cpu/gemm_skinny.h"
 #include "runtime/pool.h"
 #include "runtime/threads.h"
 
@@ -23,6 +24,9 @@ namespace {
 constexpr int64_t deepest_block = 256;     // of k: a panel of b and a tile of a stay in the first-level cache
 constexpr int64_t most_packed_rows = 512;  // of a: half a second-level cache
 constexpr int64_t few_columns = 256;       // packing a pays for more
+constexpr int64_t shallow = 32;            // k for which writing c takes longer than computing it
+constexpr int64_t packed_bytes = 256 << 10;   // of b, for such products
+constexpr int64_t streamed_bytes = 16 << 20;  // c of this size passes the caches by
 constexpr int64_t tasks_each = 2;  // of a thread, at most: a busy machine balances better with more than one
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -74,6 +78,7 @@ template <class T, class C> class Product {
 
  private:
   static constexpr bool same = std::is_same_v<T, C>;
+  static constexpr int64_t item = sizeof(C);
 
   // The grid of tasks with the least time of the slowest thread, in multiply-adds of one k.
   void choose_grid(int64_t tiles, int64_t panels, int64_t threads, int64_t& rows, int64_t& columns) const {
@@ -90,6 +95,7 @@ template <class T, class C> class Product {
 
   // Rows i0 ... i1 and columns j0 ... j1 of c.
   void block(int64_t i0, int64_t i1, int64_t j0, int64_t j1) const {
+    if (k_ <= shallow) return outer(i0, i1, j0, j1);
     const int64_t k_blocks = ceil_div(k_, deepest_block * 4 / static_cast<int64_t>(sizeof(C)));
     const int64_t deepest = ceil_div(k_, k_blocks), heights = ceil_div(i1 - i0, most_packed_rows);
     const BufferRef memory = allocate_items((ceil_div(i1 - i0, heights) + kernel_.nr) * deepest, sizeof(C));
@@ -99,6 +105,43 @@ template <class T, class C> class Product {
       for (int64_t p = 0; p < k_blocks; ++p)
         layer(i0 + (i1 - i0) * h / heights, i0 + (i1 - i0) * (h + 1) / heights, j0, j1, k_ * p / k_blocks,
               k_ * (p + 1) / k_blocks, a_packed, b_packed);
+  }
+
+  // The same for small k, where writing c is most of the work: row by row, past the caches if c is large.
+  void outer(int64_t i0, int64_t i1, int64_t j0, int64_t j1) const {
+    const int64_t nr = kernel_.nr,
+                  chunk = std::min(ceil_div(j1 - j0, nr), packed_bytes / (nr * k_ * item)) * nr;
+    const BufferRef memory = allocate_items((chunk + kernel_.mr) * k_, item);
+    C* const b_packed = static_cast<C*>(memory->data);
+    C* const a_packed = b_packed + chunk * k_;
+    const int64_t tiles = ceil_div(i1 - i0, kernel_.mr);
+    const bool aligned = reinterpret_cast<uintptr_t>(c_) % 64 == 0 && ldc_ * item % 64 == 0;
+    const bool streams = aligned && !accumulate_ && m_ * n_ * item >= streamed_bytes;
+    Tile<C> tile;
+    tile.k = k_;
+    tile.a = a_packed;
+    tile.ldc = ldc_;
+    tile.add = accumulate_;
+    for (int64_t j = j0; j < j1; j += chunk) {
+      const int64_t wide = std::min(chunk, j1 - j);
+      const auto width = [&](int64_t p) { return std::min(nr, wide - p); };
+      const auto padded = [&](int64_t p) { return width(p) > kernel_.lanes ? nr : kernel_.lanes; };
+      for (int64_t p = 0; p < wide; p += nr)
+        pack(kernel_, b_.data + (j + p) * b_.col, b_.col, b_.row, width(p), k_, padded(p), b_packed + p * k_);
+      for (int64_t t = 0; t < tiles; ++t) {
+        const int64_t i = i0 + (i1 - i0) * t / tiles, height = i0 + (i1 - i0) * (t + 1) / tiles - i;
+        pack(kernel_, a_.data + i * a_.row, a_.row, a_.col, height, k_, height, a_packed);
+        for (int64_t p = 0; p < wide; p += nr) {
+          tile.b = b_packed + p * k_;
+          tile.c = c_ + i * ldc_ + j + p;
+          tile.cols = static_cast<int>(width(p));
+          tile.stream = streams && tile.cols == nr;
+          tile.c_ahead = tile.stream ? b_packed : tile.c;
+          tile.b_ahead = tile.b;
+          kernel_.run[height - 1][tile.cols > kernel_.lanes][0][0](tile);
+        }
+      }
+    }
   }
 
   // The same for l0 ... l1 of k.
@@ -144,6 +187,8 @@ template <class T, class C> class Product {
             tile.b = b;
             tile.b_step = b_.row;
             tile.b_copy = b_packed;
+            // Few tiles do not fetch all of the next panel: this one fetches its own rows ahead.
+            tile.b_far = tiles < 8 ? 24 * b_.row : 0;
           }
           if (b_in_place && j + nr < j1) {
             const int64_t first = deep * t / tiles;
@@ -182,10 +227,15 @@ template <class T> void product(int64_t m, int64_t n, int64_t k, Matrix<const T>
   // Signed and unsigned words of one size may alias, and wrap alike.
   if constexpr (sizeof(C) == sizeof(T) && !is_half_type<T>) {
     if (c.col == 1) {
-      const auto same = [](const T* x) { return reinterpret_cast<const C*>(x); };
-      return Product<C, C>(m, n, k, {same(a.data), a.row, a.col}, {same(b.data), b.row, b.col},
-                           reinterpret_cast<C*>(c.data), c.row, accumulate)
-          .run(threads);
+      const C *x = reinterpret_cast<const C*>(a.data), *y = reinterpret_cast<const C*>(b.data);
+      C* const z = reinterpret_cast<C*>(c.data);
+      if (k >= 64 && m <= dot_rows && b.row == 1 && n >= 64)
+        return skinny_dots_product<C>(m, n, k, x, a.row, a.col, y, b.col, z, c.row, 1, accumulate);
+      if (k >= 64 && n <= dot_rows && a.col == 1 && m >= 64)
+        return skinny_dots_product<C>(n, m, k, y, b.col, b.row, x, a.row, z, 1, c.row, accumulate);
+      if (m <= skinny_rows && b.col == 1 && n >= 512)
+        return skinny_rows_product<C>(m, n, k, x, a.row, a.col, y, b.row, z, c.row, accumulate);
+      return Product<C, C>(m, n, k, {x, a.row, a.col}, {y, b.row, b.col}, z, c.row, accumulate).run(threads);
     }
   }
   const BufferRef memory = allocate_items(m * n, sizeof(C));

@@ -2,7 +2,7 @@
 
 #include "ir/isa.h"
 
-#if PG_CLONES
+#if defined(__x86_64__) && !defined(PG_GENERIC)
 #include <immintrin.h>
 
 #define PG_TILE_TARGET PG_TARGET_AVX2
@@ -34,6 +34,11 @@ struct Float256 {
   PG_ON_LANES static V set1(T x) { return _mm256_set1_ps(x); }
   PG_ON_LANES static V fma(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
   PG_ON_LANES static V add(V a, V b) { return _mm256_add_ps(a, b); }
+  PG_ON_LANES static T total(V a) {
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+  }
   static constexpr auto transpose = transpose_plainly<T>;
 };
 
@@ -53,6 +58,10 @@ struct Double256 {
   PG_ON_LANES static V set1(T x) { return _mm256_set1_pd(x); }
   PG_ON_LANES static V fma(V a, V b, V c) { return _mm256_fmadd_pd(a, b, c); }
   PG_ON_LANES static V add(V a, V b) { return _mm256_add_pd(a, b); }
+  PG_ON_LANES static T total(V a) {
+    const __m128d half = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)));
+  }
   static constexpr auto transpose = transpose_plainly<T>;
 };
 

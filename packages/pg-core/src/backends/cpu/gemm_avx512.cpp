@@ -2,7 +2,7 @@
 
 #include "ir/isa.h"
 
-#if PG_CLONES
+#if defined(__x86_64__) && !defined(PG_GENERIC)
 #include <immintrin.h>
 
 #define PG_TILE_TARGET PG_TARGET_AVX512
@@ -28,6 +28,13 @@ struct Float512 {
   PG_ON_LANES static V set1(T x) { return _mm512_set1_ps(x); }
   PG_ON_LANES static V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
   PG_ON_LANES static V add(V a, V b) { return _mm512_add_ps(a, b); }
+  PG_ON_LANES static T total(V a) {
+    const __m256 half =
+        _mm256_add_ps(_mm512_maskz_extractf32x8_ps(0xff, a, 0), _mm512_maskz_extractf32x8_ps(0xff, a, 1));
+    __m128 quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    quarter = _mm_add_ps(quarter, _mm_movehl_ps(quarter, quarter));
+    return _mm_cvtss_f32(_mm_add_ss(quarter, _mm_movehdup_ps(quarter)));
+  }
 
   // Row i of the result holds element i of every vector. (The forms with a mask that is full: GCC 12 warns
   // about the others.)
@@ -79,6 +86,12 @@ struct Double512 {
   PG_ON_LANES static V set1(T x) { return _mm512_set1_pd(x); }
   PG_ON_LANES static V fma(V a, V b, V c) { return _mm512_fmadd_pd(a, b, c); }
   PG_ON_LANES static V add(V a, V b) { return _mm512_add_pd(a, b); }
+  PG_ON_LANES static T total(V a) {
+    const __m256d half =
+        _mm256_add_pd(_mm512_maskz_extractf64x4_pd(0xf, a, 0), _mm512_maskz_extractf64x4_pd(0xf, a, 1));
+    const __m128d quarter = _mm_add_pd(_mm256_castpd256_pd128(half), _mm256_extractf128_pd(half, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(quarter, _mm_unpackhi_pd(quarter, quarter)));
+  }
 
   PG_ON_LANES static void turn(V (&x)[8]) {
     V y[8];

@@ -34,6 +34,11 @@ template <class Number> struct Plain {
   static V set1(T x) { return zero() + x; }
   static V fma(V a, V b, V c) { return a * b + c; }
   static V add(V a, V b) { return a + b; }
+  static T total(V a) {
+    T sum = a[0];
+    for (int i = 1; i < lanes; ++i) sum += a[i];
+    return sum;
+  }
   static constexpr auto transpose = transpose_plainly<T>;
 };
 

@@ -15,6 +15,7 @@ template <class T> struct Tile {
   const T* b = nullptr;
   int64_t b_step = 0;   // stride of l; that of j is 1, and packed b has a kernel's full width
   T* b_copy = nullptr;  // where a kernel that copies packs b, with zeros where b has fewer columns
+  int64_t b_far = 0;    // such a kernel fetches what lies so far behind each row of b
   T* c = nullptr;
   int64_t ldc = 0;
   int cols = 0;
@@ -28,11 +29,25 @@ template <class T> struct Tile {
   int c_ahead_rows = 0, b_ahead_rows = 0;
 };
 
+/// c[i, j] (+)= sum over l of x[i, l] * b[j, l] for few rows i: l is innermost in both, and b is read once.
+template <class T> struct Dots {
+  int64_t k = 0;
+  const T* x = nullptr;
+  int64_t x_row = 0;
+  const T* b = nullptr;
+  int64_t b_row = 0, cols = 0;
+  T* c = nullptr;
+  int64_t c_row = 0, c_col = 0;
+  bool add = false;
+};
+constexpr int most_dot_rows = 8;
+
 template <class T> struct Kernel {
   int mr = 0, nr = 0, lanes = 0;
   using Run = void (*)(const Tile<T>&);
   /// [rows - 1][columns: up to `lanes`, up to nr][b: packed, copied][a: packed, in place]
   Run run[most_rows][2][2][2] = {};
+  void (*dots[most_dot_rows])(const Dots<T>&) = {};  // [rows - 1]
   /// out[l * width + i] = x[i * row + l] for i < count and l < depth, zero for count <= i < width.
   void (*transpose)(const T* x, int64_t row, int64_t count, int64_t depth, int64_t width, T* out) = nullptr;
 };

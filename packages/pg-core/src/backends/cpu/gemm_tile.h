@@ -1,6 +1,6 @@
 // The body of the register kernels. Included once by the file of each instruction set, which defines
 // PG_TILE_TARGET and describes its vectors by a traits class S: T, V, Mask, lanes, rows, zero, load, store,
-// stream, set1, fma, add, first (a mask of the first n lanes).
+// stream, set1, fma, add, total (of the lanes), first (a mask of the first n lanes), transpose.
 
 #include <utility>
 
@@ -26,6 +26,7 @@ PG_TILE_TARGET void tile(const Tile<typename S::T>& t) {
   const T *a = t.a, *b = t.b, *c_ahead = t.c_ahead, *b_ahead = t.b_ahead;
   T* copy = t.b_copy;
   const int64_t a_row = in_place ? t.a_row : 1, a_row3 = 3 * a_row, a_row5 = 5 * a_row;
+  const int64_t b_far = t.b_far;
   int c_rows = t.c_ahead_rows, b_rows = t.b_ahead_rows;
   for (int64_t left = t.k; left > 0; left -= steps) {
     // Few at a time: more would keep the tile's own lines waiting.
@@ -43,6 +44,8 @@ PG_TILE_TARGET void tile(const Tile<typename S::T>& t) {
       if constexpr (copies) bv[last] = S::load(b + last * lanes, mask);
       else bv[last] = S::load(b + last * lanes);
       if constexpr (copies) {
+        __builtin_prefetch(b + b_far, 0, 2);
+        __builtin_prefetch(b + b_far + vectors * lanes - 1, 0, 2);
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v) S::store(copy + v * lanes, bv[v]);
         copy += vectors * lanes;
@@ -87,7 +90,66 @@ PG_TILE_TARGET void tile(const Tile<typename S::T>& t) {
   }
 }
 
+// The sums over l of `cols` columns, in the lanes' order.
+template <class S, int rows, int cols>
+PG_TILE_TARGET void dot_columns(const Dots<typename S::T>& d, int64_t j) {
+  using V = typename S::V;
+  constexpr int lanes = S::lanes;
+  V sum[rows][cols];
+#pragma GCC unroll 8
+  for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 3
+    for (int v = 0; v < cols; ++v) sum[i][v] = S::zero();
+  }
+  const typename S::T *x = d.x, *b = d.b + j * d.b_row;
+  const int64_t x_row = d.x_row, x_row3 = 3 * x_row, b_row = d.b_row;
+  int64_t left = d.k;
+  for (; left >= lanes; left -= lanes) {
+    V bv[cols];
+#pragma GCC unroll 3
+    for (int v = 0; v < cols; ++v) {
+      bv[v] = S::load(b + v * b_row);
+      __builtin_prefetch(b + (cols + v) * b_row);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; ++i) {
+      const typename S::T* const base = x + (i / 4) * 4 * x_row;
+      const V xi = S::load(i % 4 == 3 ? base + x_row3 : base + (i % 4) * x_row);
+#pragma GCC unroll 3
+      for (int v = 0; v < cols; ++v) sum[i][v] = S::fma(xi, bv[v], sum[i][v]);
+    }
+    x += lanes;
+    b += lanes;
+  }
+  if (left > 0) {
+    const auto mask = S::first(static_cast<int>(left));
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 3
+      for (int v = 0; v < cols; ++v)
+        sum[i][v] = S::fma(S::load(x + i * x_row, mask), S::load(b + v * b_row, mask), sum[i][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 3
+    for (int v = 0; v < cols; ++v) {
+      typename S::T& out = d.c[i * d.c_row + (j + v) * d.c_col];
+      const typename S::T total = S::total(sum[i][v]);
+      out = d.add ? out + total : total;
+    }
+  }
+}
+
+template <class S, int rows> PG_TILE_TARGET void dots(const Dots<typename S::T>& d) {
+  int64_t j = 0;
+  for (; j + 3 <= d.cols; j += 3) dot_columns<S, rows, 3>(d, j);
+  for (; j < d.cols; ++j) dot_columns<S, rows, 1>(d, j);
+}
+
 template <class S, int rows> void fill_rows(Kernel<typename S::T>& kernel) {
+  if constexpr (rows <= most_dot_rows) kernel.dots[rows - 1] = dots<S, rows>;
+  if constexpr (rows > S::rows) return;
   auto& run = kernel.run[rows - 1];
   run[0][0][0] = tile<S, rows, 1, false, false>;
   run[0][0][1] = tile<S, rows, 1, false, true>;
@@ -107,7 +169,7 @@ template <class S> Kernel<typename S::T> make_kernel() {
   kernel.transpose = S::transpose;
   [&]<int... i>(std::integer_sequence<int, i...>) {
     (fill_rows<S, i + 1>(kernel), ...);
-  }(std::make_integer_sequence<int, S::rows>());
+  }(std::make_integer_sequence<int, (S::rows > most_dot_rows ? S::rows : most_dot_rows)>());
   return kernel;
 }
 
