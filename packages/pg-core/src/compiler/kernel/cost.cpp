@@ -24,7 +24,7 @@ int cost_of(const ir::Value& v) {
 
 int element_cost(const Op& op, std::span<const DType> in, const Attrs& attrs) {
   const Elementwise* e = op.as<Elementwise>();
-  if (!e) return op.as<Reduction>() || op.as<Iota>() || op.as<Gather>() ? 1 : 0;
+  if (!e) return op.as<Reduction>() || op.as<Gather>() ? 1 : 0;
   // The arithmetic hardly depends on attributes, so one count per op and dtype is kept.
   static thread_local std::map<std::pair<const Op*, DType>, int> known;
   const auto [found, fresh] = known.try_emplace({&op, in.empty() ? DType::float32 : in.back()}, 0);

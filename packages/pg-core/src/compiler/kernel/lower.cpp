@@ -294,6 +294,12 @@ class Scheduler {
       stride_ = store_stride(lane, c.accesses);
       lengthen(lane, outer, 2 * shortest, c.accesses);
       tile = std::min(lane->extent(), target_.block);
+      if (in_stages()) {  // no parts then: narrower columns for more threads, which later stages find in the
+                          // cache
+        int64_t others = 1;
+        for (Axis a : outer) others *= a->extent();
+        while (tile > target_.narrow_columns && others * ceil_div(lane->extent(), tile) < 16) tile /= 2;
+      }
       tiles = ceil_div(lane->extent(), tile);
     }
     Ints extents;
@@ -337,6 +343,8 @@ class Scheduler {
         sums.push_back(b.accumulate(loops[0], combine, wide ? wide_type(r.type.dtype) : r.type.dtype,
                                     b.at(r.inputs[0], b.domain_index)));
       }
+      for (const Root& r : roots_)
+        if (r.full) store(b, domain, r);
       for (size_t i = 0; i < loops.size(); ++i) b.close();
       for (Accumulator* a : sums) {
         kernel_.buffers.push_back({concat("partial", kernel_.locals.size()), a->dtype,
@@ -366,19 +374,24 @@ class Scheduler {
     b.close();
     for (size_t i = 0; i < sums.size(); ++i)
       b.set_result(group_.reductions()[i], kept_index(domain, b.domain_index), b.finish(sums[i]));
-    for (const Root& r : roots_) store(b, domain, r);
+    for (const Root& r : roots_)
+      if (!r.full) store(b, domain, r);
     if (!rows) b.close();
     kernel_.phases.push_back({grid_, b.take_body(), "parts"});
+  }
+
+  /// Is a reduction read by another one, or by a value of the full shape?
+  bool in_stages() const {
+    return std::any_of(group_.reductions().begin(), group_.reductions().end(),
+                       [&](Id id) { return group_.depth(id) > 1; }) ||
+           std::any_of(roots_.begin(), roots_.end(),
+                       [&](const Root& r) { return r.full && group_.depth(r.node) > 0; });
   }
 
   // A reduction with few grid points is cut into parts; how many depends on the shape only, so results do not
   // depend on threads.
   Split choose_split(const std::vector<Axis>& reduced, int64_t points, int64_t work) const {
-    if (points >= 32 || work < 2 * target_.split_work) return {};
-    for (Id id : group_.reductions())
-      if (group_.depth(id) > 1) return {};
-    for (const Root& r : roots_)
-      if (r.full) return {};
+    if (points >= 32 || work < 2 * target_.split_work || in_stages()) return {};
     const int64_t parts = std::min<int64_t>(64, work / (target_.split_work / 2));
     Axis axis = nullptr;
     for (Axis a : reduced)

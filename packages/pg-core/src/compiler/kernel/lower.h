@@ -15,6 +15,7 @@ struct Target {
   int64_t min_lanes = 32;         // a reduced axis shorter than this does not carry the lanes
   int64_t short_lanes = 256;      // a lane axis of a map shorter than this is merged with its neighbours
   int64_t row_bytes = 512 << 10;  // most scratch for values kept between the stages of a row
+  int64_t narrow_columns = 128;   // fewest lanes of a grid point when columns are read by several stages
   int64_t split_work =
       64 << 10;  // reductions of more elements per grid point are split when the grid is small
 };

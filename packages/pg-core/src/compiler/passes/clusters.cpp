@@ -206,22 +206,22 @@ bool Clusters::renames(Id id) {
          (count(id) == 0 || ir::flatten(map.source, in.shape) == ir::flatten(index, r.type.shape));
 }
 
-void Clusters::merge(int32_t to, int32_t from) {
+void Clusters::merge(int32_t to, int32_t from, const std::vector<Expr>& index) {
   Cluster &a = (*this)[to], &b = (*this)[from];
-  if (a.index != b.index) {
+  if (index != b.index) {
     const auto moved = [&](Expr e) {
       return ir::substitute(e, [&](const ir::Atom* atom) {
         for (size_t d = 0; d < b.index.size(); ++d)
-          if (b.index[d] == ir::expr(atom)) return a.index[d];
+          if (b.index[d] == ir::expr(atom)) return index[d];
         return Expr();
       });
     };
     for (Id id : b.nodes)
       for (Placement& p : places[id]) {
         if (find(p.group) != find(from) || p.frame < 0) continue;
-        std::vector<Expr> index = points[p.frame];
-        for (Expr& e : index) e = moved(e);
-        p.frame = points.intern(std::move(index));
+        std::vector<Expr> frame = points[p.frame];
+        for (Expr& e : frame) e = moved(e);
+        p.frame = points.intern(std::move(frame));
       }
   }
   a.nodes.insert(a.nodes.end(), b.nodes.begin(), b.nodes.end());

@@ -75,8 +75,9 @@ class Clusters {
   /// Is the index the whole domain in order / the kept part of it?
   bool covers(const Cluster& c, Id id, int32_t frame);
   bool covers_kept(const Cluster& c, Id id, int32_t frame);
-  /// Turns coordinates of `from` into those of `to` (same domain) and joins the groups.
-  void merge(int32_t to, int32_t from);
+  /// Turns coordinates of `from` into `index`, of the domain of `to` (all of it, or its kept part), and joins
+  /// the groups.
+  void merge(int32_t to, int32_t from, const std::vector<ir::Expr>& index);
   /// Elements of the same order, so that the result may share the operand's memory.
   bool renames(Id id);
   /// Do readers outside of all groups find the value in memory that another record was written to?

@@ -129,7 +129,9 @@ class Fuser {
       return false;
     if (clusters_.op(id).as<Concat>()) return false;
     if (clusters_.op(id).as<Reduction>()) return true;  // of the group's own row
-    if (clusters_.covers(c, id, d.frame)) return !c.reduces || stages_pay(c.shape, c.reduced);
+    // Beside few reductions too: while they are not read in stages, both are done in parts.
+    if (clusters_.covers(c, id, d.frame))
+      return !c.reduces || stages_pay(c.shape, c.reduced) || streams(c.shape);
     if (c.reduces) return clusters_.covers_kept(c, id, d.frame);
     // A map that is going to take the reduction this value comes from: its outputs may have the kept shape
     // from now on.
@@ -167,7 +169,11 @@ class Fuser {
     for (Id in : r.inputs) inputs += !c.pending.contains(in);
     const bool more = inputs > c.pending.size();
     if (more && inputs > most_inputs && !c.joins) return false;
-    if (d.by_number && !r.op->as<View>() && !r.op->as<Fill>() && !r.op->as<Iota>()) return false;
+    if (d.by_number && !r.op->as<View>() && !r.op->as<Fill>() && !r.op->as<Iota>()) {
+      // Of a table, only what is read, when that is no more than all of it and costs next to nothing.
+      const bool cheap = r.op->elementwise() && element_cost(graph_, id) <= 2;
+      if (!cheap || d.evaluations > static_cast<double>(clusters_.count(id))) return false;
+    }
     if (r.op->as<Concat>()) return r.inputs.size() <= 4 && d.frame >= 0 && !c.joins;
     if (r.op->as<Reduction>()) return takes_reduction(id, d);
     return true;
@@ -188,8 +194,17 @@ class Fuser {
         last_reduced = r;
       }
     }
-    if (!last_reduced) points = points / std::max<int64_t>(last, 1) * ((last + 1023) / 1024);
+    if (!last_reduced) return points / std::max<int64_t>(last, 1) * ((last + 127) / 128) >= 8;
     return points >= 16;
+  }
+
+  /// Is the domain read in its own order, whichever axes are reduced? Lanes run over a short last axis only
+  /// when nothing is reduced.
+  static bool streams(const Shape& shape) {
+    int64_t last = 1;
+    for (const int64_t n : shape)
+      if (n > 1) last = n;
+    return last >= 32;
   }
 
   bool takes_reduction(Id id, const Demand& d) {
@@ -278,17 +293,46 @@ class Fuser {
     for (size_t i = 0; i < demands.size() && i < 8; ++i)
       for (size_t k = i + 1; k < demands.size() && k < 8;) {
         const Demand &a = demands[i], &b = demands[k];
-        const bool same_place = clusters_[a.group].index != clusters_[b.group].index || a.frame == b.frame;
-        const bool large = clusters_.count(id) * 4 >= count_of(clusters_[a.group].shape);
-        if (a.frame < 0 || b.frame < 0 || !same_place || !large || !joinable(a.group, b.group)) {
+        if (a.frame < 0 || b.frame < 0) {
           ++k;
           continue;
         }
-        clusters_.merge(a.group, b.group);
+        const bool same_place = clusters_[a.group].index != clusters_[b.group].index || a.frame == b.frame;
+        const bool large = clusters_.count(id) * 4 >= count_of(clusters_[a.group].shape);
+        const bool whole = same_place && large && joinable(a.group, b.group);
+        if (!whole && !(same_place && large && beside(a.group, b.group)) && !of_its_rows(id, a, b) &&
+            !of_its_rows(id, b, a)) {
+          ++k;
+          continue;
+        }
+        // The group that reduces takes the map.
+        const bool turned = clusters_[b.group].reduces;
+        const int32_t to = turned ? b.group : a.group, from = turned ? a.group : b.group;
+        const Cluster& taking = clusters_[to];
+        const bool all = taking.shape == clusters_[from].shape;
+        clusters_.merge(to, from, all ? taking.index : clusters_.kept(taking));
         demands = clusters_.demands(id);
         i = 0;
         k = 1;
       }
+  }
+
+  /// Does one of them reduce, and the other map, the same domain?
+  bool beside(int32_t a, int32_t b) {
+    const Cluster &x = clusters_[a], &y = clusters_[b];
+    return x.shape == y.shape && x.reduces != y.reduces && streams(x.shape) && together(a, b);
+  }
+
+  /// Does a map (of `map`) run over the rows or columns that the group of `rows` reduces?
+  bool of_its_rows(Id id, const Demand& map, const Demand& rows) {
+    const Cluster &x = clusters_[map.group], &y = clusters_[rows.group];
+    if (x.reduces || !y.reduces || count_of(x.shape) * 4 > count_of(y.shape)) return false;
+    Shape kept;
+    for (size_t d = 0; d < y.shape.size(); ++d)
+      if (std::find(y.reduced.begin(), y.reduced.end(), static_cast<int64_t>(d)) == y.reduced.end())
+        kept.push_back(y.shape[d]);
+    return x.shape == kept && clusters_.covers(x, id, map.frame) &&
+           clusters_.covers_kept(y, id, rows.frame) && together(map.group, rows.group);
   }
 
   /// Joins tiny groups over the same domain that nothing follows, so that a step of many small parameters is
@@ -302,15 +346,20 @@ class Fuser {
         continue;
       const auto [found, fresh] = open.try_emplace({c.shape.begin(), c.shape.end()}, g);
       if (fresh) continue;
-      if (joinable(found->second, g)) clusters_.merge(found->second, g);
+      if (joinable(found->second, g)) clusters_.merge(found->second, g, clusters_[found->second].index);
       else found->second = g;
     }
   }
 
   bool joinable(int32_t a, int32_t b) {
     const Cluster &x = clusters_[a], &y = clusters_[b];
-    if (x.joins || y.joins || x.shape != y.shape || x.reduces != y.reduces || x.reduced != y.reduced)
-      return false;
+    return x.shape == y.shape && x.reduces == y.reduces && x.reduced == y.reduced && together(a, b);
+  }
+
+  /// May they be one group: small enough, and nothing flows between them?
+  bool together(int32_t a, int32_t b) {
+    const Cluster &x = clusters_[a], &y = clusters_[b];
+    if (x.joins || y.joins) return false;
     if (x.nodes.size() + y.nodes.size() > most_records || x.roots.size() + y.roots.size() > most_roots)
       return false;
     if (x.pending.size() + y.pending.size() > most_inputs) return false;
