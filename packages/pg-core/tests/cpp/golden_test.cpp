@@ -9,6 +9,7 @@
 #include "check.h"
 #include "compiler/kernel/lower.h"
 #include "compiler/passes/fuse.h"
+#include "compiler/passes/passes.h"
 #include "ops/ops.h"
 #include "runtime/pool.h"
 
@@ -59,6 +60,20 @@ void golden_ir(const std::string& name, const std::vector<NodeRef>& outputs) {
   compare(name + ".ll", text);
 }
 
+// The graph after neighbouring steps were put together to strips, with what one strip computes.
+void golden_strips(const std::string& name, const std::vector<NodeRef>& outputs) {
+  std::vector<NodeRef> captures;
+  const Graph graph = strips(flatten({}, outputs, 0, captures));
+  verify(graph);
+  compare(name + ".txt", to_string(graph));
+}
+
+NodeRef softmax_of(const NodeRef& x) {
+  const int64_t last = static_cast<int64_t>(x->shape.size()) - 1;
+  const NodeRef e = unary(exp_op, x - spread(reduce(reduce_max_op, x, {last}), x->shape, last));
+  return e / spread(total(e, {last}), x->shape, last);
+}
+
 }  // namespace
 
 int main() {
@@ -67,6 +82,21 @@ int main() {
   golden_ir("row_sum", {total(m, {1})});
   golden_ir("column_maximum", {reduce(reduce_max_op, m, {0})});
   golden_ir("half_product", {input({64}, DType::bfloat16) * input({64}, DType::bfloat16)});
+  // Attention with a causal mask: queries are cut, keys are not; the mask counts from where a strip begins.
+  const NodeRef q = input({4, 1024, 16}), k = input({4, 1024, 16}), values = input({4, 1024, 8});
+  const NodeRef scores = dot_general(q, k, {0, 1, 3}, {0, 2, 3}, {0, 1, 2});
+  const NodeRef seen =
+      binary(less_equal_op, iota({1024, 1024}, 1, DType::int32, {}), iota({1024, 1024}, 0, DType::int32, {}));
+  const NodeRef weights = softmax_of(where(broadcast(seen, scores->shape, {1, 2}), scores, -1e30));
+  golden_strips("strips_attention", {dot_general(weights, values, {0, 1, 2}, {0, 2, 3}, {0, 1, 3})});
+  // Two products with a kernel between them, and a product that sums over rows, strip by strip.
+  const NodeRef rows = input({8, 1024, 16}), first = input({16, 1024}), second = input({1024, 16});
+  const NodeRef hidden = unary(tanh_op, dot_general(rows, first, {0, 1, 2}, {2, 3}, {0, 1, 3}));
+  golden_strips("strips_rows", {dot_general(hidden, second, {0, 1, 2}, {2, 3}, {0, 1, 3}),
+                                dot_general(rows, hidden, {0, 1, 2}, {0, 1, 3}, {0, 2, 3})});
+  // Too small to pay.
+  golden_strips("strips_none",
+                {dot_general(unary(exp_op, input({64, 64})), input({64, 64}), {0, 1}, {1, 2}, {0, 2})});
   golden("seed",
          {total((permute(input({1000, 20, 100}), {0, 2, 1}) + 2.0) + input({1000, 100, 20}), {2}) * 3.0});
   const Shape s{37, 1003};

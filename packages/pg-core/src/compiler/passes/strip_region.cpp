@@ -12,11 +12,12 @@ namespace {
 constexpr double strip_bytes = 1 << 20;  // of the largest value inside one strip
 constexpr int64_t fewest_strips = 8;     // that may run at the same time
 constexpr double bandwidth = 25e9;       // bytes a second of one thread, beyond the second-level cache
-constexpr double packing_cost = 0.4e-9;  // seconds per element of an operand that every strip packs again
+constexpr double packing_cost = 0.1e-9;  // seconds per element of an operand that every strip packs again
 constexpr double step_cost = 1.5e-6;     // seconds to start a step of a strip
 // Values of more bytes than this are computed again where they are needed much later; what that is worth.
 constexpr double remade_value = 32 << 20;
-constexpr double memory_worth = 3e9;  // bytes a second
+constexpr double memory_worth = 3e9;         // bytes a second
+constexpr double streamed_bytes = 32 << 20;  // a kernel that writes more at once writes around the caches
 
 // Is one strip of the value one piece of memory?
 bool in_one_piece(const Shape& shape, const Cut& cut, const Ints& counts) {
@@ -246,7 +247,10 @@ void StripRegions::weigh(StripRegion& region, double hidden) const {
     if (!in_one_piece(steps_.graph[w.id].type.shape, w.cut, region.counts))
       gain -= 2 * steps_.bytes(w.id) / bandwidth;
   for (const Id id : region.remade) gain += steps_.bytes(id) / memory_worth;
-  for (const Wanted& w : region.results) gain -= steps_.bytes(w.id) * (sums(w.cut, region) - 1) / bandwidth;
+  for (const Wanted& w : region.results) {
+    gain -= steps_.bytes(w.id) * (sums(w.cut, region) - 1) / bandwidth;
+    if (steps_.bytes(w.id) >= streamed_bytes) gain -= steps_.bytes(w.id) / bandwidth;
+  }
   region.gain = gain;
 }
 
