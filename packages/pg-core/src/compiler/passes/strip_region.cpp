@@ -30,6 +30,17 @@ bool in_one_piece(const Shape& shape, const Cut& cut, const Ints& counts) {
   return true;
 }
 
+// Into how many equal parts an axis is cut when so many are wanted: a few more, or else fewer.
+int64_t pieces_of(int64_t extent, double wanted) {
+  int64_t fewer = 1;
+  for (int64_t count = 1; count <= extent && static_cast<double>(count) < 4 * wanted; ++count) {
+    if (extent % count != 0) continue;
+    if (static_cast<double>(count) >= wanted) return count;
+    fewer = count;
+  }
+  return fewer;
+}
+
 // Strips that may run at the same time.
 int64_t parallel(const StripRegion& region) {
   int64_t out = 1;
@@ -129,9 +140,8 @@ bool StripRegions::choose(StripRegion& region, const std::vector<Id>& nodes, con
     const double wanted =
         std::max(steps_.bytes(largest) / strip_bytes, static_cast<double>(fewest_strips)) / pieces;
     if (wanted <= 1) break;
-    int64_t count = 2;
-    while (count < shape[axis] && (shape[axis] % count != 0 || static_cast<double>(count) < wanted)) ++count;
-    if (count > shape[axis]) continue;  // an axis of one
+    const int64_t count = pieces_of(shape[axis], wanted);
+    if (count == 1) continue;
     StripRegion tried = region;
     tried.counts.push_back(count);
     Cut longer = cut;
@@ -249,7 +259,7 @@ void StripRegions::weigh(StripRegion& region, double hidden) const {
   for (const Id id : region.remade) gain += steps_.bytes(id) / memory_worth;
   for (const Wanted& w : region.results) {
     gain -= steps_.bytes(w.id) * (sums(w.cut, region) - 1) / bandwidth;
-    if (steps_.bytes(w.id) >= streamed_bytes) gain -= steps_.bytes(w.id) / bandwidth;
+    if (steps_.bytes(w.id) >= streamed_bytes) gain -= 2 * steps_.bytes(w.id) / bandwidth;
   }
   region.gain = gain;
 }
