@@ -135,6 +135,7 @@ void bind_traces(py::module_& m);
 void bind_control(py::module_& m);
 void bind_jit(py::module_& m);
 void bind_debug(py::module_& m);
+void bind_fourier(py::module_& m);
 void bind_codegen(py::module_& m);
 
 /// Installs the hooks that tell nodes where they were made; code below `package_path` is ours.

@@ -186,5 +186,6 @@ PYBIND11_MODULE(_core, m) {
   bind_control(m);
   bind_jit(m);
   bind_debug(m);
+  bind_fourier(m);
   bind_codegen(m);
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Discrete Fourier transforms over some axes of complex tensors.
+// Fourier transforms are computed by the interpreter's own library (NumPy's pocketfft).
 
 #include "ops/ops.h"
 
@@ -11,7 +11,7 @@ struct FourierDesc {
   Ints axes;
   bool inverse = false;  // neither direction scales
 };
-/// Both buffers are row-major and do not overlap. Parallel, and the same for any thread count.
-void fourier_transform(const FourierDesc& desc, const void* in, void* out);
+/// Set by the bindings; null without an interpreter. Both buffers are row-major.
+extern void (*fourier_transform)(const FourierDesc& desc, const void* in, void* out);
 
 }  // namespace pg::cpu
