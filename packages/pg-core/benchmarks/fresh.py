@@ -24,7 +24,6 @@ IMPORTS = {
     "pg": "pequegrad",
     "numpy": "numpy",
     "torch": "torch",
-    "inductor": "torch, torch._dynamo, torch._inductor.compile_fx",
     "jax": "jax, jax.numpy",
 }
 
@@ -71,7 +70,7 @@ def _median(command: list[str], env: dict[str, str], repeats: int) -> float | No
 
 
 def _caches(folder: str, persistent: bool) -> dict[str, str]:
-    env = {"PG_CACHE_DIR": f"{folder}/pg", "TORCHINDUCTOR_CACHE_DIR": f"{folder}/torch"}
+    env = {"PG_CACHE_DIR": f"{folder}/pg"}
     if persistent:
         env |= {
             "JAX_COMPILATION_CACHE_DIR": f"{folder}/jax",
@@ -91,7 +90,7 @@ def fresh(kind: str, what: str, threads: int, env: dict[str, str]) -> float | No
     worker = kind.removesuffix("_cached")
     command = [sys.executable, str(HERE / "compare.py"), "--fresh", worker, what, "--threads", str(threads)]
     warm = what.startswith("second") and kind != "jax"
-    repeats = 1 if kind == "inductor" or what.startswith("rss") else 2
+    repeats = 1 if what.startswith("rss") else 2
     values = []
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as folder:

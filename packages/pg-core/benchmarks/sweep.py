@@ -114,6 +114,15 @@ def seconds(run: Callable[[], Any], inner: int, budget: float) -> float:
     return best
 
 
+def warm_up(run: Callable[[], Any], budget: float) -> None:
+    """Calls until the program is hot: it then has generated code, which is made in the background."""
+    end = time.perf_counter() + budget
+    for _ in range(1000):
+        run()
+        if time.perf_counter() > end:
+            return
+
+
 def measure(case: Case, size: str) -> dict[str, Any]:
     """{framework: seconds}, and under "note" what is wrong with our results."""
     rng = np.random.default_rng(0)
@@ -130,11 +139,10 @@ def measure(case: Case, size: str) -> dict[str, Any]:
                 continue
             value = run()
             values[framework] = flat(value) if case.compared else None
+            warm_up(run, 0.1 if framework in ("pg", "jit") else 0.01)
             start = time.perf_counter()
             run()
             once = time.perf_counter() - start
-            for _ in range(min(20, int(0.02 / max(once, 1e-6)))):  # a hot program reaches generated code
-                run()
             calls[framework] = run, max(1, int(2e-5 / max(once, 1e-7)))
         except Exception as error:
             notes.append(f"{framework}: {type(error).__name__}: {str(error)[:90]}")

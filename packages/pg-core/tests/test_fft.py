@@ -122,3 +122,18 @@ def test_empty_signals() -> None:
 def test_refusals(call: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         call()
+
+
+@pytest.mark.parametrize("n", [1, 31, 37, 97, 256, 961, 1000, 1009, 2048, 16384])
+@pytest.mark.parametrize("inverse", [False, True])
+def test_lengths_of_all_kinds_of_factors(n: int, inverse: bool) -> None:
+    rng = np.random.default_rng(n)
+    for shape, axis in (((n,), 0), ((3, n), 1), ((n, 20), 0), ((2, n, 3), 1)):
+        x = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+        ours, theirs = (fft.ifft, np.fft.ifft) if inverse else (fft.fft, np.fft.fft)
+        want = theirs(x, axis=axis)
+        scale = np.abs(want).max()
+        np.testing.assert_allclose(ours(pg.Tensor(x), axis=axis).numpy(), want, rtol=0, atol=1e-13 * scale)
+        single = ours(pg.Tensor(x.astype(np.complex64)), axis=axis)
+        assert single.dtype == "complex64"
+        np.testing.assert_allclose(single.numpy(), want, rtol=0, atol=2e-6 * scale)
