@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from pathlib import Path
 
@@ -80,6 +81,19 @@ def leak_check(request: pytest.FixtureRequest):
     now = pg.debug.live_nodes(), pg.debug.live_buffers()
     assert now[0] <= nodes, f"{now[0] - nodes} nodes leaked"
     assert now[1] <= buffers, f"{now[1] - buffers} buffers leaked"
+
+
+@pytest.fixture(scope="session")
+def gpu() -> str:
+    """The name of a GPU: the machine's, else the emulated one (cuda_emu/), which is there from then on."""
+    if not pg.device.is_cuda_available():
+        sys.path.insert(0, str(Path(__file__).parent / "cuda_emu"))
+        import build
+
+        if build.compiler() is None:
+            pytest.skip("no GPU, and no C++ compiler for the emulated one")
+        os.environ.update(build.build())
+    return "cuda"
 
 
 FAILED = pytest.StashKey[bool]()

@@ -156,7 +156,7 @@ def op_rules(op: str) -> dict[str, Any]:
 
 # ---- data in and out
 
-def from_numpy(array: np.ndarray, dtype: int, copy: bool) -> Tensor:
+def from_numpy(array: np.ndarray, dtype: int, copy: bool, device: tuple[int, int] = (0, 0)) -> Tensor:
     """Any strides, any byte order already native; bfloat16 travels as uint16. copy=False aliases a C-contiguous array."""
 
 def to_numpy(x: Tensor) -> np.ndarray:
@@ -382,6 +382,7 @@ class JitEntry:
     def graph(self) -> GraphTrace: ...
     @property
     def reason(self) -> str | None: ...  # why the function was traced again
+    custom_allocator: bool  # does the program take memory of GPUs from our own cache?
     def changed(self) -> str | None:
         """Why a call with fitting arguments would be traced again."""
 
@@ -422,3 +423,17 @@ def empty_cache() -> None: ...
 def memory_limit() -> int: ...
 def set_memory_limit(bytes: int) -> None: ...  # 0 restores the default
 def env_help() -> str: ...  # the environment switches, one line each
+
+# ---- CUDA
+
+def cuda_prelude() -> str: ...  # what the text of every kernel begins with
+def cuda_missing() -> str: ...  # empty when CUDA can be used; else what would help
+def cuda_report() -> dict[str, Any]: ...  # driver, devices, libraries, missing
+def cuda_device_count() -> int: ...  # 0 when CUDA cannot be used
+def cuda_require(device: int) -> None: ...  # raises DeviceError when the GPU is not there
+def cuda_synchronize(device: int) -> None: ...  # -1: all that were used
+def cuda_memory_stats(device: int) -> dict[str, int]: ...
+def cuda_reset_peak(device: int) -> None: ...
+def cuda_empty_cache(device: int) -> None: ...
+def cuda_set_allocator(name: str) -> str: ...  # of this thread; answers what it was
+def cuda_compile_counts() -> dict[str, int]: ...  # compiled, loaded, shared

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import _core
 from .errors import DeviceError
 
 
@@ -106,25 +107,11 @@ def placement(spec: Any) -> tuple[int, int]:
     """The device on which new data shall be placed, as the core spells it; raises when it is not there."""
     device = as_device(spec)
     if device.kind == "cuda":
-        raise DeviceError(f"cannot place data on {device}: {_what_is_missing()}; use device='cpu'")
+        missing = _core.cuda_missing()
+        if missing:
+            raise DeviceError(f"cannot place data on {device}: {missing}; use device='cpu'")
+        _core.cuda_require(device.index)
     return device.pair
-
-
-def _what_is_missing() -> str:
-    # The driver comes with the GPU; the rest is a wheel away. This version of the core has no CUDA
-    # backend yet.
-    import ctypes.util  # which loads a dozen modules
-
-    driver = ctypes.util.find_library("cuda") or ctypes.util.find_library("nvcuda")
-    if driver is None:
-        return (
-            "no NVIDIA driver is installed on this machine (libcuda was not found), "
-            "install one from nvidia.com/drivers"
-        )
-    return (
-        "this build of pequegrad has no CUDA backend, install one that has: "
-        "pip install --upgrade 'pg-core[cuda13]'"
-    )
 
 
 def set_default_device(spec: Any) -> Device:
@@ -158,7 +145,7 @@ def is_cuda_available() -> bool:
     >>> pg.device.is_cuda_available() in (True, False)
     True
     """
-    return False
+    return not _core.cuda_missing()
 
 
 def sync_cuda_device(device: Any = None) -> None:
@@ -168,8 +155,19 @@ def sync_cuda_device(device: Any = None) -> None:
     >>> import pequegrad as pg
     >>> pg.sync_cuda_device()
     """
-    if device is not None:
-        as_device(device)
+    if _core.cuda_missing():
+        if device is not None:
+            as_device(device)
+        return
+    _core.cuda_synchronize(-1 if device is None else cuda_index(device))
+
+
+def cuda_index(spec: Any) -> int:
+    """The number of a GPU: of an integer, a Device or its name."""
+    device = cuda(spec) if isinstance(spec, int) else as_device(spec)
+    if device.kind != "cuda":
+        raise DeviceError(f"{device} is no GPU; name one, such as 'cuda:0'")
+    return device.index
 
 
 _instances: dict[tuple[int, int], Device] = {(0, 0): _cpu}

@@ -136,6 +136,7 @@ def _compile(
     _numbers(donate_argnums, "donate_argnums")  # a hint: memory of arguments that die is reused in any case
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     options = Options(function, _numbers(static_argnums, "static_argnums"), names)
+    options.custom_allocator = allocator == "custom"
     jitted = _core.JitFunction(function, options.miss, max_entries)
     functools.update_wrapper(jitted, function)
     jitted.options = options

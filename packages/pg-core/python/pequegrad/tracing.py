@@ -232,6 +232,7 @@ class Options:
         self.static_argnames = set(static_argnames)
         self.retrace_reason: str | None = None
         self.traces = 0
+        self.custom_allocator = False
 
     def miss(
         self, jitted: _core.JitFunction, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -252,7 +253,9 @@ class Options:
                 outer.update(met)
         # After the trace, so that handles it rebound name their values again while the program is compiled.
         watched = guards.of(self.function, [found for _, found in met.values()])
-        return _core.JitEntry(open_trace, in_spec, arguments.params, results.outs, out_spec, watched)
+        entry = _core.JitEntry(open_trace, in_spec, arguments.params, results.outs, out_spec, watched)
+        entry.custom_allocator = self.custom_allocator
+        return entry
 
     def _note(self, jitted: _core.JitFunction, in_spec: Any) -> None:
         self.traces += 1

@@ -109,6 +109,11 @@ bool parse_operand(PyObject* object, Operand& out);
 NodeRef filled(const Number& number, const Aval& aval, bool literal = false);
 
 WeakDType promote_operands(std::span<const Operand> operands);
+/// The tensor whose device the operands meet on; null when all are numbers. Rank-0 tensors of the CPU go
+/// along.
+const Node* leading(std::span<const Operand> operands);
+/// Raises DeviceError unless the tensor is there or goes along.
+void check_device(const Node& node, const Node& first, const char* what);
 /// Brings one operand to a dtype and shape: casts, broadcasts, fills numbers (literals inside abstract
 /// traces).
 NodeRef realize(const Operand& operand, WeakDType type, const Shape& shape, Device device);
@@ -120,6 +125,8 @@ std::vector<NodeRef> unify(std::span<const Operand> operands, const char* what,
 /// the Python hooks.
 NodeRef convert_data(py::handle data, py::handle dtype, py::handle device);
 py::object convert_foreign(py::handle object);
+/// An evaluated node's values in host memory: its own buffer, or a copy of one on another device.
+BufferRef host_values(const Node& node);
 /// The only element as a Python number.
 PyObject* scalar_object(const Node& node, const char* what);
 
@@ -137,6 +144,7 @@ void bind_jit(py::module_& m);
 void bind_debug(py::module_& m);
 void bind_fourier(py::module_& m);
 void bind_codegen(py::module_& m);
+void bind_cuda(py::module_& m);
 
 /// Installs the hooks that tell nodes where they were made; code below `package_path` is ours.
 void install_location_hooks(const std::string& package_path);

@@ -103,6 +103,10 @@ template <class Managed> void drop_unused(PyObject* capsule, const char* name) {
 py::object to_dlpack(py::handle x, bool versioned) {
   require(is_tensor(x.ptr()), ErrorKind::type, "to_dlpack takes a Tensor");
   Node* node = evaluated(as_tensor(x.ptr()), "__dlpack__");
+  require(node->device == Device{}, ErrorKind::not_implemented, [&] {
+    return concat("__dlpack__: a tensor on ", to_string(node->device),
+                  " cannot be shared yet; copy it first: x.to('cpu')");
+  });
   PyObject* capsule;
   if (versioned) {
     auto* managed = make_export<DLManagedTensorVersioned>(node);

@@ -118,6 +118,7 @@ struct Entry {
   std::vector<Guard> guards;
   std::string reason;  // why it was traced, when another entry was there before
   std::atomic<int64_t> calls{0};
+  bool custom_allocator = false;  // of results and temporaries on GPUs
 
   /// Why the guards do not hold; "" when they do. Raises what Python raises.
   std::string broken_guard() const;

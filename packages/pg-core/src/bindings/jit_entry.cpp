@@ -5,6 +5,7 @@
 
 #include <unordered_map>
 
+#include "backends/cuda/memory.h"
 #include "bindings/values.h"
 #include "engine/engine.h"
 #include "ops/ops.h"
@@ -276,6 +277,7 @@ Fit match_entry(const Entry& entry, Match& match, PyObject* const* args, Py_ssiz
 
 PyObject* run_entry(Entry& entry, Match& match, std::mutex& state) {
   entry.calls.fetch_add(1, std::memory_order_relaxed);
+  const cuda::AllocatorScope allocator(entry.custom_allocator);
   std::unique_lock<std::mutex> ordered;
   if (!entry.writes.empty()) {
     // Reading and writing captured tensors is one step: two threads must not both continue from the same
@@ -402,6 +404,17 @@ PyObject* entry_changed(PyObject* self, PyObject*) {
     return py::str(reason).release().ptr();
   });
 }
+PyObject* entry_custom_allocator(PyObject* self, void*) {
+  return guarded([&] { return PyBool_FromLong(entry_of(self).custom_allocator); });
+}
+int set_custom_allocator(PyObject* self, PyObject* value, void*) {
+  return guarded(
+      [&]() -> int {
+        entry_of(self).custom_allocator = value && PyObject_IsTrue(value) == 1;
+        return 0;
+      },
+      -1);
+}
 PyObject* entry_reason(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
     const std::string& reason = entry_of(self).reason;
@@ -424,6 +437,8 @@ void make_jit_entry_type(py::module_& m) {
   static PyGetSetDef attributes[] = {
       {"graph", entry_graph, nullptr, "The graph as it was traced.", nullptr},
       {"in_spec", entry_spec, nullptr, "The spec of the arguments.", nullptr},
+      {"custom_allocator", entry_custom_allocator, set_custom_allocator,
+       "Does the program take memory of GPUs from our own cache?", nullptr},
       {"reason", entry_reason, nullptr, "Why the function was traced again; None the first time.", nullptr},
       {nullptr, nullptr, nullptr, nullptr, nullptr},
   };

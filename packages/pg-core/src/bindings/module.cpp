@@ -188,4 +188,5 @@ PYBIND11_MODULE(_core, m) {
   bind_debug(m);
   bind_fourier(m);
   bind_codegen(m);
+  bind_cuda(m);
 }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "backends/cuda/device.h"
 #include "bindings/common.h"
 #include "runtime/pool.h"
 #include "support/error.h"
@@ -20,7 +21,7 @@ std::atomic<bool> any_queued{false};
 
 void release_python_owner(void* owner) { queue_decref(static_cast<PyObject*>(owner)); }
 
-NodeRef node_from_numpy(py::array array, int code, bool copy) {
+NodeRef node_from_numpy(py::array array, int code, bool copy, std::pair<int, int> place) {
   const DType dtype = dtype_of_code(code);
   require(array.itemsize() == size_of(dtype), ErrorKind::dtype, [&] {
     return concat("an array with ", array.itemsize(), " bytes an element cannot hold ", name_of(dtype));
@@ -30,6 +31,14 @@ NodeRef node_from_numpy(py::array array, int code, bool copy) {
   Aval aval{{}, dtype, false, Device{}};
   for (py::ssize_t i = 0; i < array.ndim(); ++i) aval.shape.push_back(array.shape(i));
   const size_t bytes = static_cast<size_t>(count_of(aval.shape) * size_of(dtype));
+  const Device device = device_of_pair(place);
+  if (device != Device{}) {
+    require(copy, ErrorKind::device, "the memory of an array cannot be shared with a GPU; copy it there");
+    const py::array rows =
+        contiguous ? array : py::array(py::module_::import("numpy").attr("ascontiguousarray")(array));
+    aval.device = device;
+    return buffer_node(cuda::place(rows.data(), bytes, device), std::move(aval));
+  }
   if (copy && contiguous) {
     BufferRef buffer = allocate(bytes);
     std::memcpy(buffer->data, array.data(), bytes);
@@ -59,15 +68,15 @@ py::array numpy_view(Node* node) {
     for (int i = 0; i < dtype_count; ++i) made->push_back(numpy_dtype(static_cast<DType>(i)));
     return made;
   }();
-  Buffer* buffer = node->buffer.load(std::memory_order_acquire);
-  const py::capsule owner(Ref<Buffer>::share(buffer).detach(),
-                          [](void* raw) { Ref<Buffer>::adopt(static_cast<Buffer*>(raw)); });
+  BufferRef buffer = host_values(*node);
+  const void* const data = buffer->data;
+  const py::capsule owner(buffer.detach(), [](void* raw) { Ref<Buffer>::adopt(static_cast<Buffer*>(raw)); });
   std::vector<py::ssize_t> shape(node->shape.begin(), node->shape.end());
   const Ints strides = strides_of(node->shape);
   std::vector<py::ssize_t> steps(strides.begin(), strides.end());
   for (auto& s : steps) s *= size_of(node->dtype);
   py::array view(py::reinterpret_borrow<py::dtype>((*types)[static_cast<size_t>(node->dtype)]), shape, steps,
-                 buffer->data, owner);
+                 data, owner);
   py::detail::array_proxy(view.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
   return view;
 }
@@ -97,6 +106,7 @@ void drain_decrefs() {
 
 void bind_interop(py::module_& m) {
   m.def("from_numpy", node_from_numpy, py::arg("array"), py::arg("dtype"), py::arg("copy"),
+        py::arg("device") = std::make_pair(0, 0),
         "A tensor of an array's values, or one that shares its memory. bfloat16 travels as uint16.");
   m.def(
       "to_numpy",

@@ -188,11 +188,33 @@ NodeRef filled(const Number& number, const Aval& aval, bool literal) {
                 only_real ? full_node(imag, part) : number_node(imag, part));
 }
 
+namespace {
+
+// A number in all but name goes where the others are.
+bool follows(const Node& node) { return node.shape.empty() && node.device == Device{}; }
+
+}  // namespace
+
+const Node* leading(std::span<const Operand> operands) {
+  const Node* first = nullptr;
+  for (const Operand& o : operands)
+    if (o.node && (!first || (follows(*first) && !follows(*o.node)))) first = o.node.get();
+  return first;
+}
+
+void check_device(const Node& node, const Node& first, const char* what) {
+  require(node.device == first.device || follows(node), ErrorKind::device, [&] {
+    return concat(what, ": operands live on ", to_string(first.device), " and ", to_string(node.device),
+                  "; move one with .to(device)");
+  });
+}
+
 NodeRef realize(const Operand& operand, WeakDType type, const Shape& shape, Device device) {
   if (!operand.node) {
     return filled(operand.number, {shape, type.dtype, type.weak, device});
   }
   NodeRef node = operand.node;
+  if (node->device != device) node = to_device(node, device);
   if (node->dtype != type.dtype) node = astype(node, type.dtype);
   if (node->shape != shape) node = broadcast_to(node, shape);
   return node;
@@ -201,18 +223,13 @@ NodeRef realize(const Operand& operand, WeakDType type, const Shape& shape, Devi
 std::vector<NodeRef> unify(std::span<const Operand> operands, const char* what, std::optional<DType> dtype) {
   WeakDType type = promote_operands(operands);
   if (dtype) type = {*dtype, type.weak && type.dtype == *dtype};
-  const Node* first = nullptr;
-  for (const Operand& o : operands)
-    if (o.node && !first) first = o.node.get();
+  const Node* first = leading(operands);
   require(first != nullptr, ErrorKind::type,
           [&] { return concat(what, ": at least one operand must be a tensor"); });
   Shape shape = first->shape;
   for (const Operand& o : operands) {
     if (!o.node) continue;
-    require(o.node->device == first->device, ErrorKind::device, [&] {
-      return concat(what, ": operands live on ", to_string(first->device), " and ", to_string(o.node->device),
-                    "; move one with .to(device)");
-    });
+    check_device(*o.node, *first, what);
     if (o.node->shape != shape) shape = broadcast_shapes(shape, o.node->shape, what);
   }
   std::vector<NodeRef> nodes;

@@ -83,15 +83,11 @@ PyObject* elementwise(PyObject*, PyObject* const* args, Py_ssize_t count) {
     const std::span<const Operand> values(operands.data() + 1, 2);
     const WeakDType type = promote_operands(values);
     Shape shape;
-    const Node* first = nullptr;
+    const Node* first = leading(operands);
     for (const Operand& o : operands)
       if (o.node) {
         shape = broadcast_shapes(shape, o.node->shape, "where");
-        if (!first) first = o.node.get();
-        require(o.node->device == first->device, ErrorKind::device, [&] {
-          return concat("where: operands live on ", to_string(first->device), " and ",
-                        to_string(o.node->device), "; move one with .to(device)");
-        });
+        check_device(*o.node, *first, "where");
       }
     require(first != nullptr, ErrorKind::type, "where: at least one operand must be a tensor");
     return wrap(finished(make(op, {realize(operands[0], {DType::bool_, false}, shape, first->device),
@@ -202,14 +198,7 @@ void bind_ops(py::module_& m) {
       "A filled literal: its value is part of the program.");
   m.def(
       "to_device",
-      [](const NodeRef& x, std::pair<int, int> pair) {
-        const Device device = device_of_pair(pair);
-        require(device == x->device, ErrorKind::device, [&] {
-          return concat("a tensor on ", to_string(x->device), " cannot move to ", to_string(device),
-                        ": this build of pequegrad has no backend for it");
-        });
-        return x;
-      },
+      [](const NodeRef& x, std::pair<int, int> pair) { return finished(to_device(x, device_of_pair(pair))); },
       py::arg("x"), py::arg("device"), "The tensor on another device.");
   m.def(
       "rebind",

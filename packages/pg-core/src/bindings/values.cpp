@@ -98,7 +98,10 @@ PyObject* scalar_object(const Node& node, const char* what) {
   require(count == 1, ErrorKind::value, [&] {
     return concat(what, " needs a tensor with one element, this one has shape ", to_string(node.shape));
   });
-  const void* data = node.buffer.load(std::memory_order_acquire)->data;
+  BufferRef copied;
+  const Buffer* values = node.buffer.load(std::memory_order_acquire);
+  if (values->device != Device{}) values = (copied = host_values(node)).get();
+  const void* data = values->data;
   const auto read = [&]<class T>(T) {
     T value;
     std::memcpy(&value, data, sizeof(T));
@@ -211,8 +214,7 @@ int getbuffer_slot(PyObject* self, Py_buffer* out, int flags) {
         const char* format = format_code(node->dtype);
         require(format || !(flags & PyBUF_FORMAT), ErrorKind::dtype,
                 "bfloat16 has no code in the buffer protocol; use .numpy(), or cast first");
-        auto* view = new View{Ref<Buffer>::share(node->buffer.load(std::memory_order_acquire)), node->shape,
-                              strides_of(node->shape)};
+        auto* view = new View{host_values(*node), node->shape, strides_of(node->shape)};
         for (int64_t& s : view->strides) s *= size_of(node->dtype);
         out->buf = view->buffer->data;
         out->len = static_cast<Py_ssize_t>(count_of(node->shape) * size_of(node->dtype));

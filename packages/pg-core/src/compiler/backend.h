@@ -25,6 +25,7 @@ struct BadIndex {
   const Op* op = nullptr;
   Location where = {};
   std::exception_ptr raised = {};  // what a function of the host raised, instead of an index
+  const Graph* graph = nullptr;    // of `record`, when it is not that of the program that was run
 };
 
 /// One run of a program on a device that has memory of its own and a queue for its work. The engine makes one

@@ -107,7 +107,7 @@ Location line_of(const Cut& c, const Graph::Record& record) {
 void check(const Executable& executable, const Cut& c, const BadIndex& bad) {
   if (!bad.happened) [[likely]]
     return;
-  const Graph& graph = executable.program.graph;
+  const Graph& graph = bad.graph ? *bad.graph : executable.program.graph;
   fail_index(graph, bad, line_of(c, graph[bad.record]));
 }
 

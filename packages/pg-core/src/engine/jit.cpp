@@ -27,7 +27,7 @@ void JitProgram::run(SmallVector<Input, 32>& inputs, SmallVector<Buffer*, 4>& ou
   }
   const BadIndex bad = run_yielding(*executable_, {inputs.data(), inputs.size()}, outputs);
   if (bad.happened) {
-    const Graph& graph = executable_->program.graph;
+    const Graph& graph = bad.graph ? *bad.graph : executable_->program.graph;
     fail_index(graph, bad, graph[bad.record].where);
   }
   if (nan_check() != NanCheck::off) [[unlikely]]

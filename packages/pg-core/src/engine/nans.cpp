@@ -259,6 +259,11 @@ NanCheck nan_check() { return mode.load(std::memory_order_relaxed); }
 void check_results(const Graph& graph, std::span<const Input> inputs, std::span<Buffer* const> results,
                    FunctionRef<Location(const Graph::Record&)> line_of) {
   const NanCheck check = nan_check();
+  for (const Graph::Record& r : graph.nodes)
+    require(r.type.device == Device{}, ErrorKind::not_implemented, [&] {
+      return concat("results on ", to_string(r.type.device),
+                    " cannot be searched for NaN yet; switch PG_DEBUG_NANS off, or compute on the CPU");
+    });
   for (size_t i = 0; i < results.size(); ++i) {
     const Aval& type = graph[graph.outputs[i]].type;
     if (!is_inexact(type.dtype) ||

@@ -7,9 +7,11 @@
 #include <unordered_set>
 
 #include "backends/cpu/backend.h"
+#include "backends/cuda/backend.h"
 #include "compiler/print.h"
 #include "engine/control.h"
 #include "engine/engine.h"
+#include "engine/parts.h"
 #include "engine/profile.h"
 #include "support/env.h"
 #include "support/error.h"
@@ -76,10 +78,10 @@ BadIndex call(const Program& program, const ProgramStep& step, void* const* oper
     else call_host(step, operands, on);
   } catch (const Error& e) {
     if (e.kind != ErrorKind::index) throw;
-    return {true, step.record, 0, 0, e.what(), nullptr, {}, {}};
+    return {.happened = true, .record = step.record, .text = e.what()};
   } catch (...) {
     if (!step.host) throw;
-    return {true, step.record, 0, 0, {}, nullptr, {}, std::current_exception()};
+    return {.happened = true, .record = step.record, .raised = std::current_exception()};
   }
   return {};
 }
@@ -141,20 +143,35 @@ BadIndex run_steps(const Program& program, void* const* memory, Launches& launch
 }
 
 const Backend& backend_for(Device device) {
-  require(device.kind == DeviceKind::cpu, ErrorKind::device, [&] {
-    return concat("nothing can run on ", to_string(device),
-                  ": this build of pequegrad has a CPU backend only");
-  });
-  return cpu_backend();
+  return device.kind == DeviceKind::cpu ? cpu_backend() : cuda_backend(device.index);
 }
 
+Executable::Executable() = default;
+Executable::~Executable() = default;
 void destroy(Executable* executable) { delete executable; }
 
 bool is_long(const Executable& executable) {
   return executable.program.yields || executable.seconds.load(std::memory_order_relaxed) >= long_run;
 }
 
+namespace {
+
+// Of several devices: the programs count for themselves.
+ExecutableRef build_parts(Graph graph, Device device) {
+  auto made = ExecutableRef::adopt(new Executable);
+  made->device = device;
+  made->parts = std::make_unique<Parts>(split(graph));
+  made->program.graph = std::move(graph);
+  made->program.yields = true;  // copies wait
+  for (const PartStep& step : made->parts->steps)
+    if (step.program) made->program.compile_seconds += step.program->program.compile_seconds;
+  return made;
+}
+
+}  // namespace
+
 ExecutableRef build(Graph graph, Device device) {
+  if (is_mixed(graph)) return build_parts(std::move(graph), device);
   const Backend& backend = backend_for(device);
   auto made = ExecutableRef::adopt(new Executable);
   made->device = device;
@@ -177,6 +194,8 @@ void release(SmallVector<Buffer*, 4>& outputs) {
 }
 
 BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<Buffer*, 4>& outputs) {
+  if (executable.parts) [[unlikely]]
+    return run_parts(*executable.parts, inputs, outputs);
   const Program& program = executable.program;
   constexpr size_t few = 48;
   void* few_places[few];

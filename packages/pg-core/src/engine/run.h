@@ -10,10 +10,15 @@
 
 namespace pg::engine {
 
+struct Parts;
+
 /// A compiled program with its use by the engine.
 struct Executable {
+  Executable();
+  ~Executable();
   RefCount refs;
-  Program program;
+  Program program;               // no steps where there are parts
+  std::unique_ptr<Parts> parts;  // of a graph over several devices (parts.h)
   Device device{};
   uint64_t hash = 0;
   std::vector<uint64_t> key;       // empty for jit programs

@@ -12,6 +12,7 @@
 
 #include "compiler/kernel/lower.h"
 #include "engine/engine.h"
+#include "engine/parts.h"
 #include "ops/control.h"
 
 namespace pg::engine {
@@ -149,6 +150,7 @@ Worker& worker() {
 
 void consider(Executable& executable, double runs) {
   executable.next_look.store(never, std::memory_order_relaxed);
+  if (executable.parts) return;  // look for themselves
   const Backend& backend = backend_for(executable.device);
   switch (backend.generation()) {
   case Generation::never: return;
@@ -168,7 +170,11 @@ void consider(Executable& executable, double runs) {
 
 }  // namespace
 
-void start_tiers(Executable& executable, double expected_runs) { consider(executable, expected_runs); }
+void start_tiers(Executable& executable, double expected_runs) {
+  if (!executable.parts) return consider(executable, expected_runs);
+  for (const PartStep& step : executable.parts->steps)
+    if (step.program) consider(*step.program, expected_runs);
+}
 
 void look_at_tiers(Executable& executable) {
   consider(executable, static_cast<double>(executable.runs.load(std::memory_order_relaxed)));

@@ -54,6 +54,7 @@ extern const Op &sort_op, &argsort_op;
 extern const Op &psum_op, &all_gather_op;  // (x, axis): see collectives.cpp; all_gather attrs: examples
 extern const Op& triangular_solve_op;      // (a, b); attrs: lower, transposed, unit diagonal
 extern const Op& fft_op;                   // attrs: inverse, axes...
+extern const Op& to_device_op;             // attrs: device kind, index
 
 enum class IndexMode : int64_t { raise, clip, drop };  // drop: gather yields 0, scatter ignores the update
 enum class ScatterMode : int64_t { set, add, mul, min, max };
@@ -77,7 +78,8 @@ NodeRef where(const NodeRef& condition, double x, const NodeRef& y);
 NodeRef where(const NodeRef& condition, const NodeRef& x, double y);
 /// Also from real to complex; a complex tensor becomes bool (not zero), but no other real dtype.
 NodeRef astype(const NodeRef& x, DType dtype);
-NodeRef absolute(const NodeRef& x);  // |x| of every dtype; real
+NodeRef absolute(const NodeRef& x);                  // |x| of every dtype; real
+NodeRef to_device(const NodeRef& x, Device device);  // x itself where it is there
 NodeRef reshape(const NodeRef& x, const Shape& shape);
 NodeRef permute(const NodeRef& x, const Ints& axes);
 NodeRef broadcast(const NodeRef& x, const Shape& shape,

@@ -40,6 +40,8 @@ def from_python(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         made = data if wanted is None or keeps else _core.astype(data, wanted.code)
         return made if device is None else to_device(made, device)
     place = _device.placement(device)
+    if isinstance(data, np.ndarray) and (wanted is None or wanted == data.dtype) and place != (0, 0):
+        return _from_array(data, place=place)
     if type(data) in (bool, int, float, complex) and wanted is None:
         kind = dt.as_dtype(type(data))
         check_int(data)
@@ -77,7 +79,7 @@ def from_foreign(data: Any) -> Tensor:
 _CPU_MEMORY = (1, 3, 11)  # kDLCPU, kDLCUDAHost, kDLROCMHost
 
 
-def _from_array(data: Any, exact: bool = False) -> Tensor:
+def _from_array(data: Any, exact: bool = False, place: tuple[int, int] = (0, 0)) -> Tensor:
     """Python floats become float32, or keep all their digits if `exact`, for a conversion that follows."""
     if isinstance(data, (np.ndarray, np.generic)):
         array = np.asarray(data)
@@ -106,7 +108,7 @@ def _from_array(data: Any, exact: bool = False) -> Tensor:
         array = array.astype(array.dtype.newbyteorder("="))
     if kind is dt.bfloat16:
         array = array.view(np.uint16)
-    return _core.from_numpy(array, kind.code, True)
+    return _core.from_numpy(array, kind.code, True, place)
 
 
 def _holds_tensors(data: Any) -> bool:

@@ -381,8 +381,13 @@ def _shuffle(k: Tensor, x: Tensor, axis: int) -> Tensor:
     return x
 
 
-def _shape_on(device: Any, shape: tuple[Any, ...]) -> tuple[int, ...]:
-    _device.placement(device)
+def _key_on(device: Any, generator: Generator | None) -> Tensor | None:
+    """The next key, where the numbers are to be drawn; None where that is the generator's own device."""
+    place = _device.placement(device)
+    return None if place == (0, 0) else _core.to_device((generator or default()).next_key(), place)
+
+
+def _shape(shape: tuple[Any, ...]) -> tuple[int, ...]:
     return positive_shape(shape[0] if len(shape) == 1 else shape, "rand")
 
 
@@ -394,7 +399,7 @@ def rand(
     >>> pg.rand((2, 3)).shape
     (2, 3)
     """
-    return uniform(None, _shape_on(device, shape), dtype, generator=generator)
+    return uniform(_key_on(device, generator), _shape(shape), dtype, generator=generator)
 
 
 def randn(
@@ -405,4 +410,4 @@ def randn(
     >>> pg.randn(2, 3).shape
     (2, 3)
     """
-    return normal(None, _shape_on(device, shape), dtype, generator=generator)
+    return normal(_key_on(device, generator), _shape(shape), dtype, generator=generator)

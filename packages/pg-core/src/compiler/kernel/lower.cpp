@@ -391,8 +391,8 @@ class Scheduler {
   // A reduction with few grid points is cut into parts; how many depends on the shape only, so results do not
   // depend on threads.
   Split choose_split(const std::vector<Axis>& reduced, int64_t points, int64_t work) const {
-    if (points >= 32 || work < 2 * target_.split_work || in_stages()) return {};
-    const int64_t parts = std::min<int64_t>(64, work / (target_.split_work / 2));
+    if (points >= target_.enough_points || work < 2 * target_.split_work || in_stages()) return {};
+    const int64_t parts = std::min<int64_t>(target_.most_parts, work / (target_.split_work / 2));
     Axis axis = nullptr;
     for (Axis a : reduced)
       if (!axis || axis->extent() < parts) axis = !axis || a->extent() > axis->extent() ? a : axis;

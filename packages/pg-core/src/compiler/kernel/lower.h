@@ -17,7 +17,9 @@ struct Target {
   int64_t row_bytes = 512 << 10;  // most scratch for values kept between the stages of a row
   int64_t narrow_columns = 128;   // fewest lanes of a grid point when columns are read by several stages
   int64_t split_work =
-      64 << 10;  // reductions of more elements per grid point are split when the grid is small
+      64 << 10;                // reductions of more elements per grid point are split when the grid is small
+  int64_t enough_points = 32;  // a grid of fewer is small
+  int64_t most_parts = 64;
 };
 
 /// The kernel reads graph[group.inputs] and writes graph[group.outputs]; params are in that order.

@@ -1,0 +1,131 @@
+#include "backends/cuda/backend.h"
+
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <memory>
+#include <mutex>
+
+#include "backends/cuda/calls.h"
+#include "backends/cuda/compile.h"
+#include "backends/cuda/run.h"
+#include "backends/cuda/source.h"
+#include "support/format.h"
+
+namespace pg {
+namespace cuda {
+namespace {
+
+class CudaKernel final : public CompiledKernel {
+ public:
+  CudaKernel(Gpu& gpu, const Kernel& kernel) : gpu_(gpu), source_(write_source(kernel)) {
+    if (source_.launches.empty()) return;
+    code_ = compile(gpu, prelude + source_.text);
+    for (const Launch& launch : source_.launches) functions_.push_back(code_->function(launch.name));
+    source_.text.clear();  // text() writes it anew
+  }
+
+  BadIndex run(void* const* buffers, DeviceRun* on) const override {
+    CudaRun& run = static_cast<CudaRun&>(*on);
+    std::vector<BufferRef> partials;
+    for (const size_t bytes : source_.partial_bytes)
+      partials.push_back(bytes ? run.allocate(bytes) : nullptr);
+    gpu_.enter();
+    for (size_t i = 0; i < functions_.size(); ++i)
+      launch(source_.launches[i], functions_[i], buffers, partials, run);
+    return {};
+  }
+  std::span<const std::pair<int, int>> in_place() const override { return {}; }
+  double seconds() const override { return 5e-6 * static_cast<double>(functions_.size()); }
+  void generate(const Kernel&) const override {}  // was done at once
+  bool settled() const override { return true; }
+  std::string tier() const override { return concat("CUDA C for sm_", gpu_.architecture); }
+
+ private:
+  // pg_in of the prelude: the value stands behind the pointer.
+  struct Scalar {
+    const void* at;
+    alignas(8) unsigned char given[16];
+  };
+
+  void launch(const Launch& l, Function function, void* const* buffers,
+              const std::vector<BufferRef>& partials, CudaRun& run) const {
+    SmallVector<Scalar, 8> scalars;
+    scalars.reserve(l.arguments.size());  // parameters point into it
+    SmallVector<const void*, 16> pointers;
+    pointers.reserve(l.arguments.size());
+    SmallVector<void*, 24> parameters;
+    std::pair<Address, int> report;
+    for (const Argument& a : l.arguments) {
+      switch (a.kind) {
+      case Argument::Kind::pointer:
+        pointers.push_back(buffers[a.index]);
+        parameters.push_back(&pointers.data()[pointers.size() - 1]);
+        break;
+      case Argument::Kind::scalar: {
+        scalars.push_back({buffers[a.index], {}});
+        Scalar& s = scalars.data()[scalars.size() - 1];
+        if (run.is_number(s.at)) {
+          std::memcpy(s.given, s.at, source_.item_bytes[a.index]);
+          s.at = nullptr;
+        }
+        parameters.push_back(&s);
+        break;
+      }
+      case Argument::Kind::partial:
+        pointers.push_back(partials[a.index]->data);
+        parameters.push_back(&pointers.data()[pointers.size() - 1]);
+        break;
+      case Argument::Kind::error:
+        report = run.report_to(source_.limits);
+        parameters.push_back(&report.first);
+        parameters.push_back(&report.second);
+        break;
+      }
+    }
+    check(driver().launch(function, static_cast<unsigned>(l.blocks), 1, 1, l.threads_x, l.threads_y, 1, 0,
+                          gpu_.stream, parameters.data(), nullptr),
+          "to launch a kernel");
+  }
+
+  Gpu& gpu_;
+  Source source_;
+  std::shared_ptr<const Code> code_;
+  std::vector<Function> functions_;
+};
+
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(Gpu& gpu) : gpu_(gpu), name_(concat("cuda:", gpu.index)) {}
+  const char* name() const override { return name_.c_str(); }
+  Target target() const override { return cuda::target(); }
+  std::unique_ptr<CompiledKernel> compile(const Kernel& kernel) const override {
+    return std::make_unique<CudaKernel>(gpu_, kernel);
+  }
+  std::string text(const Kernel& kernel) const override { return write_source(kernel).text; }
+  Generation generation() const override { return Generation::never; }
+  CallFn call(const Op& op) const override { return cuda_call(op); }
+  std::unique_ptr<DeviceRun> begin() const override { return std::make_unique<CudaRun>(gpu_); }
+
+ private:
+  Gpu& gpu_;
+  std::string name_;
+};
+
+}  // namespace
+}  // namespace cuda
+
+const Backend& cuda_backend(int index) {
+  // Never destroyed: programs may be dropped while the process ends.
+  static std::array<std::atomic<const Backend*>, 256> made{};
+  static std::mutex mutex;
+  auto& place = made[static_cast<size_t>(index)];
+  if (const Backend* known = place.load(std::memory_order_acquire)) return *known;
+  cuda::Gpu& gpu = cuda::gpu(index);
+  const std::lock_guard lock(mutex);
+  if (!place.load(std::memory_order_relaxed))
+    place.store(new cuda::CudaBackend(gpu), std::memory_order_release);
+  return *place.load(std::memory_order_relaxed);
+}
+
+}  // namespace pg

@@ -1,0 +1,117 @@
+#include "queue.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+namespace pgemu {
+namespace {
+
+Stream default_stream;
+std::vector<std::unique_ptr<Stream>> streams;
+Result kept = success;
+
+bool deferred() {
+  static const bool yes = environment("PGEMU_DEFERRED", 0) != 0;
+  return yes;
+}
+
+Result run(const std::function<Result()>& body) {
+  if (kept != success) return kept;
+  const Result result = body();
+  if (result == launch_failed) kept = result;
+  return result;
+}
+
+Result step(Stream* stream);
+
+// Runs other streams until the event was met.
+Result reach(Stream* waiting, const Event& event, unsigned long long ticket) {
+  while (event.done < ticket) {
+    bool moved = false;
+    for (const auto& other : streams) {
+      if (other.get() == waiting || other->work.empty()) continue;
+      moved = true;
+      if (const Result r = step(other.get()); r != success) return r;
+      if (event.done >= ticket) break;
+    }
+    if (!moved) break;
+  }
+  return success;
+}
+
+Result step(Stream* stream) {
+  const Work work = std::move(stream->work.front());
+  stream->work.pop_front();
+  if (work.awaits)
+    if (const Result r = reach(stream, *work.awaits, work.ticket); r != success) return r;
+  if (work.run)
+    if (const Result r = run(work.run); r != success) return r;
+  if (work.marks) work.marks->done = std::max(work.marks->done, work.ticket);
+  return success;
+}
+
+}  // namespace
+
+Result sticky() { return kept; }
+
+Stream* stream_of(void* handle) {
+  if (!handle) return &default_stream;
+  for (const auto& s : streams)
+    if (s.get() == handle) return s.get();
+  return nullptr;
+}
+
+Stream* make_stream(int device, bool blocking) {
+  streams.push_back(std::make_unique<Stream>(Stream{device, blocking, {}}));
+  return streams.back().get();
+}
+
+Result drop_stream(Stream* stream) {
+  const Result result = drain(stream);
+  std::erase_if(streams, [&](const auto& s) { return s.get() == stream; });
+  return result;
+}
+
+Result submit(Stream* stream, std::function<Result()> body) {
+  if (!stream) return invalid_handle;
+  if (!deferred()) return run(body);
+  // The default stream and the blocking ones wait for each other.
+  if (stream == &default_stream) {
+    for (const auto& s : streams)
+      if (s->blocking)
+        if (const Result r = drain(s.get()); r != success) return r;
+  } else if (stream->blocking) {
+    if (const Result r = drain(&default_stream); r != success) return r;
+  }
+  stream->work.push_back({std::move(body), nullptr, nullptr, 0});
+  return success;
+}
+
+Result mark(Event* event, Stream* stream) {
+  if (!stream) return invalid_handle;
+  ++event->recorded;
+  if (deferred()) stream->work.push_back({nullptr, event, nullptr, event->recorded});
+  else event->done = event->recorded;
+  return kept;
+}
+
+Result await(Stream* stream, Event* event) {
+  if (!stream) return invalid_handle;
+  if (deferred()) stream->work.push_back({nullptr, nullptr, event, event->recorded});
+  return kept;
+}
+
+Result drain(Stream* stream) {
+  while (!stream->work.empty())
+    if (const Result r = step(stream); r != success) return r;
+  return kept;
+}
+
+Result drain_all() {
+  for (const auto& s : streams)
+    if (const Result r = drain(s.get()); r != success) return r;
+  return drain(&default_stream);
+}
+
+}  // namespace pgemu
