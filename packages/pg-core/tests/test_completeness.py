@@ -23,6 +23,7 @@ BODIES = {"call", "cond", "custom_jvp", "custom_vjp", "host_call", "opaque_linea
 COMPILED = {"strips"}  # which only the compiler makes, so that nothing differentiates or batches them
 LEAVES = {"buffer", "number", "full", "param", "alias"}
 REPLACED = {"psum", "all_gather"}  # by other records, before their vmap ends: tested in test_vmap.py
+MOVES = {"to_device"}  # tested in test_cuda_kernels.py
 
 
 def public_functions() -> dict[str, types.FunctionType]:
@@ -129,7 +130,7 @@ def test_every_record_is_documented_and_used_by_a_row() -> None:
     records = set(pg._core.op_names())
     assert len(records - COMPILED) <= 125  # about 120, those that hold bodies included
     assert all(pg._core.op_doc(name) for name in records)
-    unused = records - used - LEAVES - REPLACED - BODIES - COMPILED - {"stop_gradient"}
+    unused = records - used - LEAVES - REPLACED - BODIES - COMPILED - MOVES - {"stop_gradient"}
     assert not unused, f"no row of op_samples.py uses {sorted(unused)}"
 
 

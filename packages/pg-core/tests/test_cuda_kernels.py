@@ -67,6 +67,23 @@ def test_elementwise(gpu: str) -> None:
     both(lambda x: pg.concatenate([x, x * 2], 1), x, gpu=gpu)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "float16", "float32", "complex64"])
+def test_neighbours_at_once(dtype: str, gpu: str) -> None:
+    x = rng.integers(-9, 9, (16, 512)).astype(np.float32)
+
+    def f(x: Any, y: Any) -> Any:
+        x, y = x.astype(dtype), y.astype(dtype)
+        return x + y, x[:, ::-1] - x[3], x[1:9, 128:384] * y[:8, :256], (x * x).sum(1), x.T
+
+    both(f, x, x[::-1].copy(), gpu=gpu)
+    a = pg.Tensor(x, device=gpu)
+    sources = [k.source for k in pg.jit(lambda a: a * 2 + 1).explain(a).kernels]
+    assert any("pg_vector<float, 4>" in source for source in sources)
+    # Slices of a scan lie at any multiple of 4 bytes.
+    rows = rng.random((3, 131)).astype(np.float32)
+    both(lambda rows: pg.scan(lambda c, row: (c + row[:128], row[:128] * 2), rows[0, :128], rows), rows, gpu=gpu)
+
+
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"])
 def test_integers_wrap(dtype: str, gpu: str) -> None:
     info = np.iinfo(dtype)

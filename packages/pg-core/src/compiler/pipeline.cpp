@@ -23,7 +23,9 @@ Program compile(Graph graph, const Backend& backend, bool on_strips) {
   graph = passes.run("select_calls", select_calls, graph);      // after simplify, which composes permutes
   graph = passes.run("strip_reshapes", strip_reshapes, graph);  // after simplify: reshapes below identities
   graph = passes.run("remove_dead", remove_dead, graph);  // before fuse: dead readers keep values in memory
-  if (!on_strips) graph = passes.run("strips", strips, graph);  // last: it looks at the steps of fusion
+  const bool on_cpu = graph.nodes.empty() || graph.nodes[0].type.device == Device{};
+  if (!on_strips && on_cpu)                       // other devices have no caches of this kind
+    graph = passes.run("strips", strips, graph);  // last: it looks at the steps of fusion
   std::vector<Step> steps;
   passes.run("fuse", [&] { steps = fuse(graph); }, [&] { return steps_text(graph, steps); });
   passes.run(

@@ -16,27 +16,57 @@ namespace pg {
 namespace cuda {
 namespace {
 
+/// A kernel's text with its functions, which are made when they are first wanted.
+class Version {
+ public:
+  Version(Gpu& gpu, Source source) : gpu_(gpu), source_(std::move(source)) {}
+  const Source& source() const { return source_; }
+  const std::vector<Function>& functions() const {
+    std::call_once(compiled_, [this] {
+      if (source_.launches.empty()) return;
+      code_ = compile(gpu_, prelude + source_.text);
+      for (const Launch& launch : source_.launches) functions_.push_back(code_->function(launch.name));
+    });
+    return functions_;
+  }
+  /// Do the buffers lie where the code relies on it?
+  bool fits(void* const* buffers) const {
+    for (const Launch& launch : source_.launches)
+      for (const Argument& a : launch.arguments)
+        if (a.kind == Argument::Kind::pointer && reinterpret_cast<uintptr_t>(buffers[a.index]) % a.alignment)
+          return false;
+    return true;
+  }
+
+ private:
+  Gpu& gpu_;
+  Source source_;
+  mutable std::once_flag compiled_;
+  mutable std::shared_ptr<const Code> code_;
+  mutable std::vector<Function> functions_;
+};
+
 class CudaKernel final : public CompiledKernel {
  public:
-  CudaKernel(Gpu& gpu, const Kernel& kernel) : gpu_(gpu), source_(write_source(kernel)) {
-    if (source_.launches.empty()) return;
-    code_ = compile(gpu, prelude + source_.text);
-    for (const Launch& launch : source_.launches) functions_.push_back(code_->function(launch.name));
-    source_.text.clear();  // text() writes it anew
+  CudaKernel(Gpu& gpu, const Kernel& kernel)
+      : gpu_(gpu), usual_(gpu, write_source(kernel, true)), plain_(gpu, write_source(kernel, false)) {
+    usual_.functions();
   }
 
   BadIndex run(void* const* buffers, DeviceRun* on) const override {
     CudaRun& run = static_cast<CudaRun&>(*on);
+    const Version& version = usual_.fits(buffers) ? usual_ : plain_;
+    const std::vector<Function>& functions = version.functions();
     std::vector<BufferRef> partials;
-    for (const size_t bytes : source_.partial_bytes)
+    for (const size_t bytes : version.source().partial_bytes)
       partials.push_back(bytes ? run.allocate(bytes) : nullptr);
     gpu_.enter();
-    for (size_t i = 0; i < functions_.size(); ++i)
-      launch(source_.launches[i], functions_[i], buffers, partials, run);
+    for (size_t i = 0; i < functions.size(); ++i)
+      launch(version.source(), i, functions[i], buffers, partials, run);
     return {};
   }
   std::span<const std::pair<int, int>> in_place() const override { return {}; }
-  double seconds() const override { return 5e-6 * static_cast<double>(functions_.size()); }
+  double seconds() const override { return 5e-6 * static_cast<double>(usual_.source().launches.size()); }
   void generate(const Kernel&) const override {}  // was done at once
   bool settled() const override { return true; }
   std::string tier() const override { return concat("CUDA C for sm_", gpu_.architecture); }
@@ -48,8 +78,9 @@ class CudaKernel final : public CompiledKernel {
     alignas(8) unsigned char given[16];
   };
 
-  void launch(const Launch& l, Function function, void* const* buffers,
+  void launch(const Source& source, size_t index, Function function, void* const* buffers,
               const std::vector<BufferRef>& partials, CudaRun& run) const {
+    const Launch& l = source.launches[index];
     SmallVector<Scalar, 8> scalars;
     scalars.reserve(l.arguments.size());  // parameters point into it
     SmallVector<const void*, 16> pointers;
@@ -59,25 +90,22 @@ class CudaKernel final : public CompiledKernel {
     for (const Argument& a : l.arguments) {
       switch (a.kind) {
       case Argument::Kind::pointer:
-        pointers.push_back(buffers[a.index]);
-        parameters.push_back(&pointers.data()[pointers.size() - 1]);
+      case Argument::Kind::partial:
+        pointers.push_back(a.kind == Argument::Kind::pointer ? buffers[a.index] : partials[a.index]->data);
+        parameters.push_back(&pointers.back());
         break;
       case Argument::Kind::scalar: {
         scalars.push_back({buffers[a.index], {}});
-        Scalar& s = scalars.data()[scalars.size() - 1];
+        Scalar& s = scalars.back();
         if (run.is_number(s.at)) {
-          std::memcpy(s.given, s.at, source_.item_bytes[a.index]);
+          std::memcpy(s.given, s.at, source.item_bytes[a.index]);
           s.at = nullptr;
         }
         parameters.push_back(&s);
         break;
       }
-      case Argument::Kind::partial:
-        pointers.push_back(partials[a.index]->data);
-        parameters.push_back(&pointers.data()[pointers.size() - 1]);
-        break;
       case Argument::Kind::error:
-        report = run.report_to(source_.limits);
+        report = run.report_to(source.limits);
         parameters.push_back(&report.first);
         parameters.push_back(&report.second);
         break;
@@ -89,9 +117,8 @@ class CudaKernel final : public CompiledKernel {
   }
 
   Gpu& gpu_;
-  Source source_;
-  std::shared_ptr<const Code> code_;
-  std::vector<Function> functions_;
+  Version usual_;
+  Version plain_;  // for memory that is not aligned, such as a slice of a scan's operand
 };
 
 class CudaBackend final : public Backend {
@@ -102,7 +129,7 @@ class CudaBackend final : public Backend {
   std::unique_ptr<CompiledKernel> compile(const Kernel& kernel) const override {
     return std::make_unique<CudaKernel>(gpu_, kernel);
   }
-  std::string text(const Kernel& kernel) const override { return write_source(kernel).text; }
+  std::string text(const Kernel& kernel) const override { return write_source(kernel, true).text; }
   Generation generation() const override { return Generation::never; }
   CallFn call(const Op& op) const override { return cuda_call(op); }
   std::unique_ptr<DeviceRun> begin() const override { return std::make_unique<CudaRun>(gpu_); }

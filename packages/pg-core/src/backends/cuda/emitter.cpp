@@ -14,14 +14,10 @@ using ir::Expr;
 
 namespace {
 
-constexpr int64_t warp = 32;
 constexpr int64_t short_row = 512;  // up to here a warp takes a row
 constexpr int64_t long_row = 4096;  // from here a block has 512 threads
 constexpr unsigned rows_of_block = 4;
 constexpr int64_t most_shared = 40 << 10;  // of the 48 KiB that every GPU has
-constexpr int64_t most_int = INT32_MAX;
-
-int64_t trips(const Loop& l) { return std::min(l.count, l.axis->extent()); }
 
 bool has_lanes(const Loop& l) {
   if (l.kind == Loop::Kind::lanes) return true;
@@ -75,8 +71,8 @@ Target target() {
   return t;
 }
 
-Emitter::Emitter(const Kernel& kernel, const Phase& phase, std::vector<Limit>& limits)
-    : kernel_(kernel), phase_(phase), limits_(limits) {}
+Emitter::Emitter(const Kernel& kernel, const Phase& phase, std::vector<Limit>& limits, bool vectors)
+    : kernel_(kernel), phase_(phase), limits_(limits), vectors_(vectors) {}
 
 void Emitter::open(const std::string& head) {
   line(head);
@@ -96,7 +92,10 @@ void Emitter::scan(const std::vector<Statement>& statements, bool in_lanes) {
     const auto* inner = std::get_if<Loop*>(&s);
     if (!inner) continue;
     const Loop& l = **inner;
-    if (l.kind == Loop::Kind::lanes) shape_.longest = std::max(shape_.longest, trips(l));
+    if (l.kind == Loop::Kind::lanes) {
+      shape_.longest = std::max(shape_.longest, trips(l));
+      shape_.items = std::max(shape_.items, (trips(l) + width_of(l) - 1) / width_of(l));
+    }
     if (!l.accumulators.empty() && !in_lanes && has_lanes(l)) shape_.rows = true;
     scan(l.body, in_lanes || l.kind == Loop::Kind::lanes);
   }
@@ -110,8 +109,9 @@ void Emitter::choose_threads() {
   for (const KernelBuffer* b : kernel_.locals)
     if (b->space == Space::row) row_bytes += b->size * size_of(compute_type(b->dtype));
   warp_rows_ = shape_.rows && lanes <= short_row && row_bytes * rows_of_block <= most_shared;
+  const int64_t items = std::max<int64_t>(shape_.items, 1);
   launch_->threads_x =
-      static_cast<unsigned>(warp_rows_ ? warp : std::min(most, (lanes + warp - 1) / warp * warp));
+      static_cast<unsigned>(warp_rows_ ? warp : std::min(most, (items + warp - 1) / warp * warp));
   const int64_t points = phase_.grid->extent();
   // Several points share a block where one leaves it small.
   launch_->threads_y = warp_rows_ ? rows_of_block
@@ -143,7 +143,7 @@ std::string Emitter::run(Launch& launch) {
     if (!b->written && b->size == 1)
       parameter({Argument::Kind::scalar, i}, concat("pg_in<", type, "> ", b->name));
     else
-      parameter({Argument::Kind::pointer, i},
+      parameter({Argument::Kind::pointer, i, static_cast<size_t>(std::max<int64_t>(alignments_[b], 1))},
                 concat(b->written ? "" : "const ", type, "* __restrict__ ", b->name));
   }
   for (size_t i = 0; i < kernel_.locals.size(); ++i) {
@@ -245,11 +245,14 @@ void Emitter::loop(const Loop& l) {
   const std::string limit = end.high() <= l.axis->extent()
                                 ? stop
                                 : concat("pg_least(", stop, ", (", type, ")", l.axis->extent(), ")");
+  const int64_t width = is_lanes ? width_of(l) : 1;
+  const std::string thread = width > 1 ? concat("threadIdx.x * ", width) : "threadIdx.x";
   const std::string first = !is_lanes                ? start
-                            : l.start.is_constant(0) ? "threadIdx.x"
-                                                     : concat(start, " + threadIdx.x");
-  const std::string step = is_lanes ? concat(name, " += ", launch_->threads_x) : concat("++", name);
-  const bool once = is_lanes && end.high() <= l.axis->extent() && l.count == launch_->threads_x;
+                            : l.start.is_constant(0) ? thread
+                                                     : concat(start, " + ", thread);
+  const int64_t stride = launch_->threads_x * width;
+  const std::string step = is_lanes ? concat(name, " += ", stride) : concat("++", name);
+  const bool once = is_lanes && end.high() <= l.axis->extent() && l.count == stride;
   const bool stored_before = std::exchange(stored_rows_, false);
   if (once) {
     open("{");
@@ -260,7 +263,8 @@ void Emitter::loop(const Loop& l) {
   }
   axes_[l.axis] = name;
   if (is_lanes) lanes_ = &l;
-  body(l.body);
+  if (width > 1) sweep(l, name, width);
+  else body(l.body);
   if (is_lanes) lanes_ = nullptr;
   close();
   if (stored_rows_ && !lanes_) line(warp_rows_ ? "__syncwarp();" : "__syncthreads();");
@@ -274,7 +278,9 @@ void Emitter::store(const Store& s) {
   if (b->space == Space::row) stored_rows_ = true;
   else if (is_bool(b->dtype)) x = "(unsigned char)" + x;
   else if (is_half(b->dtype)) x = concat(b->dtype == DType::float16 ? "pg_f16_of(" : "pg_bf16_of(", x, ")");
-  const std::string text = concat(place(b, s.index), " = ", x, ";");
+  const auto vector = vector_names_.find(&s);
+  const std::string at = vector != vector_names_.end() ? vector->second + ".at[lane]" : place(b, s.index);
+  const std::string text = concat(at, " = ", x, ";");
   line(lanes_ ? text : concat("if (threadIdx.x == 0) ", text));
 }
 
@@ -339,7 +345,9 @@ std::string Emitter::loaded(const KernelBuffer* b, const std::string& at) const 
 std::string Emitter::load(const Value& v) {
   const std::string otherwise = v.args.empty() ? literal(v.dtype, 0) : named(v.args[0]);
   if (v.buffer->size == 0) return otherwise;
-  const std::string x = loaded(v.buffer, place(v.buffer, v.index));
+  const auto vector = vector_names_.find(&v);
+  const std::string x = loaded(v.buffer, vector != vector_names_.end() ? vector->second + ".at[lane]"
+                                                                       : place(v.buffer, v.index));
   return v.conditions.empty() ? x : concat(conditions(v.conditions), " ? ", x, " : ", otherwise);
 }
 
@@ -360,78 +368,9 @@ std::string Emitter::limit(const Value& v) {
   return concat("pg_limit(", x, ", ", v.bits, "ll)");
 }
 
-// ---- indices --------------------------------------------------------------------------------------------
-
-// Does no intermediate result leave 32 bits?
-bool Emitter::narrow(Expr e) const {
-  __int128 size = std::llabs(e.constant());
-  for (const ir::Term& t : e.terms()) {
-    const ir::Atom* a = t.atom;
-    if ((a->kind == AtomKind::quotient || a->kind == AtomKind::remainder) &&
-        (!narrow(a->of) || a->by > most_int))
-      return false;
-    const Expr alone = ir::expr(a);
-    const __int128 largest = std::max(std::llabs(alone.low()), std::llabs(alone.high()));
-    size += largest * std::llabs(t.coefficient);
-  }
-  return size <= most_int;
-}
-
-std::string Emitter::index(Expr e, bool wide) const {
-  const char* type = wide ? "long long" : "int";
-  std::string out;
-  for (const ir::Term& t : e.terms()) {
-    const ir::Atom* a = t.atom;
-    std::string x;
-    switch (a->kind) {
-    case AtomKind::axis: x = wide ? concat("(long long)", axes_.at(a)) : axes_.at(a); break;
-    case AtomKind::dynamic: {
-      const std::string& name = named(static_cast<const Value*>(a->value));
-      x = wide ? name : concat("(int)", name);
-      break;
-    }
-    case AtomKind::quotient:
-    case AtomKind::remainder: {
-      // Unsigned division is cheaper; what may be negative is lifted by a multiple first.
-      const bool quotient = a->kind == AtomKind::quotient;
-      const int64_t lift = a->of.low() < 0 ? -ir::floor_div(a->of.low(), a->by) : 0;
-      const Expr lifted = a->of + lift * a->by;
-      const bool inner = !narrow(lifted);
-      x = concat("(", type, ")((", inner ? "unsigned long long" : "unsigned", ")(", index(lifted, inner),
-                 ") ", quotient ? "/ " : "% ", a->by, inner ? "ull)" : "u)");
-      if (quotient && lift) x = concat("(", x, " - ", lift, ")");
-      break;
-    }
-    }
-    if (t.coefficient == -1) x = "-" + x;
-    else if (t.coefficient != 1) x = concat(x, " * ", t.coefficient, wide ? "ll" : "");
-    const bool minus = !out.empty() && x[0] == '-';
-    out += out.empty() ? x : minus ? concat(" - ", x.substr(1)) : concat(" + ", x);
-  }
-  if (e.constant() || out.empty()) {
-    const int64_t c = e.constant();
-    out += out.empty() ? concat(c) : concat(c < 0 ? " - " : " + ", c < 0 ? -c : c);
-    if (wide) out += "ll";
-  }
-  return out;
-}
-
-std::string Emitter::conditions(const std::vector<Condition>& all) const {
-  std::string out;
-  for (const Condition& c : all) {
-    const bool wide = !narrow(c.e) || std::llabs(c.low) > most_int || std::llabs(c.high) > most_int;
-    const std::string x = index(c.e, wide);
-    std::vector<std::string> tests;
-    if (c.e.low() < c.low) tests.push_back(concat(x, " >= ", c.low, wide ? "ll" : ""));
-    if (c.e.high() >= c.high) tests.push_back(concat(x, " < ", c.high, wide ? "ll" : ""));
-    for (const std::string& test : tests) out += concat(out.empty() ? "" : " && ", test);
-  }
-  return out.empty() ? "true" : concat("(", out, ")");
-}
-
 // ---- the whole kernel -----------------------------------------------------------------------------------
 
-Source write_source(const Kernel& kernel) {
+Source write_source(const Kernel& kernel, bool vectors) {
   ir::ExprScope scope(*kernel.exprs);
   Source out;
   for (const KernelBuffer* b : kernel.params)
@@ -443,7 +382,7 @@ Source write_source(const Kernel& kernel) {
     if (phase.grid->extent() == 0) continue;
     Launch launch;
     launch.name = concat("kernel", out.launches.size());
-    out.text += Emitter(kernel, phase, out.limits).run(launch);
+    out.text += Emitter(kernel, phase, out.limits, vectors).run(launch);
     out.launches.push_back(std::move(launch));
   }
   return out;

@@ -1,6 +1,7 @@
 #pragma once
 // Writes one phase; see source.h.
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <set>
@@ -17,9 +18,14 @@ std::string_view memory_type(DType dtype);
 /// A constant as C text; bits as attributes hold them.
 std::string literal(DType dtype, int64_t bits);
 
+constexpr int64_t warp = 32;
+constexpr int64_t most_int = INT32_MAX;
+/// How often a loop runs at most.
+inline int64_t trips(const Loop& l) { return std::min(l.count, l.axis->extent()); }
+
 class Emitter {
  public:
-  Emitter(const Kernel& kernel, const Phase& phase, std::vector<Limit>& limits);
+  Emitter(const Kernel& kernel, const Phase& phase, std::vector<Limit>& limits, bool vectors);
   /// The text of the function; fills `launch`.
   std::string run(Launch& launch);
 
@@ -32,6 +38,7 @@ class Emitter {
   };
   struct Shape {
     int64_t longest = 0;  // lanes of one loop
+    int64_t items = 0;    // the same, where each thread takes several at once
     bool rows = false;    // a reduction across lanes, or values kept for a later stage
   };
 
@@ -40,6 +47,11 @@ class Emitter {
   void close();
   void scan(const std::vector<Statement>& body, bool in_lanes);
   void choose_threads();
+  // Neighbouring elements that a thread takes at once.
+  int64_t width_of(const Loop& l) const;
+  bool in_vectors(const KernelBuffer* b, ir::Expr at, const Loop& l, int64_t width) const;
+  void vectors_of(const Loop& l, int64_t width, bool stores);
+  void sweep(const Loop& l, const std::string& name, int64_t width);
 
   void body(const std::vector<Statement>& statements);
   void value(const Value& v);
@@ -77,6 +89,9 @@ class Emitter {
   bool warp_rows_ = false;
   bool raises_ = false, exchanges_ = false;
   const Loop* lanes_ = nullptr;  // open
+  bool vectors_;
+  std::unordered_map<const void*, std::string> vector_names_;  // of loads (values) and stores that are open
+  std::map<const KernelBuffer*, int64_t> alignments_;
   std::unordered_map<const Value*, std::string> names_;
   std::unordered_map<const ir::Atom*, std::string> axes_;
   std::unordered_map<const Accumulator*, Sum> sums_;

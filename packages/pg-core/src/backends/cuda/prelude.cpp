@@ -26,6 +26,9 @@ template <class T> struct pg_in {
   __device__ __forceinline__ T get() const { return at ? *at : given; }
 };
 
+// Neighbours that are read or written at once.
+template <class T, int n> struct __align__(n * sizeof(T)) pg_vector { T at[n]; };
+
 // The first index outside of its axis, of all kernels of a program.
 struct pg_error { int seen, slot, limit, unused; long long index; };
 static __device__ __noinline__ void pg_report(pg_error* error, int slot, int limit, long long index) {

@@ -25,6 +25,7 @@ struct Argument {
   };
   Kind kind;
   size_t index = 0;
+  size_t alignment = 1;  // of a pointer, that the code relies on
 };
 
 struct Launch {
@@ -47,7 +48,8 @@ struct Source {
   std::vector<size_t> partial_bytes;  // by local; 0 for row buffers
   std::vector<size_t> item_bytes;     // of an element, by param
 };
-Source write_source(const Kernel& kernel);
+/// `vectors`: threads take neighbouring elements, up to 16 bytes at once, where all accesses allow it.
+Source write_source(const Kernel& kernel, bool vectors);
 
 /// What every text begins with: types, conversions and reductions, with no header of NVIDIA.
 extern const char* const prelude;
