@@ -81,7 +81,11 @@ def test_neighbours_at_once(dtype: str, gpu: str) -> None:
     assert any("pg_vector<float, 4>" in source for source in sources)
     # Slices of a scan lie at any multiple of 4 bytes.
     rows = rng.random((3, 131)).astype(np.float32)
-    both(lambda rows: pg.scan(lambda c, row: (c + row[:128], row[:128] * 2), rows[0, :128], rows), rows, gpu=gpu)
+    both(
+        lambda rows: pg.scan(lambda c, row: (c + row[:128], row[:128] * 2), rows[0, :128], rows),
+        rows,
+        gpu=gpu,
+    )
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"])

@@ -94,7 +94,10 @@ def test_real_compiler(gpu: str, capsys: pytest.CaptureFixture[str]) -> None:
     log = compiled(lib, unit, architecture)
     kernels = []
     for part in log.split("Compiling entry function '")[1:]:
-        spilled, registers = re.search(r"(\d+) bytes spill stores", part), re.search(r"Used (\d+) registers", part)
+        spilled, registers = (
+            re.search(r"(\d+) bytes spill stores", part),
+            re.search(r"Used (\d+) registers", part),
+        )
         assert spilled and registers, part
         kernels.append((names[part.partition("'")[0]], int(spilled[1]), int(registers[1])))
     assert len(kernels) == len(names)

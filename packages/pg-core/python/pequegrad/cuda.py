@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import _core
-from .device import cuda_index, is_cuda_available, sync_cuda_device
+from .device import _cuda_index, is_cuda_available, sync_cuda_device
 from .errors import InvalidValueError
 
 is_available = is_cuda_available
@@ -33,7 +33,7 @@ def memory_stats(device: Any = 0) -> dict[str, int]:
     >>> sorted(pg.cuda.memory_stats()) if pg.cuda.is_available() else []  # doctest: +ELLIPSIS
     [...]
     """
-    return _core.cuda_memory_stats(cuda_index(device))
+    return _core.cuda_memory_stats(_cuda_index(device))
 
 
 def reset_peak(device: Any = 0) -> None:
@@ -42,7 +42,7 @@ def reset_peak(device: Any = 0) -> None:
     >>> if pg.cuda.is_available():
     ...     pg.cuda.reset_peak()
     """
-    _core.cuda_reset_peak(cuda_index(device))
+    _core.cuda_reset_peak(_cuda_index(device))
 
 
 def empty_cache(device: Any = 0) -> None:
@@ -51,7 +51,7 @@ def empty_cache(device: Any = 0) -> None:
     >>> if pg.cuda.is_available():
     ...     pg.cuda.empty_cache()
     """
-    _core.cuda_empty_cache(cuda_index(device))
+    _core.cuda_empty_cache(_cuda_index(device))
 
 
 def set_allocator(name: str) -> str:

@@ -159,10 +159,10 @@ def sync_cuda_device(device: Any = None) -> None:
         if device is not None:
             as_device(device)
         return
-    _core.cuda_synchronize(-1 if device is None else cuda_index(device))
+    _core.cuda_synchronize(-1 if device is None else _cuda_index(device))
 
 
-def cuda_index(spec: Any) -> int:
+def _cuda_index(spec: Any) -> int:
     """The number of a GPU: of an integer, a Device or its name."""
     device = cuda(spec) if isinstance(spec, int) else as_device(spec)
     if device.kind != "cuda":
