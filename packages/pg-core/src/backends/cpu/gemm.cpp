@@ -23,7 +23,8 @@ namespace {
 // Measured, in elements of float32.
 constexpr int64_t deepest_block = 256;     // of k: a panel of b and a tile of a stay in the first-level cache
 constexpr int64_t most_packed_rows = 512;  // of a: half a second-level cache
-constexpr int64_t few_columns = 256;       // packing a pays for more
+constexpr int64_t few_columns = 256;       // packing a pays for more, or when ...
+constexpr int64_t page = 4096;             // ... its rows fall on one another in the first-level cache
 constexpr int64_t shallow = 32;            // k for which writing c takes longer than computing it
 constexpr int64_t packed_bytes = 256 << 10;   // of b, for such products
 constexpr int64_t streamed_bytes = 16 << 20;  // c of this size passes the caches by
@@ -41,6 +42,9 @@ template <class T, class C> void pack(const Kernel<C>& kernel, const T* x, int64
                                       int64_t count, int64_t depth, int64_t width, C* out) {
   if constexpr (std::is_same_v<T, C>) {
     if (across == 1 && along != 1) return kernel.transpose(x, along, count, depth, width, out);
+  }
+  if constexpr (std::is_same_v<T, C>) {
+    if (along == 1) return kernel.copy(x, across, count, depth, width, out);
   }
   if (along == 1) {
     for (int64_t l = 0; l < depth; ++l, out += width) {
@@ -149,7 +153,8 @@ template <class T, class C> class Product {
              C* b_packed) const {
     const int64_t deep = l1 - l0, tiles = ceil_div(i1 - i0, kernel_.mr), nr = kernel_.nr;
     const auto top = [&](int64_t t) { return i0 + (i1 - i0) * t / tiles; };
-    const bool a_in_place = same && j1 - j0 <= few_columns, b_in_place = same && b_.col == 1;
+    const bool a_in_place = same && a_.col == 1 && j1 - j0 <= few_columns && a_.row * item % page != 0,
+               b_in_place = same && b_.col == 1;
     if (!a_in_place)
       for (int64_t t = 0; t < tiles; ++t) {
         const int64_t height = top(t + 1) - top(t);

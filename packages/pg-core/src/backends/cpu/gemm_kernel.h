@@ -50,6 +50,8 @@ template <class T> struct Kernel {
   void (*dots[most_dot_rows])(const Dots<T>&) = {};  // [rows - 1]
   /// out[l * width + i] = x[i * row + l] for i < count and l < depth, zero for count <= i < width.
   void (*transpose)(const T* x, int64_t row, int64_t count, int64_t depth, int64_t width, T* out) = nullptr;
+  /// The same for x[l * row + i].
+  void (*copy)(const T* x, int64_t row, int64_t count, int64_t depth, int64_t width, T* out) = nullptr;
 };
 
 /// The fastest kernel of this machine, T one of float, double, uint32_t, uint64_t.

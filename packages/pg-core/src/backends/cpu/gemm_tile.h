@@ -147,6 +147,18 @@ template <class S, int rows> PG_TILE_TARGET void dots(const Dots<typename S::T>&
   for (; j < d.cols; ++j) dot_columns<S, rows, 1>(d, j);
 }
 
+// Kernel::copy for panels of up to two vectors.
+template <class S> PG_TILE_TARGET void copy_panel(const typename S::T* x, int64_t row, int64_t count,
+                                                  int64_t depth, int64_t width, typename S::T* out) {
+  constexpr int lanes = S::lanes;
+  const auto present = [](int64_t n) { return static_cast<int>(n < 0 ? 0 : n < lanes ? n : lanes); };
+  for (int64_t at = 0; at < width; at += lanes) {
+    const auto loaded = S::first(present(count - at)), stored = S::first(present(width - at));
+    for (int64_t l = 0; l < depth; ++l)
+      S::store(out + l * width + at, S::load(x + l * row + at, loaded), stored);
+  }
+}
+
 template <class S, int rows> void fill_rows(Kernel<typename S::T>& kernel) {
   if constexpr (rows <= most_dot_rows) kernel.dots[rows - 1] = dots<S, rows>;
   if constexpr (rows > S::rows) return;
@@ -167,6 +179,7 @@ template <class S> Kernel<typename S::T> make_kernel() {
   kernel.lanes = S::lanes;
   kernel.nr = 2 * S::lanes;
   kernel.transpose = S::transpose;
+  kernel.copy = copy_panel<S>;
   [&]<int... i>(std::integer_sequence<int, i...>) {
     (fill_rows<S, i + 1>(kernel), ...);
   }(std::make_integer_sequence<int, (S::rows > most_dot_rows ? S::rows : most_dot_rows)>());
