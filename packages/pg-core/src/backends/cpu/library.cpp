@@ -70,10 +70,8 @@ template <class Convolution> bool conv_by_onednn(Convolution&& run, const ConvDe
 
 }  // namespace
 
-// Our own products are as fast as oneDNN's or faster (measured) where the processor has no instructions of
-// its own for the type.
 bool matmul(const MatmulDesc& d, const void* a, const void* b, void* c) {
-  return serve([&] { return is_half(d.dtype) && onednn_matmul(d, a, b, c); },
+  return serve([&] { return onednn_matmul(d, a, b, c); },
                [&] { is_complex(d.dtype) ? complex_gemm(d, a, b, c) : gemm(d, a, b, c); });
 }
 
