@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pequegrad as pg
 import pytest
 from peers import need
 
-KINDS: dict[str, dict[str, object]] = {
+KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "causal": {"is_causal": True},
     "scale": {"scale": 0.3},
@@ -137,7 +138,9 @@ def test_training_keeps_no_weights_of_attention(
 
     def net(x: pg.Tensor, w: pg.Tensor) -> pg.Tensor:
         for layer in range(2):
-            dropout = {**options, "dropout_key": pg.random.fold_in(key, layer)} if options else {}
+            dropout: dict[str, Any] = (
+                {**options, "dropout_key": pg.random.fold_in(key, layer)} if options else {}
+            )
             qkv = (x @ w).reshape((1, length, 3, heads, size)).permute((2, 0, 3, 1, 4))
             made = pg.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], is_causal=True, **dropout)
             x = x + made.permute((0, 2, 1, 3)).reshape((1, length, width))
