@@ -311,7 +311,8 @@ template <class X> PG_INLINE X ndtr(X x) {
 template <class X> PG_INLINE X gelu(X x) {
   return by_width(
       x,
-      [](auto v) {
+      // Not inlined by itself, and then compiled for the oldest processor.
+      [](auto v) __attribute__((always_inline)) {
         const auto t = detail::normal_tail(detail::no_further(abs(v), 15.0f));
         const auto lower = select(v < -15.0f, like(v, -15.0f), v);
         const auto product = lower * t.high;

@@ -47,7 +47,7 @@ const Op& ndtr_op = elementwise<1>("ndtr", "The probability that a standard norm
                                    {partial([](const RuleArgs& a) { return density(a.x[0]); })});
 const Op& gelu_op = elementwise<1>(
     "gelu", "x times the probability that a standard normal number is below it.", floats,
-    [](auto x) { return gelu(x); },
+    [](auto x) __attribute__((always_inline)) { return gelu(x); },
     {partial([](const RuleArgs& a) { return unary(ndtr_op, a.x[0]) + a.x[0] * density(a.x[0]); })});
 const Op& gelu_tanh_op =
     elementwise<1>("gelu_tanh", "gelu with a tanh in place of the error function.", floats,
