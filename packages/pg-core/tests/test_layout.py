@@ -253,3 +253,17 @@ def test_torch_computes_the_same() -> None:
     np.testing.assert_allclose(float(got[0]), y.item(), rtol=1e-3)
     for ours, theirs in zip(got[1], tensors, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.grad.numpy(), rtol=2e-3, atol=1e-3)
+
+
+@needs_onednn
+@pytest.mark.parametrize(("n", "kernel", "stride"), [(1, (3, 3), 1), (3, (5, 1), (2, 1))])
+def test_few_images_are_cut_into_bands_of_rows(n: int, kernel: tuple[int, int], stride: Any) -> None:
+    x, w, b = array(n, 32, 24, 64), array(64, 64, *kernel), array(64)
+
+    def net(x: Any, w: Any, b: Any) -> Any:
+        y = pg.conv2d(x.permute((0, 3, 1, 2)), w, b, stride=stride, padding=(2, 1))
+        return y.permute((0, 2, 3, 1))
+
+    assert "channels last" in str(pg.jit(net).explain(x, w, b))
+    want = pg.jit(net)(*(a.astype(pg.float64) for a in (x, w, b))).numpy()
+    np.testing.assert_allclose(pg.jit(net)(x, w, b).numpy(), want, rtol=2e-4, atol=1e-3)

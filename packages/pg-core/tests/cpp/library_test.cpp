@@ -237,7 +237,9 @@ template <class T> void convolutions(DType dtype) {
   make(2, 3, 17, 35, 1, {5, 7, 1}, {3, 3, 1}, {1, 2, 1}, {1, 1, 1}, {1, 1, 0},
        {1, 1, 0});  // enough channels to transpose pieces
   make(2, 2, 64, 160, 1, {4, 5, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 0},
-       {1, 1, 0});  // weights converted in parts
+       {1, 1, 0});                         // weights converted in parts
+  if constexpr (std::is_same_v<T, float>)  // one image in bands of rows
+    make(2, 1, 48, 64, 1, {31, 9, 1}, {5, 3, 1}, {2, 1, 1}, {1, 1, 1}, {2, 1, 0}, {3, 1, 0});
   make(2, 1, 2, 3, 1, {4, 4, 1}, {1, 1, 1}, {2, 2, 1}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0});
 }
 

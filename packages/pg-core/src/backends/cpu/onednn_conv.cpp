@@ -349,9 +349,58 @@ std::shared_ptr<ConvPlan> find_plan(Kind kind, const ConvDesc& d, bool biased = 
   return plan->ok ? plan : nullptr;
 }
 
+// Few examples: each is cut into bands of output rows, which are contiguous where the channels are last.
+// False where that does not pay, or the library cannot.
+bool run_bands(const ConvDesc& d, const char* x, const void* w, const float* bias, char* y) {
+  if (!d.channels_last || d.n == 0 || d.n > 4 || d.in[0] <= 0) return false;
+  int64_t work = d.n * d.co * (d.ci / d.groups);
+  for (int s = 0; s < d.rank; ++s) work *= d.out[s] * d.kernel[s];
+  const int64_t bands = std::min({d.out[0] / 3, 8 / d.n, work >> 21});
+  if (bands < 2) return false;
+
+  struct Band {
+    std::shared_ptr<ConvPlan> plan;
+    int64_t in_row, out_row;
+  };
+  std::vector<Band> all;
+  const int64_t step = ceil_div(d.out[0], bands);
+  for (int64_t row = 0; row < d.out[0]; row += step) {
+    ConvDesc band = d;
+    band.n = 1;
+    band.out[0] = std::min(step, d.out[0] - row);
+    const int64_t begin = row * d.stride[0] - d.pad_low[0],
+                  end = begin + (band.out[0] - 1) * d.stride[0] + (d.kernel[0] - 1) * d.dilation[0] + 1;
+    const int64_t first = std::max<int64_t>(begin, 0), last = std::min(end, d.in[0]);
+    band.in[0] = last - first;
+    band.pad_low[0] = first - begin;
+    band.pad_high[0] = end - last;
+    all.push_back({find_plan(Kind::forward, band, bias != nullptr), first, row});
+    if (!all.back().plan || !same_weights(Kind::forward, all[0].plan->pieces[0], all.back().plan->pieces[0]))
+      return false;
+  }
+  const int64_t count = static_cast<int64_t>(all.size()), x_image = image_bytes(d, false),
+                y_image = image_bytes(d, true);
+  const Side& side = all[0].plan->pieces[0].second;
+  const BufferRef weights = side.reorders.empty() ? BufferRef() : allocate(side.bytes);
+  if (weights) convert_in_parts(side, w, weights->data);
+  const void* const ready = weights ? weights->data : w;
+  parallel_for(d.n * count, 1, [&](int64_t begin, int64_t end, int) {
+    const OneThread one;
+    for (int64_t i = begin; i < end; ++i) {
+      const Band& band = all[static_cast<size_t>(i % count)];
+      const void* const from = x + i / count * x_image + band.in_row * (x_image / d.in[0]);
+      void* const to = y + i / count * y_image + band.out_row * (y_image / d.out[0]);
+      if (bias) band.plan->pieces[0].run->run({from, ready, bias, to});
+      else band.plan->pieces[0].run->run({from, ready, to});
+    }
+  });
+  return true;
+}
+
 }  // namespace
 
 bool onednn_conv_forward(const ConvDesc& d, const void* x, const void* w, const float* bias, void* y) {
+  if (run_bands(d, static_cast<const char*>(x), w, bias, static_cast<char*>(y))) return true;
   const auto plan = find_plan(Kind::forward, d, bias != nullptr);
   if (!plan) return false;
   run_pieces(d, *plan, static_cast<const char*>(x), image_bytes(d, false), w, bias, static_cast<char*>(y),
