@@ -375,6 +375,25 @@ def dynamic_slice(
     return w.restored(picked, sizes)
 
 
+def _updated_along(x: Tensor, v: Tensor, axis: int, start: Any) -> Tensor:
+    """x with v from a computed place of one axis on. The axes before it are rows of a table too: no element
+    moves, so that a cache of keys and values is written where it is.
+    """
+    n, size, lead = x.shape[axis], v.shape[axis], math.prod(x.shape[:axis])
+    rest, pair = x.shape[axis + 1 :], x.device.pair
+    if isinstance(start, Tensor):
+        start = cast(elementwise("minimum", elementwise("maximum", start, 0), n - size), dt.int64)
+    else:
+        start = builtins.min(builtins.max(start, 0), n - size)
+    shape = (lead, size)
+    rows = iota(shape, 0, dt.int64, pair) * n + iota(shape, 1, dt.int64, pair) + start
+    table, parts = reshape_to(x, (lead * n, *rest)), reshape_to(v, (lead * size, *rest))
+    words = (_SCATTER_MODES["set"], _INDEX_MODES["clip"])
+    return reshape_to(
+        _core.apply("scatter", (table, reshape_to(rows, (lead * size,)), parts), words), x.shape
+    )
+
+
 def dynamic_update_slice(
     x: TensorLike, update: TensorLike, start_indices: Any, *, allow_negative_indices: bool = True
 ) -> Tensor:
@@ -391,6 +410,12 @@ def dynamic_update_slice(
         raise ShapeError(f"{what}: an update of shape {v.shape} does not fit shape {x.shape}")
     starts = _start_indices(x, start_indices, allow_negative_indices, what)
     pair = x.device.pair
+    moved = [a for a, s in enumerate(starts) if isinstance(s, Tensor) or s != 0]
+    if len(moved) == 1 and [*v.shape[: moved[0]], *v.shape[moved[0] + 1 :]] == [
+        *x.shape[: moved[0]],
+        *x.shape[moved[0] + 1 :],
+    ]:
+        return _updated_along(x, v, moved[0], starts[moved[0]])
     computed = {
         a: s if isinstance(s, Tensor) else _core.full(s, dt.int64.code, False, (), pair)
         for a, s in enumerate(starts)
