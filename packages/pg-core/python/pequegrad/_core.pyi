@@ -334,6 +334,9 @@ class JitFunction:
     def reasons(self) -> list[str]:
         """Why it was traced again, oldest first; the last 64."""
 
+    def entry(self, *args: Any, **kwargs: Any) -> JitEntry:
+        """The program that a call with these arguments would run; traces when there is none."""
+
     def clear(self) -> None: ...
     def __get__(self, instance: Any, owner: Any = None, /) -> Any: ...
 
@@ -375,6 +378,7 @@ class JitEntry:
         outs: Sequence[Tensor],
         out_spec: Any,
         guards: _Guard | Sequence[_Guard] | None = None,
+        donated: Sequence[int] | None = None,  # params that a call gives away
     ) -> None: ...
     @property
     def in_spec(self) -> Any: ...
@@ -383,6 +387,9 @@ class JitEntry:
     @property
     def reason(self) -> str | None: ...  # why the function was traced again
     custom_allocator: bool  # does the program take memory of GPUs from our own cache?
+    @property
+    def unused_donations(self) -> list[str]: ...  # types of donated tensors whose memory no result takes
+    def skeleton(self) -> Any: ...  # the result with an ellipsis in the place of every tensor
     def changed(self) -> str | None:
         """Why a call with fitting arguments would be traced again."""
 
@@ -390,7 +397,8 @@ class JitEntry:
     def details(self) -> dict[str, Any]:
         """What explain() says: "kernels" (dicts of name, source, bytes, flops, tier), "library_calls", "control_flow" (what
         runs the kernels and calls of its bodies, each named once), "bytes", "flops",
-        "arena_bytes", "temporary_bytes", "compile_seconds", "arguments", "hidden_inputs", "results", "hidden_outputs",
+        "memory" (bytes of one run: "inputs", "outputs", "donated", "temporaries", "total", "live", "unshared"),
+        "compile_seconds", "arguments", "hidden_inputs", "results", "hidden_outputs",
         "calls", "reason"."""
 
 # ---- watching

@@ -42,6 +42,20 @@ class Kernel(NamedTuple):
     tier: str  # what runs it now: "generated code", "interpreter", or "interpreter: " and why for good
 
 
+class Memory(NamedTuple):
+    """Bytes that one run of a program needs; library calls may take scratch memory beside.
+
+    >>> pg.jit(lambda x: pg.exp(x) + 1.0).explain(pg.zeros(1000)).memory
+    Memory(inputs=4000, outputs=4000, donated=0, temporaries=0, total=8000)
+    """
+
+    inputs: int
+    outputs: int  # in new memory
+    donated: int  # outputs in the memory of donated inputs
+    temporaries: int
+    total: int  # the peak while it runs
+
+
 class Explanation:
     """What a jitted function did for some arguments; prints well.
 
@@ -60,6 +74,10 @@ class Explanation:
         self.library_calls: list[str] = list(details["library_calls"])
         self.control_flow: list[str] = list(details["control_flow"])  # their kernels and calls count once
         self.compile_time: float = details["compile_seconds"]
+        need = details["memory"]
+        self.memory = Memory(
+            need["inputs"], need["outputs"], need["donated"], need["temporaries"], need["total"]
+        )
         self.cache = "miss" if retraced else "hit"
         self.graph = graph  # as it was traced
         self.text = entry.explain()
@@ -133,9 +151,9 @@ def _compile(
         raise InvalidValueError(f"jit: allocator is 'default' or 'custom', got {allocator!r}")
     if excess_precision:
         raise UnsupportedError("jit: excess_precision=True is not supported: half floats round at every op")
-    _numbers(donate_argnums, "donate_argnums")  # a hint: memory of arguments that die is reused in any case
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    options = Options(function, _numbers(static_argnums, "static_argnums"), names)
+    donated = _numbers(donate_argnums, "donate_argnums")
+    options = Options(function, _numbers(static_argnums, "static_argnums"), names, donated)
     options.custom_allocator = allocator == "custom"
     jitted = _core.JitFunction(function, options.miss, max_entries)
     functools.update_wrapper(jitted, function)
@@ -144,12 +162,11 @@ def _compile(
 
 
 def _explain(self: _core.JitFunction, *args: Any, **kwargs: Any) -> Explanation:
-    """What calling with these arguments runs: graph, kernels, why it was retraced."""
+    """What calling with these arguments would run: graph, kernels, memory, why it was retraced."""
     options = self.options
     before = options.traces
-    out_tree = pytree.structure(self(*args, **kwargs))
-    entry = self.entries[-1]
-    graph = GraphTrace(entry.graph, pytree.structure((args, kwargs)), out_tree)
+    entry = self.entry(*args, **kwargs)
+    graph = GraphTrace(entry.graph, pytree.structure((args, kwargs)), pytree.structure(entry.skeleton()))
     return Explanation(options, entry, graph, options.traces > before)
 
 
@@ -159,8 +176,10 @@ jit = Jit()
 jit.__doc__ = """Compile a function: trace it once per kind of arguments, then run the program.
 
 Options: ``static_argnums``, ``static_argnames`` (arguments that are constants of the program),
-``donate_argnums`` (a hint),
-``allocator`` ("custom" is accepted on every device), ``max_entries`` (programs kept, 64).
+``donate_argnums`` (arguments whose tensors the caller never uses again: results are written into their
+memory where it fits and nobody else holds it, and using one of them later raises InvalidValueError; a
+warning tells once when nothing fits), ``allocator`` ("custom" is accepted on every device), ``max_entries``
+(programs kept, 64).
 
 >>> f = pg.jit(lambda x, y: (x * y).sum())
 >>> f(pg.ones(3), 2.0).item()

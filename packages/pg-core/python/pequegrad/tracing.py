@@ -34,7 +34,7 @@ def make_trace(f: Callable[..., Any]) -> Callable[..., GraphTrace]:
     @functools.wraps(f)
     def traced(*args: Any, **kwargs: Any) -> GraphTrace:
         with _core.Trace(True) as open_trace:
-            arguments = _Arguments(open_trace, {}, set())
+            arguments = _Arguments(open_trace, {}, set(), {})
             _, new_args, new_kwargs = arguments.replace(args, kwargs)
             leaves, out_tree = pytree.flatten(f(*new_args, **new_kwargs))
             outs = [+as_tensor(leaf) for leaf in leaves]
@@ -83,10 +83,13 @@ class _Arguments:
     met.
     """
 
-    def __init__(self, trace: _core.Trace, static: dict[Any, str], static_names: set[str]) -> None:
+    def __init__(
+        self, trace: _core.Trace, static: dict[Any, str], static_names: set[str], donate: dict[Any, str]
+    ) -> None:
         self.trace = trace
-        self.static, self.static_names = static, static_names
+        self.static, self.static_names, self.donate = static, static_names, donate
         self.params: list[Tensor] = []
+        self.donated: list[int] = []  # places in params
 
     def replace(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -95,11 +98,14 @@ class _Arguments:
         specs, values = [], []
         for i, arg in enumerate(args):
             is_static = i in self.static or i - len(args) in self.static
+            before = len(self.params)
             spec, value = (
                 self._static(arg, f"argument {i}") if is_static else self._abstract(arg, f"argument {i}")
             )
             specs.append(spec)
             values.append(value)
+            if i in self.donate or i - len(args) in self.donate:
+                self.donated += range(before, len(self.params))
         key_specs, named = [], {}
         for name, arg in kwargs.items():
             path = f"argument {name!r}"
@@ -225,12 +231,18 @@ class Options:
     """What ``pg.jit`` was told, and what it noticed about one function."""
 
     def __init__(
-        self, function: Callable[..., Any], static_argnums: Sequence[int], static_argnames: Sequence[str]
+        self,
+        function: Callable[..., Any],
+        static_argnums: Sequence[int],
+        static_argnames: Sequence[str],
+        donate_argnums: Sequence[int],
     ) -> None:
         self.function = function
+        self.donate_argnums = dict.fromkeys(donate_argnums, "")
         self.static_argnums = dict.fromkeys(static_argnums, "")
         self.static_argnames = set(static_argnames)
         self.retrace_reason: str | None = None
+        self.warned_of_donations = False
         self.traces = 0
         self.custom_allocator = False
 
@@ -239,7 +251,7 @@ class Options:
     ) -> _core.JitEntry:
         """Trace the function for arguments that no entry fits."""
         with _core.Trace(True) as open_trace:
-            arguments = _Arguments(open_trace, self.static_argnums, self.static_argnames)
+            arguments = _Arguments(open_trace, self.static_argnums, self.static_argnames, self.donate_argnums)
             in_spec, new_args, new_kwargs = arguments.replace(args, kwargs)
             self._note(jitted, in_spec)
             results = _Results()
@@ -253,9 +265,22 @@ class Options:
                 outer.update(met)
         # After the trace, so that handles it rebound name their values again while the program is compiled.
         watched = guards.of(self.function, [found for _, found in met.values()])
-        entry = _core.JitEntry(open_trace, in_spec, arguments.params, results.outs, out_spec, watched)
+        entry = _core.JitEntry(
+            open_trace, in_spec, arguments.params, results.outs, out_spec, watched, arguments.donated
+        )
         entry.custom_allocator = self.custom_allocator
+        unused = entry.unused_donations
+        if unused and not self.warned_of_donations:
+            self.warned_of_donations = True
+            warnings.warn(
+                f"pg.jit: {self._name()} is given {', '.join(unused)} to keep (donate_argnums), but no "
+                "result of that size can take the memory",
+                stacklevel=4,
+            )
         return entry
+
+    def _name(self) -> str:
+        return getattr(self.function, "__qualname__", "the function")
 
     def _note(self, jitted: _core.JitFunction, in_spec: Any) -> None:
         self.traces += 1
@@ -267,9 +292,8 @@ class Options:
                 difference(last.in_spec, in_spec) or last.changed() or "its program was dropped"
             )
         if self.traces == _WARN_AFTER + 1:
-            name = getattr(self.function, "__qualname__", "the function")
             warnings.warn(
-                f"pg.jit: {name} is traced for the {self.traces}th time, now because "
+                f"pg.jit: {self._name()} is traced for the {self.traces}th time, now because "
                 f"{self.retrace_reason}; pass what changes as "
                 "a tensor or a float, or mark it static and keep it constant",
                 stacklevel=4,

@@ -63,6 +63,7 @@ class Match {
   ~Match();
 
   void own();
+  bool owning() const { return owning_; }
   /// Matches a vectorcall against the spec of the pair (args, kwargs).
   Fit call(const Spec& spec, PyObject* const* args, Py_ssize_t count, PyObject* kwnames);
   /// Takes the value of a handle that a trace captured.
@@ -111,9 +112,10 @@ struct Entry {
   py::object in_words;  // the spec as Python wrote it
   Spec in, out;
   engine::JitProgram program;
-  std::vector<Captured> reads;  // hidden inputs, after the arguments
-  std::vector<Write> writes;    // hidden outputs, after the results
-  uint32_t leaf_count = 0;      // of the arguments
+  std::vector<Captured> reads;    // hidden inputs, after the arguments
+  std::vector<Write> writes;      // hidden outputs, after the results
+  uint32_t leaf_count = 0;        // of the arguments
+  std::vector<uint32_t> donated;  // leaves of the arguments that a call gives away
   bool writes_arguments = false;
   std::vector<Guard> guards;
   std::string reason;  // why it was traced, when another entry was there before

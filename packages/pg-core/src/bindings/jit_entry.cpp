@@ -8,6 +8,7 @@
 #include "backends/cuda/memory.h"
 #include "bindings/values.h"
 #include "engine/engine.h"
+#include "graph/donated.h"
 #include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -85,7 +86,8 @@ struct Collector {
 };
 
 std::unique_ptr<Entry> make_entry(const Trace& trace, py::handle in_spec, const py::sequence& params,
-                                  const py::sequence& outs, py::handle out_spec, py::handle guards) {
+                                  const py::sequence& outs, py::handle out_spec, py::handle guards,
+                                  std::vector<uint32_t> donated) {
   require(trace.id() != 0 && trace.abstract(), ErrorKind::trace,
           "a JitEntry needs an abstract trace that was entered");
   Spec in(in_spec, false), out(out_spec, true);
@@ -133,21 +135,29 @@ std::unique_ptr<Entry> make_entry(const Trace& trace, py::handle in_spec, const 
     require(t.kind != Token::out || t.count < results, ErrorKind::internal,
             "the output spec names a result that does not exist");
 
+  std::vector<bool> given(leaf_count);
+  for (const uint32_t i : donated) {
+    require(i < leaf_count, ErrorKind::internal, "a donated leaf that does not exist");
+    given[i] = true;
+  }
+
   std::vector<Entry::Guard> watched;
   if (PyCallable_Check(guards.ptr())) watched.push_back(parse_guard(guards));
   else if (!guards.is_none())
     for (py::handle g : py::list(py::reinterpret_borrow<py::object>(guards)))
       watched.push_back(parse_guard(g));
-  return std::unique_ptr<Entry>(new Entry{.in_words = py::reinterpret_borrow<py::object>(in_spec),
-                                          .in = std::move(in),
-                                          .out = std::move(out),
-                                          .program = engine::JitProgram(c.params, c.outs, trace.start()),
-                                          .reads = std::move(c.reads),
-                                          .writes = std::move(c.writes),
-                                          .leaf_count = leaf_count,
-                                          .writes_arguments = writes_arguments,
-                                          .guards = std::move(watched),
-                                          .reason = {}});
+  return std::unique_ptr<Entry>(
+      new Entry{.in_words = py::reinterpret_borrow<py::object>(in_spec),
+                .in = std::move(in),
+                .out = std::move(out),
+                .program = engine::JitProgram(c.params, c.outs, trace.start(), std::move(given)),
+                .reads = std::move(c.reads),
+                .writes = std::move(c.writes),
+                .leaf_count = leaf_count,
+                .donated = std::move(donated),
+                .writes_arguments = writes_arguments,
+                .guards = std::move(watched),
+                .reason = {}});
 }
 
 // ---- a call
@@ -180,6 +190,26 @@ void check_distinct(const Entry& entry, const Match& match) {
             ErrorKind::trace,
             "a jitted function changes a captured tensor in place that it is also given as an argument; pass "
             "another tensor");
+}
+
+// Takes the donated tensors from their handles, which stand for nothing from now on. A buffer may be written
+// over when nobody else holds it, and no other input lies in it. Answers the nodes, which the caller holds.
+std::vector<NodeRef> take_donated(const Entry& entry, Match& match, std::span<engine::Input> inputs) {
+  std::vector<NodeRef> taken;
+  std::unordered_map<const Buffer*, int> uses;
+  for (const engine::Input& input : inputs)
+    if (input.buffer) ++uses[input.buffer];
+  for (const uint32_t i : entry.donated) {
+    const Leaf& leaf = match.leaves[i];
+    if (!leaf.node || !leaf.handle || leaf.handle->node != leaf.node) continue;
+    const uint32_t references = match.owning() ? 2 : 1;
+    const Buffer& buffer = *inputs[i].buffer;
+    inputs[i].donated = leaf.node->refs.load() == references && buffer.refs.load() == 1 &&
+                        !buffer.read_only && !buffer.owner.release && uses[&buffer] == 1;
+    taken.push_back(NodeRef::adopt(leaf.handle->node));
+    leaf.handle->node = donated_node(leaf.node->aval()).detach();
+  }
+  return taken;
 }
 
 }  // namespace
@@ -303,6 +333,8 @@ PyObject* run_entry(Entry& entry, Match& match, std::mutex& state) {
     Buffer* buffer = leaf.node ? leaf.node->buffer.load(std::memory_order_acquire) : nullptr;
     inputs.push_back({buffer ? buffer->data : &leaf.bits, buffer});
   }
+  std::vector<NodeRef> taken;
+  if (!entry.donated.empty()) taken = take_donated(entry, match, {inputs.data(), inputs.size()});
   struct Results {
     SmallVector<Buffer*, 4> buffers;
     BufferRef take(size_t i) { return BufferRef::adopt(std::exchange(buffers[i], nullptr)); }
@@ -348,17 +380,21 @@ Entry& entry_of(PyObject* self) {
 }
 
 int entry_init(PyObject* self, PyObject* args, PyObject* kwargs) {
-  static const char* names[] = {"trace", "in_spec", "params", "outs", "out_spec", "guards", nullptr};
-  PyObject *trace, *in_spec, *params, *outs, *out_spec, *guards = Py_None;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOO|O:JitEntry", const_cast<char**>(names), &trace,
-                                   &in_spec, &params, &outs, &out_spec, &guards))
+  static const char* names[] = {"trace",    "in_spec", "params",  "outs",
+                                "out_spec", "guards",  "donated", nullptr};
+  PyObject *trace, *in_spec, *params, *outs, *out_spec, *guards = Py_None, *donated = Py_None;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOO|OO:JitEntry", const_cast<char**>(names), &trace,
+                                   &in_spec, &params, &outs, &out_spec, &guards, &donated))
     return -1;
   return guarded(
       [&]() -> int {
         require(as_entry(self)->entry == nullptr, ErrorKind::value, "a JitEntry is made once");
         const auto list = [](PyObject* sequence) { return py::cast<py::sequence>(py::handle(sequence)); };
+        std::vector<uint32_t> leaves;
+        if (donated != Py_None)
+          for (const int64_t i : parse_ints(donated, "donated")) leaves.push_back(static_cast<uint32_t>(i));
         as_entry(self)->entry = make_entry(py::cast<Trace&>(py::handle(trace)), in_spec, list(params),
-                                           list(outs), out_spec, guards)
+                                           list(outs), out_spec, guards, std::move(leaves))
                                     .release();
         return 0;
       },
@@ -396,6 +432,13 @@ PyObject* entry_graph(PyObject* self, void*) {
 PyObject* entry_spec(PyObject* self, void*) {
   return guarded([&] { return Py_NewRef(entry_of(self).in_words.ptr()); });
 }
+PyObject* entry_skeleton(PyObject* self, PyObject*) {
+  return guarded([&] {
+    const Entry& entry = entry_of(self);
+    const std::vector<PyObject*> places(entry.program.results().size(), Py_Ellipsis);
+    return build_output(entry.out, places.data());
+  });
+}
 PyObject* entry_changed(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
     std::string reason = entry_of(self).broken_guard();
@@ -415,6 +458,32 @@ int set_custom_allocator(PyObject* self, PyObject* value, void*) {
       },
       -1);
 }
+// Donated tensors whose buffers no result takes.
+PyObject* entry_unused_donations(PyObject* self, void*) {
+  return guarded([&] {
+    const Entry& entry = entry_of(self);
+    py::list out;
+    std::vector<bool> used(entry.leaf_count);
+    std::vector<const Aval*> types;
+    for (const Token& t : entry.in.tokens) {
+      const bool number = t.kind == Token::real || t.kind == Token::integer;
+      if (number) used[types.size()] = true;  // it has no memory to give
+      if (number || t.kind == Token::tensor) types.push_back(&t.type);
+    }
+    if (const engine::Executable* executable = entry.program.executable()) {
+      const Program& program = executable->program;
+      for (uint32_t i = 0; i < program.results; ++i) {
+        const uint32_t donor = program.slots[program.inputs + i].base;
+        if (donor < entry.leaf_count) used[donor] = true;
+      }
+      for (const ProgramOutput& result : program.outputs)
+        if (result.is_input && result.index < entry.leaf_count) used[result.index] = true;
+    }
+    for (const uint32_t i : entry.donated)
+      if (!used[i]) out.append(to_string(*types[i]));
+    return out.release().ptr();
+  });
+}
 PyObject* entry_reason(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
     const std::string& reason = entry_of(self).reason;
@@ -428,6 +497,8 @@ PyObject* entry_reason(PyObject* self, void*) {
 void make_jit_entry_type(py::module_& m) {
   static PyMethodDef methods[] = {
       {"explain", entry_explain, METH_NOARGS, "explain($self, /)\n--\n\nWhat the program runs, as text."},
+      {"skeleton", entry_skeleton, METH_NOARGS,
+       "skeleton($self, /)\n--\n\nThe result with an ellipsis in the place of every tensor."},
       {"changed", entry_changed, METH_NOARGS,
        "changed($self, /)\n--\n\nWhy a call with fitting arguments would be traced again, or None."},
       {"details", entry_details_method, METH_NOARGS,
@@ -436,6 +507,8 @@ void make_jit_entry_type(py::module_& m) {
   };
   static PyGetSetDef attributes[] = {
       {"graph", entry_graph, nullptr, "The graph as it was traced.", nullptr},
+      {"unused_donations", entry_unused_donations, nullptr,
+       "The types of donated tensors whose memory no result takes.", nullptr},
       {"in_spec", entry_spec, nullptr, "The spec of the arguments.", nullptr},
       {"custom_allocator", entry_custom_allocator, set_custom_allocator,
        "Does the program take memory of GPUs from our own cache?", nullptr},

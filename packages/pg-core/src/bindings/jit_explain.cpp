@@ -151,20 +151,28 @@ py::object graph_trace_of(const Graph& graph) { return py::cast(GraphTrace{graph
 py::dict entry_details(const Entry& entry) {
   py::dict out;
   py::list kernels, calls, control;
+  MemoryNeed memory;
   const engine::Executable* executable = entry.program.executable();
   if (executable) {
     const Program& program = executable->program;
     const Backend& backend = engine::backend_for(entry.program.results()[0].device);
     describe_steps(program, backend, kernels, calls, control);
     out["bytes"] = program.bytes_moved;
-    out["arena_bytes"] = program.arena_bytes;
-    out["temporary_bytes"] = program.temporary_bytes;
+    memory = program.memory;
     out["compile_seconds"] = program.compile_seconds;
     out["flops"] = program.flops;
   } else {
-    for (const char* name : {"bytes", "arena_bytes", "temporary_bytes", "compile_seconds", "flops"})
-      out[name] = 0.0;
+    for (const char* name : {"bytes", "compile_seconds", "flops"}) out[name] = 0.0;
   }
+  py::dict need;
+  need["inputs"] = memory.inputs;
+  need["outputs"] = memory.outputs;
+  need["donated"] = memory.donated;
+  need["temporaries"] = memory.temporaries;
+  need["total"] = memory.total();
+  need["live"] = memory.live;
+  need["unshared"] = memory.unshared;
+  out["memory"] = need;
   for (py::handle kernel : kernels)
     out["flops"] = py::cast<double>(out["flops"]) + py::cast<double>(kernel["flops"]);
   out["kernels"] = kernels;
@@ -186,8 +194,14 @@ std::string explain_entry(const Entry& entry) {
   std::string out = concat(kernels.size(), " kernels, ", calls.size(), " library calls; ",
                            number("arguments"), " arguments, ", number("hidden_inputs"), " captured, ",
                            number("results"), " results, ", number("hidden_outputs"), " changed in place\n");
-  out += concat("moves ", number("bytes"), " bytes, ", number("flops"), " flops; temporaries ",
-                number("temporary_bytes"), " bytes in an arena of ", number("arena_bytes"), " bytes\n");
+  out += concat("moves ", number("bytes"), " bytes, ", number("flops"), " flops\n");
+  const py::dict memory = d["memory"];
+  const auto bytes = [&](const char* key) {  // with commas: 1,234,567
+    return py::cast<std::string>(py::str("{:,}").attr("format")(memory[key]));
+  };
+  out += concat("needs ", bytes("total"), " bytes: inputs ", bytes("inputs"), ", outputs ", bytes("outputs"),
+                " and ", bytes("donated"), " in donated inputs, temporaries ", bytes("temporaries"), " (",
+                bytes("unshared"), " without reuse)\n");
   out += concat("compiled in ", number("compile_seconds") * 1e3, " ms from ", entry.program.traced().size(),
                 " records; ran ", number("calls"), " times\n");
   if (!entry.reason.empty()) out += concat("traced again because ", entry.reason, "\n");

@@ -93,8 +93,42 @@ void keep(JitFunctionObject* self, const py::object& entry) {
   fail(ErrorKind::trace, concat("tracing changed the arguments of a jitted function: ", reason));
 }
 
-PyObject* run(State& state, const py::object& entry, Match& match) {
-  return run_entry(*program_of(entry), match, state.writes);
+// Finds the entry that fits a call, or traces a new one, and answers what `then(entry, match)` does.
+template <class Then> PyObject* with_entry(JitFunctionObject* self, PyObject* const* args, Py_ssize_t count,
+                                           PyObject* kwnames, Then&& then) {
+  State& state = *self->state;
+  if (!state.entries.empty()) {
+    const py::object first = state.entries.front();
+    {
+      Match match;
+      const Fit fit = match_entry(*program_of(first), match, args, count, kwnames, true, nullptr);
+      if (fit == Fit::fits) return then(first, match);
+      if (fit == Fit::error) throw_python_error();
+    }
+    if (state.entries.size() > 1) {
+      // Matching may run Python code, which may change the list.
+      const std::vector<py::object> others(state.entries.begin(), state.entries.end());
+      for (const py::object& entry : others) {
+        if (entry.ptr() == first.ptr() || !program_of(entry)) continue;
+        Match match;
+        const Fit fit = match_entry(*program_of(entry), match, args, count, kwnames, true, nullptr);
+        if (fit == Fit::error) throw_python_error();
+        if (fit != Fit::fits) continue;
+        move_to_front(state, entry);
+        return then(entry, match);
+      }
+    }
+  }
+  const py::object self_held = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(self));
+  const py::object made = trace(self, args, count, kwnames);
+  Match match;
+  std::string reason;
+  // Guards hold what was true when the trace began; the function itself may have changed it since.
+  const Fit fit = match_entry(*program_of(made), match, args, count, kwnames, false, &reason);
+  if (fit == Fit::error) throw_python_error();
+  if (fit == Fit::differs) fail_new_entry(*program_of(made), match, reason);
+  keep(self, made);
+  return then(made, match);
 }
 
 PyObject* call(PyObject* raw, PyObject* const* args, size_t flagged, PyObject* kwnames) {
@@ -107,40 +141,18 @@ PyObject* call(PyObject* raw, PyObject* const* args, size_t flagged, PyObject* k
   // surrounds it.
   if (trace_open()) return PyObject_Vectorcall(self->function, args, flagged, kwnames);
   return guarded([&]() -> PyObject* {
-    const Py_ssize_t count = PyVectorcall_NARGS(flagged);
-    State& state = *self->state;
-    if (!state.entries.empty()) {
-      const py::object first = state.entries.front();
-      {
-        Match match;
-        const Fit fit = match_entry(*program_of(first), match, args, count, kwnames, true, nullptr);
-        if (fit == Fit::fits) return run(state, first, match);
-        if (fit == Fit::error) throw_python_error();
-      }
-      if (state.entries.size() > 1) {
-        // Matching may run Python code, which may change the list.
-        const std::vector<py::object> others(state.entries.begin(), state.entries.end());
-        for (const py::object& entry : others) {
-          if (entry.ptr() == first.ptr() || !program_of(entry)) continue;
-          Match match;
-          const Fit fit = match_entry(*program_of(entry), match, args, count, kwnames, true, nullptr);
-          if (fit == Fit::error) throw_python_error();
-          if (fit != Fit::fits) continue;
-          move_to_front(state, entry);
-          return run(state, entry, match);
-        }
-      }
-    }
-    const py::object self_held = py::reinterpret_borrow<py::object>(raw);
-    const py::object made = trace(self, args, count, kwnames);
-    Match match;
-    std::string reason;
-    // Guards hold what was true when the trace began; the function itself may have changed it since.
-    const Fit fit = match_entry(*program_of(made), match, args, count, kwnames, false, &reason);
-    if (fit == Fit::error) throw_python_error();
-    if (fit == Fit::differs) fail_new_entry(*program_of(made), match, reason);
-    keep(self, made);
-    return run(state, made, match);
+    return with_entry(self, args, PyVectorcall_NARGS(flagged), kwnames,
+                      [&](const py::object& entry, Match& match) {
+                        return run_entry(*program_of(entry), match, self->state->writes);
+                      });
+  });
+}
+
+PyObject* entry_method(PyObject* raw, PyObject* const* args, Py_ssize_t count, PyObject* kwnames) {
+  return guarded([&]() -> PyObject* {
+    require(as_function(raw)->state != nullptr, ErrorKind::type, "this JitFunction was not initialised");
+    return with_entry(as_function(raw), args, count, kwnames,
+                      [](const py::object& entry, Match&) { return Py_NewRef(entry.ptr()); });
   });
 }
 
@@ -261,6 +273,9 @@ PyObject* clear_method(PyObject* raw, PyObject*) {
 
 void make_jit_function_type(py::module_& m) {
   static PyMethodDef methods[] = {
+      {"entry", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(entry_method)),
+       METH_FASTCALL | METH_KEYWORDS,
+       "entry($self, /, *args, **kwargs)\n--\n\nThe program that a call with these arguments would run."},
       {"clear", clear_method, METH_NOARGS, "clear($self, /)\n--\n\nForgets all traced programs."},
       {nullptr, nullptr, 0, nullptr},
   };

@@ -6,6 +6,7 @@
 
 #include "bindings/composites.h"
 #include "engine/engine.h"
+#include "graph/donated.h"
 #include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -137,6 +138,7 @@ Node* evaluated(TensorObject* tensor, const char* what) {
   Node* node = tensor->node;
   const bool hidden = hidden_by_trace(tensor);
   if (node->evaluated() && !hidden) return node;
+  if (is_donated(*node)) fail_donated(*node);
   if (node->abstract || hidden) {
     const Location here = nearest_user_location();
     const std::string place = here.code ? concat(" (", format_location(here), ")") : "";

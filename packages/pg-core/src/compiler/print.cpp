@@ -65,8 +65,12 @@ std::string steps_text(const Graph& graph, std::span<const Step> steps) {
 std::string program_text(const Program& program) {
   const auto place = [&](uint32_t slot) {
     if (slot < program.inputs) return concat("input ", slot);
-    if (slot < program.inputs + program.results) return concat("result ", slot - program.inputs);
-    return concat("arena+", program.slots[slot].offset);
+    if (slot < program.inputs + program.results) {
+      const uint32_t donor = program.slots[slot].base;
+      return concat("result ", slot - program.inputs, donor == Slot::own ? "" : concat(" of input ", donor));
+    }
+    const Slot& s = program.slots[slot];
+    return concat(s.base == Slot::own ? "arena" : concat("result ", s.base - program.inputs), "+", s.offset);
   };
   std::string out;
   for (const ProgramStep& step : program.steps) {

@@ -12,8 +12,23 @@ namespace pg {
 /// Where a value lies while the program runs. Slots are numbered inputs first, then outputs, then
 /// temporaries.
 struct Slot {
+  static constexpr uint32_t own = static_cast<uint32_t>(-1);
   size_t bytes = 0;
-  size_t offset = 0;  // temporaries: in the arena
+  size_t offset = 0;
+  // Temporaries: the result in whose buffer they lie, else (own) the arena. Results: the donated input whose
+  // buffer they take when a call gives it away.
+  uint32_t base = own;
+};
+
+/// What one run needs, beside what its library calls take for themselves.
+struct MemoryNeed {
+  size_t inputs = 0;
+  size_t outputs = 0;      // of new memory
+  size_t donated = 0;      // outputs in the buffers of donated inputs
+  size_t temporaries = 0;  // the arena, with those of bodies
+  size_t live = 0;         // the most bytes of the arena that are in use at once: no plan needs fewer
+  size_t unshared = 0;     // what temporaries would need without reuse
+  size_t total() const { return inputs + outputs + temporaries; }
 };
 
 struct Program;
@@ -25,6 +40,7 @@ struct ProgramStep {
   std::vector<Program> bodies;         // or control flow over these, in the order of the record's payloads
   Id record = 0;                       // of the call
   SmallVector<uint32_t, 6> slots;      // operands, then results
+  uint32_t reads = 0;                  // how many of them are operands
   std::vector<Aval> in, out;           // of the call
   Group group;                         // of the kernel
 };
@@ -42,7 +58,7 @@ struct Program {
   uint32_t inputs = 0, results = 0;    // slots of either kind
   std::vector<ProgramOutput> outputs;  // per graph output
   size_t arena_bytes = 0;
-  size_t temporary_bytes = 0;         // what temporaries would need without reuse
+  MemoryNeed memory;
   int64_t kernels = 0, calls = 0;     // launched by one run, without those of bodies
   bool yields = false;                // may take any time, or run Python code: other threads must be let run
   double bytes_moved = 0, flops = 0;  // estimates, without bodies
@@ -51,8 +67,15 @@ struct Program {
   std::vector<PassTime> passes = {};  // what compiling it went through, without bodies
 };
 
-/// The pipeline. Raises NotImplementedByBackend when a call has no implementation on the backend. A body that
-/// works on strips is not cut again.
-Program compile(Graph graph, const Backend& backend, bool on_strips = false);
+/// Where a program stands.
+struct Placing {
+  bool body = false;       // of control flow: its caller chooses where results lie
+  bool on_strips = false;  // a body that works on strips is not cut again
+  // Inputs whose buffers results may take; shorter than all inputs: the rest not.
+  std::vector<bool> donated{};
+};
+
+/// The pipeline. Raises NotImplementedByBackend when a call has no implementation on the backend.
+Program compile(Graph graph, const Backend& backend, const Placing& placing = {});
 
 }  // namespace pg

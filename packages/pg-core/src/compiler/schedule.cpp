@@ -8,6 +8,7 @@
 #include "compiler/passes/memory.h"
 #include "ops/control.h"
 #include "ops/ops.h"
+#include "runtime/threads.h"
 #include "support/env.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -46,7 +47,6 @@ class SlotPlan {
     const auto found = slot_.find(root);
     return found != slot_.end() ? found->second : add(root);
   }
-  uint32_t first_temporary() const { return program_.inputs + program_.results; }
   /// Where the results of a call lie; one that nobody reads still needs memory.
   std::vector<uint32_t> slots_of_results(Id id, std::span<const Aval> types) {
     if (!graph_[id].op->several()) return {slot_of(id)};
@@ -69,7 +69,7 @@ class SlotPlan {
     return slot;
   }
   uint32_t add_bytes(const Aval& type) {
-    program_.slots.push_back({static_cast<size_t>(bytes_of(type)), 0});
+    program_.slots.push_back({static_cast<size_t>(bytes_of(type))});
     return static_cast<uint32_t>(program_.slots.size()) - 1;
   }
 
@@ -115,7 +115,7 @@ void prepare_call(const Graph& graph, const Graph::Record& r, const Backend& bac
       ++program.calls;
       continue;
     }
-    step.bodies.push_back(compile(*payload->graph, backend, r.op == &strips_op));
+    step.bodies.push_back(compile(*payload->graph, backend, {.body = true, .on_strips = r.op == &strips_op}));
     const Program& body = step.bodies.back();
     const double times = r.op == &scan_op     ? static_cast<double>(Scan(r.attrs).length)
                          : r.op == &strips_op ? static_cast<double>(Strips(r.attrs).total())
@@ -125,19 +125,162 @@ void prepare_call(const Graph& graph, const Graph::Record& r, const Backend& bac
   }
 }
 
+// A kernel that may write a result over a donated input waits until everything else has read that input, if
+// nothing needs what it writes before. Linear: every step moves once at most.
+void delay_donated(Program& program, const std::vector<bool>& donated) {
+  const size_t count = program.steps.size();
+  std::vector<size_t> last_reader(program.slots.size(), 0), first_reader(program.slots.size(), count);
+  for (size_t i = 0; i < count; ++i)
+    for (size_t k = 0; k < program.steps[i].reads; ++k) {
+      const uint32_t slot = program.steps[i].slots[k];
+      last_reader[slot] = i;
+      first_reader[slot] = std::min(first_reader[slot], i);
+    }
+  std::vector<std::vector<size_t>> delayed(count);  // to after a step
+  std::vector<bool> moved(count, false);
+  bool any = false;
+  for (size_t i = 0; i < count; ++i) {
+    const ProgramStep& step = program.steps[i];
+    if (!step.kernel) continue;
+    size_t after = i;
+    for (const auto& [result, operand] : step.kernel->in_place()) {
+      const uint32_t from = step.slots[static_cast<size_t>(operand)];
+      if (from < std::min<size_t>(donated.size(), program.inputs) && donated[from])
+        after = std::max(after, last_reader[from]);
+    }
+    size_t needed = count;
+    for (size_t k = step.reads; k < step.slots.size(); ++k)
+      needed = std::min(needed, first_reader[step.slots[k]]);
+    if (after == i || needed <= after) continue;
+    delayed[after].push_back(i);
+    moved[i] = any = true;
+  }
+  if (!any) return;
+  std::vector<ProgramStep> ordered;
+  ordered.reserve(count);
+  std::vector<size_t> stack;
+  for (size_t i = 0; i < count; ++i) {
+    if (!moved[i]) stack.push_back(i);
+    while (!stack.empty()) {
+      const size_t at = stack.back();
+      stack.pop_back();
+      ordered.push_back(std::move(program.steps[at]));
+      stack.insert(stack.end(), delayed[at].rbegin(), delayed[at].rend());
+    }
+  }
+  program.steps = std::move(ordered);
+}
+
+// When every value is written and read last, and which may be written over which.
+class Lifetimes {
+ public:
+  Lifetimes(Program& program) : program_(program), last_read_(program.inputs, -1) {}
+
+  void step(const ProgramStep& step, int time) {
+    const size_t reads = step.reads;
+    for (size_t i = 0; i < step.slots.size(); ++i) {
+      const uint32_t slot = step.slots[i];
+      if (slot < program_.inputs) {
+        last_read_[slot] = time;
+        continue;
+      }
+      if (i < reads) value(slot).last = time;
+      else value(slot) = {program_.slots[slot].bytes, time, time, -1, is_result(slot), 0};
+    }
+    if (!step.kernel) return;
+    for (const auto& [result, operand] : step.kernel->in_place()) {
+      const uint32_t to = step.slots[reads + static_cast<size_t>(result)],
+                     from = step.slots[static_cast<size_t>(operand)];
+      if (from < program_.inputs) over_input_.emplace_back(to, from);
+      else if (value(to).over < 0) value(to).over = static_cast<int>(from - program_.inputs);
+    }
+  }
+
+  /// Results take the buffers of donated inputs: first those that a kernel writes over them, then any that is
+  /// written later.
+  void donate(const std::vector<bool>& donated) {
+    std::vector<bool> given(program_.inputs, true);
+    for (size_t i = 0; i < std::min<size_t>(donated.size(), program_.inputs); ++i) given[i] = !donated[i];
+    for (const ProgramOutput& out : program_.outputs)
+      if (out.is_input) given[out.index] = true;  // handed on as it is
+    const auto pair = [&](uint32_t result, uint32_t input, bool in_place) {
+      Lifetime& v = value(result);
+      Slot& slot = program_.slots[result];
+      const bool dead = last_read_[input] < v.first || (in_place && last_read_[input] == v.first);
+      if (given[input] || slot.base != Slot::own || !dead || program_.slots[input].bytes != slot.bytes)
+        return;
+      given[input] = true;
+      slot.base = input;
+      v.free_from = in_place ? v.first : last_read_[input] + 1;
+    };
+    for (const auto& [to, from] : over_input_)
+      if (is_result(to)) pair(to, from, true);
+    // Inputs of one size are tried in order, so that equal ones meet in order.
+    std::unordered_map<size_t, std::vector<uint32_t>> by_size;
+    for (uint32_t i = 0; i < program_.inputs; ++i)
+      if (!given[i]) by_size[program_.slots[i].bytes].push_back(i);
+    for (uint32_t i = 0; i < program_.results && !by_size.empty(); ++i) {
+      const uint32_t result = program_.inputs + i;
+      const auto found = by_size.find(program_.slots[result].bytes);
+      if (found == by_size.end()) continue;
+      for (const uint32_t input : found->second) {
+        pair(result, input, false);
+        if (given[input]) break;
+      }
+      std::erase_if(found->second, [&](uint32_t input) { return given[input]; });
+    }
+  }
+
+  /// Gives every value its place.
+  void place(bool rooms) {
+    values_.resize(program_.slots.size() - program_.inputs);
+    const MemoryPlan plan = plan_memory(values_, rooms);
+    program_.arena_bytes = plan.arena_bytes;
+    program_.memory.live = plan.live_bytes;
+    for (size_t i = program_.results; i < values_.size(); ++i) {
+      Slot& slot = program_.slots[program_.inputs + i];
+      slot.offset = values_[i].offset;
+      if (values_[i].base >= 0) slot.base = program_.inputs + static_cast<uint32_t>(values_[i].base);
+      program_.memory.unshared += slot.bytes;
+    }
+  }
+
+ private:
+  bool is_result(uint32_t slot) const { return slot - program_.inputs < program_.results; }
+  Lifetime& value(uint32_t slot) {
+    const size_t index = slot - program_.inputs;
+    if (index >= values_.size()) values_.resize(index + 1);
+    return values_[index];
+  }
+
+  Program& program_;
+  std::vector<Lifetime> values_;  // per slot after the inputs
+  std::vector<int> last_read_;    // per input
+  std::vector<std::pair<uint32_t, uint32_t>> over_input_;
+};
+
+MemoryNeed need_of(const Program& program) {
+  MemoryNeed need = program.memory;
+  for (uint32_t i = 0; i < program.inputs; ++i) need.inputs += program.slots[i].bytes;
+  for (uint32_t i = program.inputs; i < program.inputs + program.results; ++i)
+    (program.slots[i].base == Slot::own ? need.outputs : need.donated) += program.slots[i].bytes;
+  size_t bodies = 0;
+  for (const ProgramStep& step : program.steps)
+    for (const Program& body : step.bodies) {
+      const bool per_thread = program.graph[step.record].op == &strips_op;
+      const size_t at_once = per_thread ? static_cast<size_t>(num_threads()) : 1;
+      bodies = std::max(bodies, body.memory.temporaries * at_once);
+    }
+  need.temporaries = program.arena_bytes + bodies;
+  return need;
+}
+
 }  // namespace
 
-void schedule(const Graph& graph, std::span<const Step> steps, const Backend& backend, Program& program) {
+void schedule(const Graph& graph, std::span<const Step> steps, const Backend& backend, const Placing& placing,
+              Program& program) {
   SlotPlan plan(graph, steps, program);
-  std::vector<Lifetime> lifetimes;
-  int time = 0;
-  const auto touch = [&](uint32_t slot, bool writes) {
-    if (slot < plan.first_temporary()) return;
-    const size_t index = slot - plan.first_temporary();
-    if (index >= lifetimes.size()) lifetimes.resize(index + 1);
-    if (writes) lifetimes[index] = {program.slots[slot].bytes, time, time, -1, 0};
-    else lifetimes[index].last = time;
-  };
+  Lifetimes lifetimes(program);
   for (const Step& step : steps) {
     if (step.kind == Step::Kind::alias) continue;
     ProgramStep out;
@@ -161,26 +304,17 @@ void schedule(const Graph& graph, std::span<const Step> steps, const Backend& ba
       writes = plan.slots_of_results(step.record, out.out);
     }
     for (const uint32_t slot : writes) out.slots.push_back(slot);
-    for (size_t i = 0; i < out.slots.size(); ++i) {
-      touch(out.slots[i], i >= reads.size());
-      program.bytes_moved += static_cast<double>(program.slots[out.slots[i]].bytes);
-    }
-    if (out.kernel)
-      for (const auto& [result, operand] : out.kernel->in_place()) {
-        const uint32_t to = out.slots[reads.size() + static_cast<size_t>(result)],
-                       from = out.slots[static_cast<size_t>(operand)];
-        if (to >= plan.first_temporary() && from >= plan.first_temporary() &&
-            lifetimes[to - plan.first_temporary()].over < 0)
-          lifetimes[to - plan.first_temporary()].over = static_cast<int>(from - plan.first_temporary());
-      }
+    for (const uint32_t slot : out.slots)
+      program.bytes_moved += static_cast<double>(program.slots[slot].bytes);
+    out.reads = static_cast<uint32_t>(reads.size());
     program.steps.push_back(std::move(out));
-    ++time;
   }
-  program.arena_bytes = plan_memory(lifetimes);
-  for (size_t i = 0; i < lifetimes.size(); ++i) {
-    program.slots[plan.first_temporary() + i].offset = lifetimes[i].offset;
-    program.temporary_bytes += lifetimes[i].bytes;
-  }
+  delay_donated(program, placing.donated);
+  for (size_t i = 0; i < program.steps.size(); ++i)
+    lifetimes.step(program.steps[i], static_cast<int>(i));
+  lifetimes.donate(placing.donated);
+  lifetimes.place(!placing.body);
+  program.memory = need_of(program);
 }
 
 }  // namespace pg

@@ -1,5 +1,6 @@
 #include "engine/cut.h"
 
+#include "graph/donated.h"
 #include "ops/ops.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -77,6 +78,7 @@ bool visit_leaf(Cut& c, Node* node) {
 }
 
 [[noreturn]] void fail_abstract(const Node& node) {
+  if (is_donated(node)) fail_donated(node);
   const std::string place = describe_location && node.where.code ? describe_location(node.where) : "";
   fail(ErrorKind::trace, concat("the value of a traced tensor ", to_string(node.aval()),
                                 place.empty() ? "" : " (made at " + place + ")",

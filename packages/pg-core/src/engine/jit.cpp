@@ -6,7 +6,8 @@
 
 namespace pg::engine {
 
-JitProgram::JitProgram(std::span<const NodeRef> params, std::span<const NodeRef> outs, uint64_t oldest) {
+JitProgram::JitProgram(std::span<const NodeRef> params, std::span<const NodeRef> outs, uint64_t oldest,
+                       std::vector<bool> donated) {
   traced_ = flatten(params, outs, oldest, kept_);
   for (const NodeRef& out : outs) results_.push_back(out->aval());
   std::vector<Node*> pending;
@@ -15,7 +16,7 @@ JitProgram::JitProgram(std::span<const NodeRef> params, std::span<const NodeRef>
   if (!pending.empty()) evaluate(pending);
   if (outs.empty()) return;
   constexpr double likely_runs = 200;  // who asks for a compiled function means to call it often
-  executable_ = build(traced_, outs[0]->device);
+  executable_ = build(traced_, outs[0]->device, {.donated = std::move(donated)});
   start_tiers(*executable_, likely_runs);
 }
 

@@ -9,8 +9,10 @@ namespace pg::engine {
 class JitProgram {
  public:
   /// Compiles what lies between `params` and `outs`, which were made in an abstract trace that began at
-  /// serial `oldest`. Values that the trace met (arrays made inside, literals' buffers) are kept.
-  JitProgram(std::span<const NodeRef> params, std::span<const NodeRef> outs, uint64_t oldest);
+  /// serial `oldest`. Values that the trace met (arrays made inside, literals' buffers) are kept. `donated`
+  /// says which params may be given away by a call.
+  JitProgram(std::span<const NodeRef> params, std::span<const NodeRef> outs, uint64_t oldest,
+             std::vector<bool> donated = {});
 
   const Graph& traced() const { return traced_; }  // before the passes
   const Executable* executable() const {

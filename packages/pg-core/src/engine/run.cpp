@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/parts.h"
 #include "engine/profile.h"
+#include "runtime/interrupt.h"
 #include "support/env.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -170,7 +171,7 @@ ExecutableRef build_parts(Graph graph, Device device) {
 
 }  // namespace
 
-ExecutableRef build(Graph graph, Device device) {
+ExecutableRef build(Graph graph, Device device, const Placing& placing) {
   if (is_mixed(graph)) return build_parts(std::move(graph), device);
   const Backend& backend = backend_for(device);
   auto made = ExecutableRef::adopt(new Executable);
@@ -178,7 +179,7 @@ ExecutableRef build(Graph graph, Device device) {
   const int64_t start = profiling() ? profile_time() : 0;
   {
     const WithoutGil released;
-    made->program = compile(std::move(graph), backend);
+    made->program = compile(std::move(graph), backend, placing);
   }
   if (profiling()) record_work("compile", start);
   const Program& program = made->program;
@@ -218,16 +219,21 @@ BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<
   try {
     for (uint32_t i = 0; i < program.results; ++i) {
       const uint32_t slot = program.inputs + i;
-      results.push_back(allocate_on(on.get(), program.slots[slot].bytes).detach());
+      const uint32_t donor = program.slots[slot].base;
+      if (donor != Slot::own && inputs[donor].donated)
+        results.push_back(BufferRef::share(inputs[donor].buffer).detach());
+      else results.push_back(allocate_on(on.get(), program.slots[slot].bytes).detach());
       memory[slot] = results[i]->data;
     }
-    if (program.arena_bytes) {
-      arena = allocate_on(on.get(), program.arena_bytes);
-      for (size_t slot = program.inputs + program.results; slot < program.slots.size(); ++slot)
-        memory[slot] = static_cast<char*>(arena->data) + program.slots[slot].offset;
+    if (program.arena_bytes) arena = allocate_on(on.get(), program.arena_bytes);
+    for (size_t slot = program.inputs + program.results; slot < program.slots.size(); ++slot) {
+      const Slot& s = program.slots[slot];
+      memory[slot] = static_cast<char*>(s.base == Slot::own ? arena->data : memory[s.base]) + s.offset;
     }
     if (timed) {
       Watch watch;
+      const auto look = [&] { watch.look(); };
+      const Interruptible inside_kernels(look);
       bad = run_steps(program, memory, launches, &watch, on.get());
     } else {
       bad = run_steps(program, memory, launches, nullptr, on.get());

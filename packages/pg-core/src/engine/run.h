@@ -31,14 +31,15 @@ void destroy(Executable* executable);
 using ExecutableRef = Ref<Executable>;
 
 /// Compiles a graph for its device. Lets other threads run meanwhile.
-ExecutableRef build(Graph graph, Device device);
+ExecutableRef build(Graph graph, Device device, const Placing& placing = {});
 
 /// Is the program long enough that other Python threads should run meanwhile?
 bool is_long(const Executable& executable);
 
 struct Input {
   void* data;
-  Buffer* buffer;  // null for a run-time number
+  Buffer* buffer;        // null for a run-time number
+  bool donated = false;  // nobody else holds the buffer, and nobody wants it back
 };
 
 /// Runs on the memory of its inputs; `outputs` gets one buffer per output. A bad index is reported, not

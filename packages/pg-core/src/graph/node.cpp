@@ -7,6 +7,7 @@
 #include <new>
 #include <optional>
 
+#include "graph/donated.h"
 #include "graph/location.h"
 #include "graph/node_pool.h"
 #include "support/error.h"
@@ -107,6 +108,7 @@ NodeRef leaf_node(const Op& op, const Aval& aval, Attrs attrs) {
 }
 
 void check_alive(const Node& node) {
+  if (is_donated(node)) fail_donated(node);
   require(abstract_depth > 0, ErrorKind::trace, [&] {
     const std::string place = describe_location ? describe_location(node.where) : "";
     return concat(

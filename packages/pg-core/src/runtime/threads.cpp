@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <fstream>
 #include <memory>
@@ -13,7 +14,9 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/interrupt.h"
 #include "support/env.h"
+#include "support/error.h"
 
 namespace pg {
 namespace {
@@ -63,6 +66,38 @@ int default_threads() {
 }
 
 thread_local bool inside = false;  // this thread runs a body
+thread_local const Interruptible* listener = nullptr;
+
+// Runs ranges in pieces of about 50 ms, so that one can stop between them. How long an item takes shows in
+// the first, short piece.
+class Pieces {
+ public:
+  Pieces(const Body& body, int worker, int64_t grain, int64_t range)
+      : body_(body), worker_(worker), grain_(grain), length_(whole(range / 16)) {}
+
+  /// `go_on` is asked after every piece.
+  template <class GoOn> void run(int64_t begin, int64_t end, GoOn&& go_on) {
+    using clock = std::chrono::steady_clock;
+    while (begin < end) {
+      const int64_t stop = std::min(end, begin + length_);
+      const auto start = clock::now();
+      body_(begin, stop, worker_);
+      const double spent = std::chrono::duration<double>(clock::now() - start).count();
+      constexpr double wanted = 50e-3, most_items = 1e15;
+      const double items = static_cast<double>(stop - begin) * (wanted / std::max(spent, 1e-9));
+      length_ = whole(static_cast<int64_t>(std::min(items, most_items)));
+      begin = stop;
+      if (!go_on()) return;
+    }
+  }
+
+ private:
+  int64_t whole(int64_t items) const { return std::max<int64_t>(items / grain_, 1) * grain_; }
+
+  const Body& body_;
+  int worker_;
+  int64_t grain_, length_;
+};
 
 class Pool {
  public:
@@ -77,7 +112,9 @@ class Pool {
     const int64_t unit_chunk =
         std::max<int64_t>(1, (units + workers * chunks_each - 1) / (workers * chunks_each));
     count_ = count;
+    grain_ = grain;
     chunk_ = unit_chunk * grain;
+    listener_ = listener;
     const int64_t chunks = (units + unit_chunk - 1) / unit_chunk;
     workers_ = workers;
     body_ = &body;
@@ -131,13 +168,20 @@ class Pool {
 
   void work(int worker) {
     inside = true;
+    Pieces pieces(*body_, worker, grain_, chunk_);
+    const auto go_on = [&] {
+      if (worker == 0) listener_->check();
+      return !failed_.load(std::memory_order_relaxed);
+    };
     for (int i = 0; i < workers_; ++i) {
       const int victim = worker + i < workers_ ? worker + i : worker + i - workers_;
       uint32_t chunk = 0;
       while (slots_[victim].claim(i == 0, chunk)) {
         if (failed_.load(std::memory_order_relaxed)) continue;
         try {
-          (*body_)(chunk* chunk_, std::min(count_, (chunk + 1) * chunk_), worker);
+          const int64_t begin = chunk * chunk_, end = std::min(count_, begin + chunk_);
+          if (listener_) pieces.run(begin, end, go_on);
+          else (*body_)(begin, end, worker);
         } catch (...) {
           if (!failed_.exchange(true)) error_ = std::current_exception();
         }
@@ -186,7 +230,8 @@ class Pool {
   std::atomic<bool> failed_{false};
   std::unique_ptr<Slot[]> slots_;
   const Body* body_ = nullptr;
-  int64_t count_ = 0, chunk_ = 0;
+  const Interruptible* listener_ = nullptr;
+  int64_t count_ = 0, grain_ = 1, chunk_ = 0;
   int workers_ = 0;
   std::exception_ptr error_;
   std::vector<std::thread> helpers_;
@@ -213,6 +258,10 @@ Pool* pool() {
 
 }  // namespace
 
+Interruptible::Interruptible(FunctionRef<void()> check)
+    : check_(check), outer_(std::exchange(listener, this)) {}
+Interruptible::~Interruptible() { listener = outer_; }
+
 int num_threads() {
   int count = thread_count.load(std::memory_order_relaxed);
   if (count == 0) {
@@ -224,6 +273,8 @@ int num_threads() {
 }
 
 void set_num_threads(int count) {
+  require(!inside, ErrorKind::value,
+          "the number of threads cannot change inside a program; a signal handler called it?");
   Pool* p = pool();
   std::lock_guard lock(p->job_mutex);
   p->stop();
@@ -242,7 +293,11 @@ void parallel_for(int64_t count, int64_t grain, Body body) {
       if (p->threads > 1) return p->run(count, grain, body);
     }
   }
-  body(0, count, 0);
+  if (!listener || inside || count <= grain) return body(0, count, 0);
+  Pieces(body, 0, grain, count).run(0, count, [] {
+    listener->check();
+    return true;
+  });
 }
 
 }  // namespace pg
