@@ -125,9 +125,37 @@ void prepare_call(const Graph& graph, const Graph::Record& r, const Backend& bac
   }
 }
 
+// (result, operand) positions of a step that may share memory. A body on strips may write a strip over that
+// of an operand which is cut in the same way, where its own kernel may and nothing reads the operand later.
+std::vector<std::pair<int, int>> in_place(const Graph& graph, const ProgramStep& step) {
+  if (step.kernel) return {step.kernel->in_place().begin(), step.kernel->in_place().end()};
+  std::vector<std::pair<int, int>> out;
+  if (step.bodies.empty() || graph[step.record].op != &strips_op) return out;
+  const Strips strips(graph[step.record].attrs);
+  const Program& body = step.bodies[0];
+  std::vector<size_t> last_reader(body.slots.size(), 0);
+  for (size_t i = 0; i < body.steps.size(); ++i)
+    for (size_t k = 0; k < body.steps[i].reads; ++k) last_reader[body.steps[i].slots[k]] = i;
+  for (size_t i = 0; i < body.steps.size(); ++i) {
+    const ProgramStep& inner = body.steps[i];
+    if (!inner.kernel) continue;
+    for (const auto& [to, from] : inner.kernel->in_place()) {
+      const uint32_t operand = inner.slots[static_cast<size_t>(from)],
+                     slot = inner.slots[inner.reads + static_cast<size_t>(to)];
+      if (operand >= strips.operands.size() || last_reader[operand] != i) continue;
+      for (size_t r = 0; r < body.outputs.size(); ++r) {
+        const bool is_it = !body.outputs[r].is_input && body.inputs + body.outputs[r].index == slot;
+        if (is_it && strips.results[r] == strips.operands[operand])
+          out.emplace_back(static_cast<int>(r), static_cast<int>(operand));
+      }
+    }
+  }
+  return out;
+}
+
 // A kernel that may write a result over a donated input waits until everything else has read that input, if
 // nothing needs what it writes before. Linear: every step moves once at most.
-void delay_donated(Program& program, const std::vector<bool>& donated) {
+void delay_donated(const Graph& graph, Program& program, const std::vector<bool>& donated) {
   const size_t count = program.steps.size();
   std::vector<size_t> last_reader(program.slots.size(), 0), first_reader(program.slots.size(), count);
   for (size_t i = 0; i < count; ++i)
@@ -138,12 +166,13 @@ void delay_donated(Program& program, const std::vector<bool>& donated) {
     }
   std::vector<std::vector<size_t>> delayed(count);  // to after a step
   std::vector<bool> moved(count, false);
+  std::vector<size_t> place(count);  // the step after which each comes, or itself
   bool any = false;
-  for (size_t i = 0; i < count; ++i) {
+  for (size_t i = count; i-- > 0;) {
+    place[i] = i;
     const ProgramStep& step = program.steps[i];
-    if (!step.kernel) continue;
     size_t after = i;
-    for (const auto& [result, operand] : step.kernel->in_place()) {
+    for (const auto& [result, operand] : in_place(graph, step)) {
       const uint32_t from = step.slots[static_cast<size_t>(operand)];
       if (from < std::min<size_t>(donated.size(), program.inputs) && donated[from])
         after = std::max(after, last_reader[from]);
@@ -151,8 +180,9 @@ void delay_donated(Program& program, const std::vector<bool>& donated) {
     size_t needed = count;
     for (size_t k = step.reads; k < step.slots.size(); ++k)
       needed = std::min(needed, first_reader[step.slots[k]]);
-    if (after == i || needed <= after) continue;
+    if (after == i || needed <= place[after]) continue;
     delayed[after].push_back(i);
+    place[i] = place[after];
     moved[i] = any = true;
   }
   if (!any) return;
@@ -165,7 +195,7 @@ void delay_donated(Program& program, const std::vector<bool>& donated) {
       const size_t at = stack.back();
       stack.pop_back();
       ordered.push_back(std::move(program.steps[at]));
-      stack.insert(stack.end(), delayed[at].rbegin(), delayed[at].rend());
+      stack.insert(stack.end(), delayed[at].begin(), delayed[at].end());  // the last comes first
     }
   }
   program.steps = std::move(ordered);
@@ -174,7 +204,8 @@ void delay_donated(Program& program, const std::vector<bool>& donated) {
 // When every value is written and read last, and which may be written over which.
 class Lifetimes {
  public:
-  Lifetimes(Program& program) : program_(program), last_read_(program.inputs, -1) {}
+  Lifetimes(const Graph& graph, Program& program)
+      : graph_(graph), program_(program), last_read_(program.inputs, -1) {}
 
   void step(const ProgramStep& step, int time) {
     const size_t reads = step.reads;
@@ -187,8 +218,7 @@ class Lifetimes {
       if (i < reads) value(slot).last = time;
       else value(slot) = {program_.slots[slot].bytes, time, time, -1, is_result(slot), 0};
     }
-    if (!step.kernel) return;
-    for (const auto& [result, operand] : step.kernel->in_place()) {
+    for (const auto& [result, operand] : in_place(graph_, step)) {
       const uint32_t to = step.slots[reads + static_cast<size_t>(result)],
                      from = step.slots[static_cast<size_t>(operand)];
       if (from < program_.inputs) over_input_.emplace_back(to, from);
@@ -253,13 +283,14 @@ class Lifetimes {
     return values_[index];
   }
 
+  const Graph& graph_;
   Program& program_;
   std::vector<Lifetime> values_;  // per slot after the inputs
   std::vector<int> last_read_;    // per input
   std::vector<std::pair<uint32_t, uint32_t>> over_input_;
 };
 
-MemoryNeed need_of(const Program& program) {
+MemoryNeed need_of(const Graph& graph, const Program& program) {
   MemoryNeed need = program.memory;
   for (uint32_t i = 0; i < program.inputs; ++i) need.inputs += program.slots[i].bytes;
   for (uint32_t i = program.inputs; i < program.inputs + program.results; ++i)
@@ -267,7 +298,7 @@ MemoryNeed need_of(const Program& program) {
   size_t bodies = 0;
   for (const ProgramStep& step : program.steps)
     for (const Program& body : step.bodies) {
-      const bool per_thread = program.graph[step.record].op == &strips_op;
+      const bool per_thread = graph[step.record].op == &strips_op;
       const size_t at_once = per_thread ? static_cast<size_t>(num_threads()) : 1;
       bodies = std::max(bodies, body.memory.temporaries * at_once);
     }
@@ -280,7 +311,7 @@ MemoryNeed need_of(const Program& program) {
 void schedule(const Graph& graph, std::span<const Step> steps, const Backend& backend, const Placing& placing,
               Program& program) {
   SlotPlan plan(graph, steps, program);
-  Lifetimes lifetimes(program);
+  Lifetimes lifetimes(graph, program);
   for (const Step& step : steps) {
     if (step.kind == Step::Kind::alias) continue;
     ProgramStep out;
@@ -309,12 +340,11 @@ void schedule(const Graph& graph, std::span<const Step> steps, const Backend& ba
     out.reads = static_cast<uint32_t>(reads.size());
     program.steps.push_back(std::move(out));
   }
-  delay_donated(program, placing.donated);
-  for (size_t i = 0; i < program.steps.size(); ++i)
-    lifetimes.step(program.steps[i], static_cast<int>(i));
+  delay_donated(graph, program, placing.donated);
+  for (size_t i = 0; i < program.steps.size(); ++i) lifetimes.step(program.steps[i], static_cast<int>(i));
   lifetimes.donate(placing.donated);
   lifetimes.place(!placing.body);
-  program.memory = need_of(program);
+  program.memory = need_of(graph, program);
 }
 
 }  // namespace pg

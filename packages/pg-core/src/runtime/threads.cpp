@@ -294,7 +294,7 @@ void parallel_for(int64_t count, int64_t grain, Body body) {
     }
   }
   if (!listener || inside || count <= grain) return body(0, count, 0);
-  Pieces(body, 0, grain, count).run(0, count, [] {
+  Pieces(body, 0, grain, count / chunks_each).run(0, count, [] {
     listener->check();
     return true;
   });

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "check.h"
+#include "runtime/interrupt.h"
 #include "runtime/threads.h"
 
 using namespace pg;
@@ -123,13 +124,37 @@ void forked() {
   CHECK(covers(100, 1));
 }
 
-void speed() {
-  set_num_threads(2);
-  const int rounds = 100000;
-  const auto start = std::chrono::steady_clock::now();
-  for (int i = 0; i < rounds; ++i) parallel_for(2, 1, [](int64_t, int64_t, int) {});
-  const std::chrono::duration<double, std::micro> time = std::chrono::steady_clock::now() - start;
-  std::printf("  empty parallel_for, 2 threads: %.2f us\n", time.count() / rounds);
+// Work that is asked now and then whether it should go on: it still covers everything, and ends early when
+// the answer is an exception.
+void interrupted() {
+  for (int threads : {1, 2, 4}) {
+    set_num_threads(threads);
+    int asked = 0;
+    const auto count_questions = [&] { ++asked; };
+    {
+      const Interruptible scope(count_questions);
+      CHECK(covers(100000, 1) && covers(4097, 64) && covers(1, 3));
+    }
+    CHECK(asked > 0);
+    const int before = asked;
+    CHECK(covers(1000, 1));
+    CHECK(asked == before);
+
+    std::atomic<int64_t> done{0};
+    bool caught = false;
+    const auto refuse = [] { throw std::runtime_error("stop"); };
+    const Interruptible scope(refuse);
+    try {
+      parallel_for(1 << 20, 1, [&](int64_t begin, int64_t end, int worker) {
+        if (worker == 0) done += end - begin;
+        else std::this_thread::yield();
+      });
+    } catch (const std::runtime_error&) {
+      caught = true;
+    }
+    CHECK(caught || done == 0);  // another thread may have been first everywhere
+    CHECK(done <= (1 << 20) / 16);
+  }
 }
 
 }  // namespace
@@ -141,6 +166,6 @@ int main() {
   exceptions();
   many_callers();
   forked();
-  speed();
+  interrupted();
   return finish("threads_test");
 }

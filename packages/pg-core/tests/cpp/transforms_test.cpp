@@ -2,7 +2,6 @@
 // tangent is the derivative, jvp and vjp are adjoint, and both hold again for the gradient itself, to third
 // order.
 
-#include <chrono>
 #include <random>
 
 #include "engine/engine.h"
@@ -405,7 +404,6 @@ void simplifications() {
 
 void long_chain() {
   const int64_t before = live_nodes();
-  const auto start = std::chrono::steady_clock::now();
   {
     const OpenTrace trace(false);
     const auto chain_of = [](int length) {
@@ -419,11 +417,10 @@ void long_chain() {
     double expected = 1, at = 0.5;
     for (int i = 0; i < 100000; ++i, at = std::sin(at)) expected *= std::cos(at);
     CHECK_NEAR(numbers(grad(chain_of(100000))({x})[0])[0] / expected, 1, 1e-9);
+    CHECK(live_nodes() - before < 10 * 100000);
     CHECK(grad(grad(chain_of(20000)))({x})[0]->serial > 0);
   }
   CHECK(live_nodes() == before);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::printf("gradient of a chain of 100,000 ops, second of 20,000: %.2f s\n", seconds);
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ class Space {
 };
 
 // Joins values that may be written over one another; answers the block of each.
-std::vector<size_t> join(std::span<Lifetime> values, std::vector<Block>& blocks) {
+std::vector<size_t> join(std::span<Lifetime> values, bool rooms, std::vector<Block>& blocks) {
   std::vector<size_t> order(values.size()), block_of(values.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(),
@@ -81,7 +81,7 @@ std::vector<size_t> join(std::span<Lifetime> values, std::vector<Block>& blocks)
       const Lifetime& u = values[over];
       Block& block = blocks[block_of[over]];
       if (!u.result && !handed_on[over] && u.last == v.first && rounded(u.bytes) == rounded(v.bytes) &&
-          (!v.result || block.first >= v.free_from)) {
+          (!v.result || (rooms && block.first >= v.free_from))) {
         handed_on[over] = true;
         block.last = last;
         if (v.result) block.base = static_cast<int>(i);
@@ -111,7 +111,7 @@ size_t most_at_once(std::span<const Block> blocks) {
 
 MemoryPlan plan_memory(std::span<Lifetime> values, bool rooms) {
   std::vector<Block> blocks;
-  const std::vector<size_t> block_of = join(values, blocks);
+  const std::vector<size_t> block_of = join(values, rooms, blocks);
 
   std::vector<std::pair<int, Space>> results;  // smallest first
   if (rooms)
