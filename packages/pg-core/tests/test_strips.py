@@ -118,7 +118,7 @@ def test_no_array_of_scores() -> None:
     with pg.profile() as idle:
         (x[0][0] + 1).eval()
     for g in (pg.jit(lambda *x: [f(*x[:3])]), pg.jit(both(f))):
-        assert g.explain(*x).memory.temporaries < scores / 16
+        assert g.explain(*x).memory.temporaries < scores / 4  # with those of every thread
         with pg.profile() as profile:
             for y in g(*x):
                 y.eval()
@@ -151,8 +151,8 @@ def test_training_keeps_no_weights_of_attention(
     x, w = pg.Tensor(draw(1, length, width)), pg.Tensor(draw(width, 3 * width, seed=1) * 0.1)
     f = pg.jit(step)
     got = [y.numpy() for y in f(x, w)]
-    (arena,) = re.findall(r"arena of ([0-9.e+]+) bytes", str(f.explain(x, w)))
-    assert float(arena) < length * length * 4
+    temporaries = f.explain(x, w).memory.temporaries
+    assert temporaries < length * length * 4
     assert len(strips_of(step, x, w)) == 4
     for a, b in zip(got, whole(step, x, w), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
