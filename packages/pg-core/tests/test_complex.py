@@ -6,13 +6,13 @@ import cmath
 import copy
 import math
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pequegrad as pg
 import pytest
-from peers import need
+from peers import need, wide_jax
 
 INF, NAN = math.inf, math.nan
 
@@ -248,10 +248,9 @@ UNARY = [
 
 
 @pytest.fixture(scope="module")
-def jnp() -> Any:
-    jax = need("jax")
-    jax.config.update("jax_enable_x64", True)
-    return need("jax.numpy")
+def jnp() -> Iterator[Any]:
+    with wide_jax():
+        yield need("jax.numpy")
 
 
 def points(count: int = 5) -> np.ndarray:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pequegrad as pg
 import pytest
-from peers import need
+from peers import wide_jax
 
 OURS = types.SimpleNamespace(
     sin=pg.sin, tanh=pg.tanh, exp=pg.exp, where=pg.where, matmul=pg.matmul, sum=lambda x: x.sum(),
@@ -19,16 +19,17 @@ OURS = types.SimpleNamespace(
 )  # fmt: skip
 
 
+@pytest.fixture
 def theirs():
-    jax = need("jax")
-    jax.config.update("jax_enable_x64", True)
-    jnp, lax = jax.numpy, jax.lax
-    return jax, types.SimpleNamespace(
-        sin=jnp.sin, tanh=jnp.tanh, exp=jnp.exp, where=jnp.where, matmul=jnp.matmul, sum=lambda x: x.sum(),
-        cond=lax.cond, switch=lax.switch, scan=lax.scan, while_loop=lax.while_loop, fori_loop=lax.fori_loop,
-        associative_scan=lax.associative_scan, map=lax.map, checkpoint=jax.checkpoint,
-        custom_vjp=jax.custom_vjp, custom_jvp=jax.custom_jvp, stop_gradient=lax.stop_gradient,
-    )  # fmt: skip
+    """jax and its functions under the names of ours."""
+    with wide_jax() as jax:
+        jnp, lax = jax.numpy, jax.lax
+        yield jax, types.SimpleNamespace(
+            sin=jnp.sin, tanh=jnp.tanh, exp=jnp.exp, where=jnp.where, matmul=jnp.matmul, sum=lambda x: x.sum(),
+            cond=lax.cond, switch=lax.switch, scan=lax.scan, while_loop=lax.while_loop, fori_loop=lax.fori_loop,
+            associative_scan=lax.associative_scan, map=lax.map, checkpoint=jax.checkpoint,
+            custom_vjp=jax.custom_vjp, custom_jvp=jax.custom_jvp, stop_gradient=lax.stop_gradient,
+        )  # fmt: skip
 
 
 # Each: (library) -> function of x (shape 3) to a scalar.
@@ -165,8 +166,8 @@ def pushes(f: Callable, v) -> Callable:
 
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda p: p.__name__)
-def test_derivatives_to_second_order(problem: Callable) -> None:
-    jax, n = theirs()
+def test_derivatives_to_second_order(problem: Callable, theirs) -> None:
+    jax, n = theirs
     f, g = problem(OURS), problem(n)
     x, v, w = pg.Tensor(X), pg.Tensor(V), pg.Tensor(W)
 
@@ -189,8 +190,8 @@ def test_derivatives_to_second_order(problem: Callable) -> None:
     check(pushes(pushes(f, v), w), push(push(g, V), W)(X))
 
 
-def test_while_loops_have_forward_mode_and_a_teaching_error() -> None:
-    jax, n = theirs()
+def test_while_loops_have_forward_mode_and_a_teaching_error(theirs) -> None:
+    jax, n = theirs
 
     def problem(n):
         return lambda x: n.while_loop(lambda s: n.sum(s) < 4.0, lambda s: s * 1.5 + n.sin(x), x * x).sum()
@@ -208,8 +209,8 @@ def test_while_loops_have_forward_mode_and_a_teaching_error() -> None:
     np.testing.assert_allclose(grads.numpy(), 2 * X)
 
 
-def test_bounded_while_loops_reverse() -> None:
-    jax, n = theirs()
+def test_bounded_while_loops_reverse(theirs) -> None:
+    jax, n = theirs
     step = lambda n, x: lambda s: s * 1.5 + n.sin(x)
     test = lambda n: lambda s: n.sum(s) < 4.0
     f = lambda x: pg.while_loop(test(OURS), step(OURS, x), x * x, max_steps=12).sum()

@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 import pequegrad as pg
 import pytest
-from peers import need
+from peers import need, wide_jax
 
 jax = need("jax")
 R = pg.random
 
 
 @pytest.fixture(autouse=True)
-def wide_jax():
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    yield
-    jax.config.update("jax_enable_x64", before)
+def wide():
+    with wide_jax():
+        yield
 
 
 def both(name: str, *args: Any) -> tuple[np.ndarray, np.ndarray]:

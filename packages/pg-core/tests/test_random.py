@@ -7,17 +7,15 @@ import threading
 import numpy as np
 import pequegrad as pg
 import pytest
-from peers import need
+from peers import need, wide_jax
 
 jax = need("jax")
 
 
 @pytest.fixture(autouse=True)
-def wide_jax():
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    yield
-    jax.config.update("jax_enable_x64", before)
+def wide():
+    with wide_jax():
+        yield
 
 
 JKEY = 7
