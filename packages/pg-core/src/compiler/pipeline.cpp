@@ -24,7 +24,7 @@ Program compile(Graph graph, const Backend& backend, const Placing& placing) {
   graph = passes.run("strip_reshapes", strip_reshapes, graph);  // after simplify: reshapes below identities
   graph = passes.run("remove_dead", remove_dead, graph);  // before fuse: dead readers keep values in memory
   const bool on_cpu = graph.nodes.empty() || graph.nodes[0].type.device == Device{};
-  if (!placing.on_strips && on_cpu)                       // other devices have no caches of this kind
+  if (!placing.on_strips && on_cpu)               // other devices have no caches of this kind
     graph = passes.run("strips", strips, graph);  // last: it looks at the steps of fusion
   std::vector<Step> steps;
   passes.run("fuse", [&] { steps = fuse(graph); }, [&] { return steps_text(graph, steps); });
