@@ -261,3 +261,19 @@ def test_a_row_picked_after_a_reduction_under_a_pad() -> None:
         e[at] = step
         rate = (float(squared(x + pg.Tensor(e))) - float(squared(x - pg.Tensor(e)))) / (2 * step)
         assert abs(got[at] - rate) < 1e-6
+
+
+@pytest.mark.parametrize("cut", [slice(0, 2), slice(9, 13), slice(10, 11), slice(1, 3), slice(None, None, 4)])
+@pytest.mark.parametrize("step", [1, -1])
+def test_padding_around_joined_pieces(cut: slice, step: int) -> None:
+    """Where only the padding is read, no piece is reached at all."""
+    a, b = np.arange(3, dtype=np.float32), np.arange(4, dtype=np.float32)
+
+    def f(n, x, y):
+        return n.pad(n.concatenate([x, y])[::step] + 1, ((2, 4),))[cut] * 2
+
+    ours = f(pg, pg.Tensor(a), pg.Tensor(b))
+    np.testing.assert_array_equal(ours.numpy(), f(np, a, b))
+    np.testing.assert_array_equal(
+        pg.jit(lambda x, y: f(pg, x, y))(pg.Tensor(a), pg.Tensor(b)).numpy(), f(np, a, b)
+    )

@@ -351,6 +351,8 @@ Value* Builder::build_concat(const Task& task, std::vector<Task>& missing) {
     start = end;
   }
   if (!missing.empty()) return nullptr;
+  // No index reaches a piece: the value stands behind a condition of a pad that never holds.
+  if (pieces.empty()) return constant(0, r.type.dtype);
   Value* out = pieces.back().first;
   for (size_t i = pieces.size() - 1; i-- > 0;)
     out =
