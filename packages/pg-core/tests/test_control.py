@@ -318,7 +318,7 @@ def test_host_calls() -> None:
     assert calls == [np.ndarray] * 4
     explained = pg.jit(f).explain(arr(x))
     assert len(explained.library_calls) == 1
-    assert "eigen" in explained.library_calls[0]
+    assert "eigen" in explained.library_calls[0].text
 
 
 def test_host_calls_fail_as_python_does() -> None:

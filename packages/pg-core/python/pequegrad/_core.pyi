@@ -395,8 +395,9 @@ class JitEntry:
 
     def explain(self) -> str: ...
     def details(self) -> dict[str, Any]:
-        """What explain() says: "kernels" (dicts of name, source, bytes, flops, tier), "library_calls", "control_flow" (what
-        runs the kernels and calls of its bodies, each named once), "bytes", "flops",
+        """What explain() says: "kernels" (dicts of name, source, bytes, flops, tier), "library_calls" (dicts of
+        name, text, attributes, bytes, flops), "control_flow" (what runs the kernels and calls of its bodies, each named
+        once), "rules" (times by name), "passes" (seconds by name), "bytes", "flops",
         "memory" (bytes of one run: "inputs", "outputs", "donated", "temporaries", "total", "live", "unshared"),
         "compile_seconds", "arguments", "hidden_inputs", "results", "hidden_outputs",
         "calls", "reason"."""

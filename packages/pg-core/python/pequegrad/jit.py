@@ -56,8 +56,33 @@ class Memory(NamedTuple):
     total: int  # the peak while it runs
 
 
+class LibraryCall(NamedTuple):
+    """One call of a program that is no fused kernel: a product, a convolution, a sort, a function of the host.
+
+    >>> call = pg.jit(lambda x: x @ x).explain(pg.ones((8, 8))).library_calls[0]
+    >>> call.name, call.attributes, call.bytes, call.flops
+    ('dot_general', 'ab,bc->ac', 768, 1024)
+    >>> str(call)
+    'dot_general(f32[8,8], f32[8,8], ab,bc->ac) -> f32[8,8]'
+    """
+
+    name: str
+    text: str  # with the types of operands and results
+    attributes: str
+    bytes: int  # read and written
+    flops: int  # exact for products and convolutions
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class Explanation:
     """What a jitted function did for some arguments; prints well.
+
+    ``kernels``, ``library_calls``, ``control_flow``: what runs. ``rules``: how often each rewrite rule was
+    applied, by its name. ``passes``: seconds that each pass of the compiler took. ``compile_time``: seconds in
+    all. ``cache``: "hit" or "miss"; ``retrace_reason``: why the function was traced again. ``graph``: as it was
+    traced.
 
     >>> f = pg.jit(lambda x: x * 2.0 + 1.0)
     >>> e = f.explain(pg.zeros(3))
@@ -71,7 +96,12 @@ class Explanation:
             Kernel(k["name"], k["source"], int(k["bytes"]), int(k["flops"]), k["tier"])
             for k in details["kernels"]
         ]
-        self.library_calls: list[str] = list(details["library_calls"])
+        self.library_calls = [
+            LibraryCall(c["name"], c["text"], c["attributes"], int(c["bytes"]), int(c["flops"]))
+            for c in details["library_calls"]
+        ]
+        self.rules: dict[str, int] = details["rules"]
+        self.passes: dict[str, float] = details["passes"]
         self.control_flow: list[str] = list(details["control_flow"])  # their kernels and calls count once
         self.compile_time: float = details["compile_seconds"]
         need = details["memory"]

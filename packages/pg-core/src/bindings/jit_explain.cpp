@@ -9,6 +9,7 @@
 #include "bindings/jit.h"
 #include "bindings/trace.h"
 #include "bindings/values.h"
+#include "compiler/flops.h"
 #include "compiler/print.h"
 #include "graph/walk.h"
 #include "ops/control.h"
@@ -118,20 +119,48 @@ double bytes_of(const Program& program, const ProgramStep& step) {
   return out;
 }
 
-// What the steps launch, in order; what the bodies of control flow launch stands behind the line of that.
-void describe_steps(const Program& program, const Backend& backend, py::list& kernels, py::list& calls,
-                    py::list& control) {
+/// What the programs of a traced function consist of, those of bodies behind the record that runs them.
+struct Description {
+  const Backend& backend;
+  py::list kernels, calls, control;
+  std::vector<RuleUse> rules;
+  std::vector<PassTime> passes;
+
+  explicit Description(const Backend& backend) : backend(backend) {}
+  void add(const Program& program);
+};
+
+void Description::add(const Program& program) {
+  for (const RuleUse& use : program.rules) {
+    const auto known =
+        std::find_if(rules.begin(), rules.end(), [&](const RuleUse& r) { return r.name == use.name; });
+    if (known == rules.end()) rules.push_back(use);
+    else known->times += use.times;
+  }
+  for (const PassTime& pass : program.passes) {
+    const auto known =
+        std::find_if(passes.begin(), passes.end(), [&](const PassTime& p) { return p.name == pass.name; });
+    if (known == passes.end()) passes.push_back(pass);
+    else known->seconds += pass.seconds;
+  }
   for (const ProgramStep& step : program.steps) {
     if (!step.bodies.empty()) {
       const bool strips = program.graph[step.record].op == &strips_op;
       control.append(
           concat(call_text(program, step),
                  strips ? concat(", each strip in ", step.bodies[0].arena_bytes, " bytes of scratch") : ""));
-      for (const Program& body : step.bodies) describe_steps(body, backend, kernels, calls, control);
+      for (const Program& body : step.bodies) add(body);
       continue;
     }
     if (!step.kernel) {
-      calls.append(call_text(program, step));
+      const Graph::Record& r = program.graph[step.record];
+      py::dict call;
+      call["name"] = r.op->name;
+      call["text"] = call_text(program, step);
+      call["attributes"] = r.op->show ? r.op->show(r.attrs) : "";
+      call["bytes"] = bytes_of(program, step);
+      call["flops"] = pg::flops_of(program.graph, r);
+      calls.append(call);
       continue;
     }
     py::dict kernel;
@@ -152,11 +181,18 @@ py::dict entry_details(const Entry& entry) {
   py::dict out;
   py::list kernels, calls, control;
   MemoryNeed memory;
+  py::dict rules, passes;
   const engine::Executable* executable = entry.program.executable();
   if (executable) {
     const Program& program = executable->program;
     const Backend& backend = engine::backend_for(entry.program.results()[0].device);
-    describe_steps(program, backend, kernels, calls, control);
+    Description found(backend);
+    found.add(program);
+    kernels = found.kernels;
+    calls = found.calls;
+    control = found.control;
+    for (const RuleUse& use : found.rules) rules[py::str(use.name)] = use.times;
+    for (const PassTime& pass : found.passes) passes[pass.name] = pass.seconds;
     out["bytes"] = program.bytes_moved;
     memory = program.memory;
     out["compile_seconds"] = program.compile_seconds;
@@ -178,6 +214,8 @@ py::dict entry_details(const Entry& entry) {
   out["kernels"] = kernels;
   out["library_calls"] = calls;
   out["control_flow"] = control;
+  out["rules"] = rules;
+  out["passes"] = passes;
   out["arguments"] = entry.leaf_count;
   out["hidden_inputs"] = entry.reads.size();
   out["hidden_outputs"] = entry.writes.size();
@@ -205,9 +243,19 @@ std::string explain_entry(const Entry& entry) {
   out += concat("compiled in ", number("compile_seconds") * 1e3, " ms from ", entry.program.traced().size(),
                 " records; ran ", number("calls"), " times\n");
   if (!entry.reason.empty()) out += concat("traced again because ", entry.reason, "\n");
+  const auto listed = [&](const char* key, double scale, const char* unit) {
+    std::vector<std::string> parts;
+    for (const auto& [name, value] : py::dict(d[key]))
+      parts.push_back(concat(py::cast<std::string>(name), " ", py::cast<double>(value) * scale, unit));
+    return join(parts);
+  };
+  out += concat("passes: ", listed("passes", 1e3, " ms"), "\n");
+  if (py::len(d["rules"])) out += concat("rules applied: ", listed("rules", 1, " times"), "\n");
   for (py::handle flow : py::list(d["control_flow"]))
     out += concat("control flow ", py::cast<std::string>(flow), "\n");
-  for (py::handle call : calls) out += concat("call ", py::cast<std::string>(call), "\n");
+  for (py::handle call : calls)
+    out += concat("call ", py::cast<std::string>(call["text"]), ": ", py::cast<double>(call["bytes"]),
+                  " bytes, ", py::cast<double>(call["flops"]), " flops\n");
   for (py::handle kernel : kernels)
     out += concat("kernel ", py::cast<std::string>(kernel["name"]), ": ", py::cast<double>(kernel["bytes"]),
                   " bytes, ", py::cast<double>(kernel["flops"]), " flops, ",

@@ -14,8 +14,7 @@ Program compile(Graph graph, const Backend& backend, const Placing& placing) {
   Program program;
   PassRunner passes;
   graph = passes.run("inline", inline_bodies, graph);  // first: what is put in place is fused with the rest
-  graph = passes.run("simplify", simplify, graph);     // also deduplicates: the builder is hash-consed
-  graph = passes.run("fold", fold_constants, graph);   // after simplify, which makes literals of their views
+  graph = passes.run("simplify", [&](const Graph& g) { return simplify(g, &program.rules); }, graph);
   if (has_convolutions(graph) && backend.convolves_by_library()) {
     graph = passes.run("layout", layout, graph);            // before select_calls, which absorbs permutes
     graph = passes.run("absorb_bias", absorb_bias, graph);  // after layout, which knows plain sums

@@ -2,9 +2,9 @@
 
 #include "compiler/schedule.h"
 
-#include <cmath>
 #include <unordered_map>
 
+#include "compiler/flops.h"
 #include "compiler/passes/memory.h"
 #include "ops/control.h"
 #include "ops/ops.h"
@@ -79,18 +79,6 @@ class SlotPlan {
   std::unordered_map<Id, std::vector<std::pair<int64_t, Id>>> picks_;
   std::unordered_map<Id, uint32_t> slot_;
 };
-
-// Multiply-adds of a call, roughly: enough to decide whether to let other threads run meanwhile.
-double flops_of(const Graph& graph, const Graph::Record& r) {
-  const double out = static_cast<double>(count_of(r.type.shape));
-  if (r.inputs.size() < 2) return out * 8;
-  const double a = static_cast<double>(count_of(graph[r.inputs[0]].type.shape));
-  const double b = static_cast<double>(count_of(graph[r.inputs[1]].type.shape));
-  if (r.op == &dot_general_op) return 2 * std::sqrt(a * b * out);
-  if (r.op == &conv_op || r.op == &conv_input_grad_op || r.op == &conv_weight_grad_op)
-    return 2 * std::sqrt(a * b) * 32;
-  return out * 8;
-}
 
 // What a call runs: an implementation of the backend, a function of the host, or the programs of its bodies.
 void prepare_call(const Graph& graph, const Graph::Record& r, const Backend& backend, ProgramStep& step,

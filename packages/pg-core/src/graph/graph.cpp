@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "graph/location.h"
 #include "graph/node_index.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -125,7 +126,13 @@ Closed close(std::span<const NodeRef> params, std::span<const NodeRef> outputs, 
   return out;
 }
 
-std::vector<NodeRef> instantiate(const Graph& graph, std::span<const NodeRef> inputs) {
+NodeRef same_node(const Graph::Record& r, std::span<const NodeRef> operands) {
+  NodeRef node = make(*r.op, operands, r.attrs);
+  if (node->op == r.op && node->refs.load() <= 2) node->where = r.where;  // fresh
+  return node;
+}
+
+std::vector<NodeRef> instantiate(const Graph& graph, std::span<const NodeRef> inputs, MakeNode make_node) {
   PG_INVARIANT(graph.inputs.size() == inputs.size(), "a body has another number of inputs");
   std::vector<NodeRef> nodes(graph.size());
   for (size_t i = 0; i < inputs.size(); ++i) nodes[graph.inputs[i]] = inputs[i];
@@ -148,8 +155,8 @@ std::vector<NodeRef> instantiate(const Graph& graph, std::span<const NodeRef> in
     }
     operands.clear();
     for (const Id input : r.inputs) operands.push_back(nodes[input]);
-    nodes[id] = make(*r.op, operands, r.attrs);
-    if (nodes[id]->op == r.op && nodes[id]->refs.load() <= 2) nodes[id]->where = r.where;  // fresh
+    const LocationScope line(r.where);
+    nodes[id] = make_node(r, operands);
   }
   std::vector<NodeRef> out;
   for (const Id id : graph.outputs) out.push_back(nodes[id]);

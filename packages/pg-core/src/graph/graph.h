@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "graph/node.h"
+#include "support/function_ref.h"
 #include "support/intern_table.h"
 
 namespace pg {
@@ -36,6 +37,8 @@ class GraphBuilder {
   Id add(Graph::Record record);                                                       // type already known
   Id param(Aval type);                                                                // the next input
   const Graph::Record& operator[](Id id) const { return graph_.nodes[id]; }
+  /// Valid until the next record is added.
+  std::span<const Graph::Record> records() const { return graph_.nodes; }
   size_t size() const { return graph_.nodes.size(); }
   Graph finish(std::vector<Id> outputs);
 
@@ -59,8 +62,18 @@ struct Closed {
 /// Closes `outputs` over `params`. Nodes older than `oldest` (the start of the trace of the body) and values
 /// become captures; literals stay inside.
 Closed close(std::span<const NodeRef> params, std::span<const NodeRef> outputs, uint64_t oldest);
-/// The graph's records as nodes, on the given inputs; its outputs.
-std::vector<NodeRef> instantiate(const Graph& graph, std::span<const NodeRef> inputs);
+/// How a record becomes a node on these operands.
+using MakeNode = FunctionRef<NodeRef(const Graph::Record&, std::span<const NodeRef>)>;
+/// As it stands.
+NodeRef same_node(const Graph::Record& r, std::span<const NodeRef> operands);
+/// The graph's records as nodes, on the given inputs; its outputs. Literals and identities are not asked
+/// about.
+std::vector<NodeRef> instantiate(const Graph& graph, std::span<const NodeRef> inputs, MakeNode make_node);
+inline std::vector<NodeRef> instantiate(const Graph& graph, std::span<const NodeRef> inputs) {
+  return instantiate(graph, inputs, [](const Graph::Record& r, std::span<const NodeRef> operands) {
+    return same_node(r, operands);
+  });
+}
 /// Types of all results of a record (one unless its op has several).
 std::vector<Aval> output_types(const Graph& graph, const Graph::Record& record);
 

@@ -1,56 +1,28 @@
 #include "transforms/precision.h"
 
-#include "graph/location.h"
 #include "ops/ops.h"
 #include "transforms/bodies.h"
 
 namespace pg {
 namespace {
 
-NodeRef product(const Graph::Record& r, std::span<const NodeRef> operands, DType low) {
-  std::vector<NodeRef> narrow;
-  for (const NodeRef& x : operands) narrow.push_back(astype(x, low));
-  return astype(make(*r.op, narrow, r.attrs), DType::float32);
-}
-
-std::vector<NodeRef> lowered(const Graph& graph, std::span<const NodeRef> inputs, DType low) {
-  std::vector<NodeRef> nodes(graph.size()), operands;
-  for (size_t i = 0; i < inputs.size(); ++i) nodes[graph.inputs[i]] = inputs[i];
-  for (Id id = 0; id < graph.size(); ++id) {
-    const Graph::Record& r = graph[id];
-    if (r.op == &param_op) continue;
-    if (r.op == &full_op) {
-      nodes[id] = full_node(r.attrs[0], r.type);
-      continue;
-    }
-    if (r.op == &alias_op) {
-      nodes[id] = nodes[r.inputs[0]];
-      continue;
-    }
-    const LocationScope line(r.where);
-    operands.clear();
-    bool single = is_product(*r.op);
-    for (const Id input : r.inputs) {
-      operands.push_back(nodes[input]);
-      single = single && operands.back()->dtype == DType::float32;
-    }
-    if (single) {
-      nodes[id] = product(r, operands, low);
-      continue;
-    }
-    Attrs attrs = r.attrs;
-    std::vector<PayloadRef> held;  // until the node holds them
-    if (r.payloads)
-      for (size_t i = 0; i < r.payloads->items.size(); ++i)
-        if (r.payloads->items[i]->graph) {
-          held.push_back(lower_products(r.payloads->items[i], low));
-          attrs[i] = held.back()->id;
-        }
-    nodes[id] = make(*r.op, operands, std::move(attrs));
+NodeRef lowered(const Graph::Record& r, std::span<const NodeRef> operands, DType low) {
+  bool single = is_product(*r.op);
+  for (const NodeRef& x : operands) single = single && x->dtype == DType::float32;
+  if (single) {
+    std::vector<NodeRef> narrow;
+    for (const NodeRef& x : operands) narrow.push_back(astype(x, low));
+    return astype(make(*r.op, narrow, r.attrs), DType::float32);
   }
-  std::vector<NodeRef> out;
-  for (const Id id : graph.outputs) out.push_back(nodes[id]);
-  return out;
+  Attrs attrs = r.attrs;
+  std::vector<PayloadRef> held;  // until the node holds them
+  if (r.payloads)
+    for (size_t i = 0; i < r.payloads->items.size(); ++i)
+      if (r.payloads->items[i]->graph) {
+        held.push_back(lower_products(r.payloads->items[i], low));
+        attrs[i] = held.back()->id;
+      }
+  return make(*r.op, operands, std::move(attrs));
 }
 
 }  // namespace
@@ -66,7 +38,9 @@ PayloadRef lower_products(const PayloadRef& body, DType low) {
   PayloadRef made;
   {
     BodyBuilder builder;
-    made = builder.close(lowered(*body->graph, builder.params(input_types(*body->graph)), low));
+    made = builder.close(
+        instantiate(*body->graph, builder.params(input_types(*body->graph)),
+                    [&](const Graph::Record& r, std::span<const NodeRef> x) { return lowered(r, x, low); }));
   }
   lowered_bodies().enter(key, body, made);
   return made;

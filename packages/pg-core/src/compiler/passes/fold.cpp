@@ -1,8 +1,9 @@
+// Elementwise records whose operands are all literals: the block loops of the record compute them.
+
 #include <cmath>
 #include <cstring>
 
-#include "compiler/passes/passes.h"
-#include "compiler/passes/rebuild.h"
+#include "compiler/passes/rules.h"
 #include "ops/ops.h"
 
 namespace pg {
@@ -55,32 +56,26 @@ int64_t bits_of(const Element& e, DType dtype) {
 
 }  // namespace
 
-Graph fold_constants(const Graph& graph) {
-  return rebuilt(graph, [](Graph::Record record, GraphBuilder& out) {
-    const auto* elementwise = record.op->as<Elementwise>();
-    bool literal = elementwise && !record.inputs.empty();
-    std::vector<DType> types;
-    for (const Id input : record.inputs) {
-      literal = literal && out[input].op == &full_op;
-      types.push_back(out[input].type.dtype);
-    }
-    literal = literal && !is_complex(record.type.dtype);  // a complex literal holds real numbers only
-    const ir::BlockFn block =
-        literal ? elementwise->block(types, record.type.dtype, {record.attrs.data(), record.attrs.size()})
-                : nullptr;
-    if (!block) return out.add(std::move(record));
-    std::vector<Element> operands;
-    for (const Id input : record.inputs)
-      operands.push_back(element_of(out[input].attrs[0], out[input].type.dtype));
-    std::vector<const void*> pointers;
-    for (const Element& e : operands) pointers.push_back(e.bytes);
-    Element result;
-    block(result.bytes, pointers.data(), 1);
-    record.op = &full_op;
-    record.inputs.clear();
-    record.attrs = {bits_of(result, record.type.dtype)};
-    return out.add(std::move(record));
-  });
+std::optional<int64_t> folded(const Graph::Record& record, std::span<const Graph::Record> records) {
+  const auto* elementwise = record.op->as<Elementwise>();
+  // A complex literal holds real numbers only.
+  if (!elementwise || record.inputs.empty() || is_complex(record.type.dtype)) return std::nullopt;
+  std::vector<DType> types;
+  for (const Id input : record.inputs) {
+    if (records[input].op != &full_op) return std::nullopt;
+    types.push_back(records[input].type.dtype);
+  }
+  const ir::BlockFn block =
+      elementwise->block(types, record.type.dtype, {record.attrs.data(), record.attrs.size()});
+  if (!block) return std::nullopt;
+  std::vector<Element> operands;
+  for (const Id input : record.inputs)
+    operands.push_back(element_of(records[input].attrs[0], records[input].type.dtype));
+  std::vector<const void*> pointers;
+  for (const Element& e : operands) pointers.push_back(e.bytes);
+  Element result;
+  block(result.bytes, pointers.data(), 1);
+  return bits_of(result, record.type.dtype);
 }
 
 }  // namespace pg

@@ -3,6 +3,7 @@
 // result computes the same values to the last bit (layout and absorb_bias: apart from the order of sums), and
 // looks at every record a bounded number of times.
 
+#include "compiler/passes/rules.h"
 #include "graph/graph.h"
 
 namespace pg {
@@ -12,15 +13,14 @@ namespace pg {
 ///   %1 = custom_vjp(%0) { return sin(%0) }; %2 = pick(%1, 0)  ->  %1 = sin(%0)
 Graph inline_bodies(const Graph& graph);
 
-/// Exact rewrites. Equal records become one on the way, because the builder is hash-consed.
+/// The rules of rules.h, until none applies: records without effect vanish, literals are computed, views
+/// compose. Equal records become one on the way, because the builder is hash-consed.
 ///
-///   %2 = alias(%0); %3 = reshape(reshape(%2))  ->  %3 = reshape(%0)
-Graph simplify(const Graph& graph);
-
-/// Computes elementwise records whose operands are all literals.
+///   %2 = alias(%0); %3 = reshape(reshape(%2)); %4 = mul(full(2), full(3))  ->  %3 = reshape(%0); %4 =
+///   full(6)
 ///
-///   %0 = full(2); %1 = full(3); %2 = mul(%0, %1)  ->  %2 = full(6)
-Graph fold_constants(const Graph& graph);
+/// `uses` and `looked` get which rules were applied, and how many records were offered to them.
+Graph simplify(const Graph& graph, std::vector<RuleUse>* uses = nullptr, int64_t* looked = nullptr);
 
 /// Networks of convolutions run on images with the channels last, where that saves more conversions of
 /// layouts than it costs; for backends that prefer it.
