@@ -354,7 +354,7 @@ def test_every_rule_has_a_case() -> None:
     assert not missing, sorted(missing)
 
 
-# What the functions of the package never ask for: see tests/cpp/rules_test.cpp.
+# What the functions of the package never ask for: see tests/cpp/passes_test.cpp.
 UNREACHED = {"alias", "pad without effect", "pad that crops", "broadcast without effect"}
 
 

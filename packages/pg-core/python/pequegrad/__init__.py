@@ -609,8 +609,9 @@ from .taylor import jet, taylor_expand
 from .tracing import make_trace
 
 if _TYPE_CHECKING:  # these are loaded when they are asked for, so that importing stays cheap
-    from . import amp, collectives, cuda, extend, fft, image, integrate, linalg, ode
+    from . import amp, collectives, compiler, cuda, extend, fft, image, integrate, linalg, ode
     from .gradcheck import check_grads
+    from .kernels import kernel
 
 __version__ = "0.1.0"
 __array_api_version__ = "2024.12"
@@ -635,10 +636,23 @@ row_stack, trapz, sgn = vstack, trapezoid, sign
 # Name -> module that is loaded when the name is asked for, and the name in it (empty: the module itself).
 _LATER = {
     **dict.fromkeys(
-        ("amp", "array_api", "collectives", "cuda", "extend", "fft", "image", "integrate", "linalg", "ode"),
+        (
+            "amp",
+            "array_api",
+            "collectives",
+            "compiler",
+            "cuda",
+            "extend",
+            "fft",
+            "image",
+            "integrate",
+            "linalg",
+            "ode",
+        ),
         "",
     ),
     "check_grads": "gradcheck",
+    "kernel": "kernels",
 }
 
 __all__ = sorted(name for name in (globals().keys() | _LATER) if not name.startswith("_"))

@@ -246,11 +246,27 @@ def lower_products(body: ClosedBody, operands: Sequence[Tensor], dtype: int) -> 
 def close_custom_vjp(body: _Parts, forward: _Parts, backward: _Parts) -> tuple[list[ClosedBody], list[Tensor]]:
     """forward: arguments -> (results, residuals); backward: (residuals, cotangents) -> cotangents of arguments."""
 
+def register_rewrite(
+    name: str,
+    example: ClosedBody,
+    at: Callable[[Sequence[tuple[tuple[int, ...], int, tuple[int, int]]]], tuple[ClosedBody, ClosedBody] | None],
+) -> int:
+    """A pattern for some types, and what answers (pattern, replacement) for others: (shape, dtype code, device) of each
+    operand. For the whole process, until unregister_rewrite is called with the number."""
+
+def unregister_rewrite(number: int) -> bool: ...
+def pattern_fault(example: ClosedBody) -> str: ...  # why a pattern cannot be looked for; "" when it can
 def control(op: str, bodies: Sequence[ClosedBody], operands: Sequence[Tensor], attrs: Sequence[int]) -> list[Tensor]:
     """All results of a record that holds bodies (ops/control.h); outside of traces they are computed at once."""
 
+class NativeKernel:
+    """A compiled function void(void** buffers, const int64_t* shapes, const double* attributes) for host_call; ``owner``
+    keeps its code in memory."""
+
+    def __init__(self, name: str, address: int, attributes: Sequence[float], owner: Any) -> None: ...
+
 def host_call(
-    f: Callable[..., Any], operands: Sequence[Tensor], types: Sequence[tuple[Sequence[int], int]], vectorized: bool
+    f: Callable[..., Any] | NativeKernel, operands: Sequence[Tensor], types: Sequence[tuple[Sequence[int], int]], vectorized: bool
 ) -> list[Tensor]:
     """All results of a Python function on NumPy copies of its operands, at once outside of traces, as an op inside.
 
@@ -397,7 +413,7 @@ class JitEntry:
     def details(self) -> dict[str, Any]:
         """What explain() says: "kernels" (dicts of name, source, bytes, flops, tier), "library_calls" (dicts of
         name, text, attributes, bytes, flops), "control_flow" (what runs the kernels and calls of its bodies, each named
-        once), "rules" (times by name), "passes" (seconds by name), "bytes", "flops",
+        once), "rules", "patterns" (times by name), "passes" (seconds by name), "bytes", "flops",
         "memory" (bytes of one run: "inputs", "outputs", "donated", "temporaries", "total", "live", "unshared"),
         "compile_seconds", "arguments", "hidden_inputs", "results", "hidden_outputs",
         "calls", "reason"."""

@@ -434,7 +434,9 @@ def _flat(f: Callable[..., Any], in_tree: pytree.PyTree, out_tree: pytree.PyTree
     return flat
 
 
-def host_call(f: Callable[..., Any], result_types: Any, *args: Any, vectorized: bool = False) -> Any:
+def host_call(
+    f: Callable[..., Any] | _core.NativeKernel, result_types: Any, *args: Any, vectorized: bool = False
+) -> Any:
     """Call a Python function on NumPy arrays, as an op: also inside ``jit``, loops and branches.
 
     ``result_types`` is the pytree of the result, with anything that has ``shape`` and ``dtype`` as leaves
@@ -447,7 +449,8 @@ def host_call(f: Callable[..., Any], result_types: Any, *args: Any, vectorized: 
     >>> pg.host_call(lambda x: np.sort(x), pg.ShapeDtype(3, "float32"), pg.Tensor([3.0, 1.0, 2.0])).tolist()
     [1.0, 2.0, 3.0]
     """
-    if not callable(f):
+    native = isinstance(f, _core.NativeKernel)
+    if not native and not callable(f):
         raise ArgumentError(f"host_call: expected a function, got a {type(f).__name__}")
     given, in_tree = tensors(tuple(args), "host_call: argument ")
     if callable(result_types) and not hasattr(result_types, "shape"):
@@ -461,10 +464,10 @@ def host_call(f: Callable[..., Any], result_types: Any, *args: Any, vectorized: 
             )
         kinds.append((tuple(leaf.shape), dt.as_dtype(leaf.dtype)))
     for kind in [x.dtype for x in given] + [kind for _, kind in kinds]:
-        if kind is dt.bfloat16:
+        if kind is dt.bfloat16 and not native:
             raise DTypeError("host_call: NumPy has no bfloat16; convert with .astype('float32') and back")
     try:
-        flat = _flat(f, in_tree, out_tree)
+        flat = f if native else _flat(f, in_tree, out_tree)
     except TypeError:  # not hashable
         flat = _flat.__wrapped__(f, in_tree, out_tree)
     results = _core.host_call(flat, given, [(shape, kind.code) for shape, kind in kinds], bool(vectorized))

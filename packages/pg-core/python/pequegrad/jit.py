@@ -57,7 +57,7 @@ class Memory(NamedTuple):
 
 
 class LibraryCall(NamedTuple):
-    """One call of a program that is no fused kernel: a product, a convolution, a sort, a function of the host.
+    """One call of a program that is no fused kernel: a product, a convolution, a function of the host.
 
     >>> call = pg.jit(lambda x: x @ x).explain(pg.ones((8, 8))).library_calls[0]
     >>> call.name, call.attributes, call.bytes, call.flops
@@ -80,9 +80,9 @@ class Explanation:
     """What a jitted function did for some arguments; prints well.
 
     ``kernels``, ``library_calls``, ``control_flow``: what runs. ``rules``: how often each rewrite rule was
-    applied, by its name. ``passes``: seconds that each pass of the compiler took. ``compile_time``: seconds in
-    all. ``cache``: "hit" or "miss"; ``retrace_reason``: why the function was traced again. ``graph``: as it was
-    traced.
+    applied, by its name; ``patterns``: the same of registered patterns. ``passes``: seconds that each pass of
+    the compiler took. ``compile_time``: seconds in all. ``cache``: "hit" or "miss"; ``retrace_reason``: why
+    the function was traced again. ``graph``: as it was traced.
 
     >>> f = pg.jit(lambda x: x * 2.0 + 1.0)
     >>> e = f.explain(pg.zeros(3))
@@ -101,6 +101,7 @@ class Explanation:
             for c in details["library_calls"]
         ]
         self.rules: dict[str, int] = details["rules"]
+        self.patterns: dict[str, int] = details["patterns"]
         self.passes: dict[str, float] = details["passes"]
         self.control_flow: list[str] = list(details["control_flow"])  # their kernels and calls count once
         self.compile_time: float = details["compile_seconds"]

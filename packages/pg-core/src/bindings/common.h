@@ -140,6 +140,8 @@ void bind_interop(py::module_& m);
 void bind_dlpack(py::module_& m);
 void bind_traces(py::module_& m);
 void bind_control(py::module_& m);
+void bind_host(py::module_& m);
+void bind_patterns(py::module_& m);
 void bind_jit(py::module_& m);
 void bind_debug(py::module_& m);
 void bind_fourier(py::module_& m);

@@ -1,11 +1,8 @@
-// Control flow and host functions, as Python makes them: bodies are traced, closed, and applied.
+// Control flow, as Python makes it: bodies are traced, closed, and applied.
 
 #include "ops/control.h"
 
-#include <pybind11/numpy.h>
 #include <pybind11/stl.h>
-
-#include <cstring>
 
 #include "bindings/trace.h"
 #include "engine/engine.h"
@@ -15,11 +12,6 @@
 
 namespace pg::bindings {
 namespace {
-
-/// A closed body as Python holds it.
-struct ClosedBody {
-  PayloadRef payload;
-};
 
 /// A traced function: (body, params, results).
 struct Parts {
@@ -104,18 +96,6 @@ py::tuple close_custom_vjp(py::handle body, py::handle forward, py::handle backw
   return py::make_tuple(closed, tensors_of(captures));
 }
 
-/// All results of a node. Outside of traces they are computed at once, so that nothing runs twice.
-py::list results(const NodeRef& node) {
-  const std::vector<NodeRef> out = results_of(node);
-  if (!trace_open() && !node->abstract) {
-    std::vector<Node*> roots;
-    for (const NodeRef& result : out) roots.push_back(result.get());
-    drain_decrefs();
-    engine::evaluate(roots);
-  }
-  return tensors_of(out);
-}
-
 py::list control(const std::string& name, const std::vector<ClosedBody>& bodies, const py::sequence& operands,
                  const std::vector<int64_t>& words) {
   const Op* op = find_op(name);
@@ -132,7 +112,7 @@ py::list control(const std::string& name, const std::vector<ClosedBody>& bodies,
                                                                   : 0;
   require(!bodies.empty() && attrs.size() == wanted && op->payloads(attrs) == bodies.size(), ErrorKind::value,
           [&] { return concat(name, ": wrong number of bodies or attributes"); });
-  return results(make(*op, nodes_of(operands), std::move(attrs)));
+  return computed_results(make(*op, nodes_of(operands), std::move(attrs)));
 }
 
 /// The records of a body on these operands, as if its function were called.
@@ -150,83 +130,18 @@ py::list call_body(const ClosedBody& body, const py::sequence& operands) {
   return tensors_of(instantiate(graph, inputs));
 }
 
-// ---- functions of the host
-
-py::dtype numpy_dtype(DType dtype) {
-  return py::dtype(dtype == DType::bfloat16 ? "uint16" : std::string(name_of(dtype)));
-}
-
-class PythonFunction final : public HostFunction {
- public:
-  explicit PythonFunction(py::object f) : f_(f.release().ptr()) {}
-  ~PythonFunction() override { queue_decref(f_); }
-  const void* identity() const override { return f_; }
-
-  std::string name() const override {
-    const py::gil_scoped_acquire gil;
-    const py::object name = py::getattr(f_, "__name__", py::str(Py_TYPE(f_)->tp_name));
-    return py::cast<std::string>(py::str(name));
-  }
-
-  void call(std::span<const Aval> in, void* const* inputs, std::span<const Aval> out,
-            void* const* outputs) const override {
-    const py::gil_scoped_acquire gil;
-    py::tuple args(in.size());
-    for (size_t i = 0; i < in.size(); ++i) {
-      // A copy: the function may keep it, the memory is the program's.
-      py::array x(numpy_dtype(in[i].dtype), std::vector<py::ssize_t>(in[i].shape.begin(), in[i].shape.end()));
-      std::memcpy(x.mutable_data(), inputs[i], static_cast<size_t>(x.nbytes()));
-      args[i] = std::move(x);
-    }
-    const py::object made = py::reinterpret_borrow<py::object>(f_)(*args);
-    const bool several = py::isinstance<py::tuple>(made) || py::isinstance<py::list>(made);
-    const py::tuple given = several ? py::tuple(made) : py::make_tuple(made);
-    require(given.size() == out.size(), ErrorKind::value, [&] {
-      return concat("host_call: ", name(), " returned ", given.size(), " results, ", out.size(),
-                    " were announced");
-    });
-    for (size_t i = 0; i < out.size(); ++i) store(given[i], i, out[i], outputs[i]);
-  }
-
- private:
-  void store(const py::object& value, size_t position, const Aval& type, void* to) const {
-    const py::module_ numpy = py::module_::import("numpy");
-    py::array x = numpy.attr("asarray")(value).cast<py::array>();
-    const Shape shape(x.shape(), x.shape() + x.ndim());
-    require(shape == type.shape, ErrorKind::shape, [&] {
-      return concat("host_call: ", name(), " returned shape ", to_string(shape), " as result ", position,
-                    ", ", to_string(type.shape), " was announced");
-    });
-    const py::dtype wanted = numpy_dtype(type.dtype);
-    require(numpy.attr("can_cast")(x.dtype(), wanted, "same_kind").cast<bool>(), ErrorKind::dtype, [&] {
-      return concat("host_call: ", name(), " returned ", py::cast<std::string>(py::str(x.dtype())),
-                    " as result ", position, ", ", name_of(type.dtype), " was announced");
-    });
-    x = numpy.attr("ascontiguousarray")(x, py::arg("dtype") = wanted).cast<py::array>();
-    std::memcpy(to, x.data(), static_cast<size_t>(x.nbytes()));
-  }
-
-  PyObject* f_;
-};
-
-py::list host_call(py::object f, const py::sequence& operands,
-                   const std::vector<std::tuple<py::object, int>>& types, bool vectorized) {
-  require(PyCallable_Check(f.ptr()), ErrorKind::type, "host_call: the first argument must be callable");
-  const PayloadRef function = intern(std::make_unique<const PythonFunction>(std::move(f)));
-  HostCall host{function->id, vectorized, {}};
-  for (const auto& [shape, dtype] : types) {
-    Aval type{parse_ints(shape, "shape"), dtype_of_code(dtype)};
-    for (const int64_t extent : type.shape)
-      require(extent >= 0, ErrorKind::shape, "host_call: a shape has no negative extents");
-    count_of(type.shape);
-    host.results.push_back(std::move(type));
-  }
-  const NodeRef node = make(host_op, nodes_of(operands), host.attrs());
-  if (!node->where.code) node->where = nearest_user_location();  // outside a trace too: it may raise
-  return results(node);
-}
-
 }  // namespace
+
+py::list computed_results(const NodeRef& node) {
+  const std::vector<NodeRef> out = results_of(node);
+  if (!trace_open() && !node->abstract) {
+    std::vector<Node*> roots;
+    for (const NodeRef& result : out) roots.push_back(result.get());
+    drain_decrefs();
+    engine::evaluate(roots);
+  }
+  return tensors_of(out);
+}
 
 void bind_control(py::module_& m) {
   py::class_<Body>(m, "Body", "with Body() as b: the trace of a body, to be closed afterwards.")
@@ -289,11 +204,6 @@ void bind_control(py::module_& m) {
       "Do two handles name one node?");
   m.def("control", control, py::arg("op"), py::arg("bodies"), py::arg("operands"), py::arg("attrs"),
         "All results of a record that holds bodies; outside of traces they are computed at once.");
-  m.def(
-      "host_call", host_call, py::arg("f"), py::arg("operands"), py::arg("types"), py::arg("vectorized"),
-      "All results of a Python function on NumPy copies of its operands; types are pairs (shape, dtype). "
-      "Any number of results. Vectorized: the function takes further leading axes, the same on all operands "
-      "and results.");
 }
 
 }  // namespace pg::bindings

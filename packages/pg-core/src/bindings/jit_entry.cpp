@@ -17,6 +17,8 @@ PyTypeObject* jit_entry_type = nullptr;
 
 namespace {
 
+constexpr const char* other_patterns = "other rewrite patterns are registered now";
+
 // ---- from a finished trace
 // -----------------------------------------------------------------------------------------------
 
@@ -229,6 +231,10 @@ int Entry::visit(visitproc visit, void* arg) const {
 
 Fit match_entry(const Entry& entry, Match& match, PyObject* const* args, Py_ssize_t count, PyObject* kwnames,
                 bool guards, std::string* reason) {
+  if (guards && !entry.program.current()) [[unlikely]] {
+    if (reason) *reason = other_patterns;
+    return Fit::differs;
+  }
   // Guards first: they may run Python code, and no leaf is held yet.
   if (guards && !entry.guards.empty()) {
     std::string broken = entry.broken_guard();
@@ -330,6 +336,7 @@ PyObject* entry_changed(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
     std::string reason = entry_of(self).broken_guard();
     if (reason.empty()) reason = entry_of(self).changed_capture();
+    if (reason.empty() && !entry_of(self).program.current()) reason = other_patterns;
     if (reason.empty()) Py_RETURN_NONE;
     return py::str(reason).release().ptr();
   });

@@ -123,7 +123,7 @@ double bytes_of(const Program& program, const ProgramStep& step) {
 struct Description {
   const Backend& backend;
   py::list kernels, calls, control;
-  std::vector<RuleUse> rules;
+  std::vector<RuleUse> rules, patterns;
   std::vector<PassTime> passes;
 
   explicit Description(const Backend& backend) : backend(backend) {}
@@ -131,12 +131,13 @@ struct Description {
 };
 
 void Description::add(const Program& program) {
-  for (const RuleUse& use : program.rules) {
-    const auto known =
-        std::find_if(rules.begin(), rules.end(), [&](const RuleUse& r) { return r.name == use.name; });
-    if (known == rules.end()) rules.push_back(use);
-    else known->times += use.times;
-  }
+  for (const auto& [from, to] : {std::pair(&program.rules, &rules), std::pair(&program.patterns, &patterns)})
+    for (const RuleUse& use : *from) {
+      const auto known =
+          std::find_if(to->begin(), to->end(), [&](const RuleUse& r) { return r.name == use.name; });
+      if (known == to->end()) to->push_back(use);
+      else known->times += use.times;
+    }
   for (const PassTime& pass : program.passes) {
     const auto known =
         std::find_if(passes.begin(), passes.end(), [&](const PassTime& p) { return p.name == pass.name; });
@@ -181,7 +182,7 @@ py::dict entry_details(const Entry& entry) {
   py::dict out;
   py::list kernels, calls, control;
   MemoryNeed memory;
-  py::dict rules, passes;
+  py::dict rules, patterns, passes;
   const engine::Executable* executable = entry.program.executable();
   if (executable) {
     const Program& program = executable->program;
@@ -192,6 +193,7 @@ py::dict entry_details(const Entry& entry) {
     calls = found.calls;
     control = found.control;
     for (const RuleUse& use : found.rules) rules[py::str(use.name)] = use.times;
+    for (const RuleUse& use : found.patterns) patterns[py::str(use.name)] = use.times;
     for (const PassTime& pass : found.passes) passes[pass.name] = pass.seconds;
     out["bytes"] = program.bytes_moved;
     memory = program.memory;
@@ -215,6 +217,7 @@ py::dict entry_details(const Entry& entry) {
   out["library_calls"] = calls;
   out["control_flow"] = control;
   out["rules"] = rules;
+  out["patterns"] = patterns;
   out["passes"] = passes;
   out["arguments"] = entry.leaf_count;
   out["hidden_inputs"] = entry.reads.size();
@@ -250,6 +253,7 @@ std::string explain_entry(const Entry& entry) {
     return join(parts);
   };
   out += concat("passes: ", listed("passes", 1e3, " ms"), "\n");
+  if (py::len(d["patterns"])) out += concat("patterns replaced: ", listed("patterns", 1, " times"), "\n");
   if (py::len(d["rules"])) out += concat("rules applied: ", listed("rules", 1, " times"), "\n");
   for (py::handle flow : py::list(d["control_flow"]))
     out += concat("control flow ", py::cast<std::string>(flow), "\n");

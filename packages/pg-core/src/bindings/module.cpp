@@ -184,6 +184,8 @@ PYBIND11_MODULE(_core, m) {
   bind_dlpack(m);
   bind_traces(m);
   bind_control(m);
+  bind_host(m);
+  bind_patterns(m);
   bind_jit(m);
   bind_debug(m);
   bind_fourier(m);

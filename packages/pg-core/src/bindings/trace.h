@@ -98,11 +98,18 @@ class Body final : public Trace {
   std::unordered_map<TensorObject*, size_t> known_;
 };
 
+/// A closed body as Python holds it.
+struct ClosedBody {
+  PayloadRef payload;
+};
+
 /// The innermost open abstract trace of this thread.
 Trace* current_trace();
 
 /// The nodes of a sequence of tensors; None is null where it is allowed.
 std::vector<NodeRef> nodes_of(const py::sequence& tensors, bool none_allowed = false);
+/// All results of a node. Outside of traces they are computed at once, so that nothing runs twice.
+py::list computed_results(const NodeRef& node);
 /// A tensor for each node; None for null.
 py::list tensors_of(std::span<const NodeRef> nodes);
 

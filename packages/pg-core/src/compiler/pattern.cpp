@@ -98,14 +98,14 @@ bool commutes(const Op& op) {
          &op == &equal_op || &op == &not_equal_op;
 }
 
-bool Finder::find(Accept accept) {
-  found_.assign(pattern_.items.size(), nothing);
-  goals_.assign(1, {static_cast<uint32_t>(pattern_.items.size()) - 1, root});
+bool PatternFinder::find(Accept accept) {
+  found_ = SmallVector<Id, 8>(pattern_.items.size(), nothing);
+  goals_ = {{static_cast<uint32_t>(pattern_.items.size()) - 1, root}};
   steps_ = 64 * pattern_.items.size();
   return solve(0, accept);
 }
 
-bool Finder::solve(size_t at, Accept accept) {
+bool PatternFinder::solve(size_t at, Accept accept) {
   if (at == goals_.size()) return true;
   if (steps_ == 0) return false;
   --steps_;

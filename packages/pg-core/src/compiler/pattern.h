@@ -45,13 +45,14 @@ bool is_ones(const Graph::Record& r);
 bool commutes(const Op& op);
 
 /// Where the items of a pattern were found. The root may be a record that is not in the graph yet.
-class Finder {
+class PatternFinder {
  public:
   static constexpr Id root = static_cast<Id>(-1);
   /// What besides the shape of the graph an item must satisfy.
   using Accept = FunctionRef<bool(size_t item, Id id)>;
 
-  Finder(const Pattern& pattern, std::span<const Graph::Record> records, const Graph::Record& candidate)
+  PatternFinder(const Pattern& pattern, std::span<const Graph::Record> records,
+                const Graph::Record& candidate)
       : pattern_(pattern), records_(records), candidate_(candidate) {}
   /// Is the candidate what the pattern says? Gives up (no) after a number of steps that grows with the
   /// pattern only.
@@ -70,8 +71,8 @@ class Finder {
   const Pattern& pattern_;
   std::span<const Graph::Record> records_;
   const Graph::Record& candidate_;
-  std::vector<Goal> goals_;
-  std::vector<Id> found_;
+  SmallVector<Goal, 8> goals_;
+  SmallVector<Id, 8> found_;
   size_t steps_ = 0;
 };
 

@@ -5,6 +5,7 @@
 #include "compiler/passes/passes.h"
 #include "compiler/passes/runner.h"
 #include "compiler/print.h"
+#include "compiler/rewrites.h"
 #include "compiler/schedule.h"
 
 namespace pg {
@@ -14,6 +15,10 @@ Program compile(Graph graph, const Backend& backend, const Placing& placing) {
   Program program;
   PassRunner passes;
   graph = passes.run("inline", inline_bodies, graph);  // first: what is put in place is fused with the rest
+  if (const auto set = current_rewrites(); set->id && !on_strips) {
+    program.rewrites = set->id;
+    graph = passes.run("rewrite", [&](const Graph& g) { return rewrite(g, *set, &program.patterns); }, graph);
+  }
   graph = passes.run("simplify", [&](const Graph& g) { return simplify(g, &program.rules); }, graph);
   if (has_convolutions(graph) && backend.convolves_by_library()) {
     graph = passes.run("layout", layout, graph);            // before select_calls, which absorbs permutes

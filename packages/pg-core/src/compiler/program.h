@@ -5,7 +5,6 @@
 
 #include "compiler/backend.h"
 #include "compiler/passes/fuse.h"
-#include "compiler/passes/rules.h"
 #include "compiler/passes/runner.h"
 
 namespace pg {
@@ -65,8 +64,10 @@ struct Program {
   double bytes_moved = 0, flops = 0;  // estimates, without bodies
   double seconds = 0;  // of one run with its bodies, estimated: long programs let other threads run meanwhile
   double compile_seconds = 0;
-  std::vector<RuleUse> rules = {};    // that were applied to the graph, without bodies
-  std::vector<PassTime> passes = {};  // what compiling it went through, without bodies
+  std::vector<RuleUse> rules = {};     // that were applied to the graph, without bodies
+  uint64_t rewrites = 0;               // the set of user patterns that it was compiled with
+  std::vector<RuleUse> patterns = {};  // of them, that were found, without bodies
+  std::vector<PassTime> passes = {};   // what compiling it went through, without bodies
 };
 
 /// Where a program stands.

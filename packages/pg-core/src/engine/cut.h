@@ -21,6 +21,7 @@ struct Cut {
   std::vector<Input> inputs;      // the memory of the leaves
   std::vector<uint64_t> numbers;  // the values of the run-time numbers among them
   std::vector<std::pair<Node*, uint32_t>> stack;
+  uint64_t rewrites = 0;       // the set of user patterns, the last word of the key unless it is 0
   const Node* busy = nullptr;  // after a cut that failed: what another evaluation computes
 
   void clear();

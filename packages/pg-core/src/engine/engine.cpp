@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "compiler/rewrites.h"
 #include "engine/cache.h"
 #include "engine/cut.h"
 #include "engine/nans.h"
@@ -87,12 +88,17 @@ Executable* known_program(ThreadState& state, const Cut& cut, uint64_t hash) {
 // A program of eager code may never come again: only what takes long is generated before its first run.
 constexpr double eager_runs = 0.5;
 
-ExecutableRef new_program(ThreadState& state, const Cut& cut, uint64_t hash, Device device) {
+ExecutableRef new_program(ThreadState& state, const Cut& cut, Device device) {
   ExecutableRef made = build(decode(cut.key), device);
   start_tiers(*made, eager_runs);
-  made->hash = hash;
   made->key = cut.key;
-  return state.front[hash % ThreadState::front_size] = enter_program(std::move(made));
+  if (made->program.rewrites != cut.rewrites) {  // they changed since the key was written
+    made->key.resize(cut.key.size() - (cut.rewrites ? 1 : 0));
+    if (made->program.rewrites) made->key.push_back(made->program.rewrites);
+  }
+  made->hash = hash_words(made->key.data(), made->key.size());
+  ExecutableRef& entry = state.front[made->hash % ThreadState::front_size];
+  return entry = enter_program(std::move(made));
 }
 
 // A program is shared by all places with the same key: the number of a record's node in this cut leads to its
@@ -170,6 +176,8 @@ void compute(ThreadState& state, std::span<Node* const> roots) {
   if (profiling()) [[unlikely]]
     scope.emplace(line_function);
   try {
+    c.rewrites = current_rewrites_id();
+    if (c.rewrites) c.key.push_back(c.rewrites);  // behind what is decoded
     const uint64_t hash = hash_words(c.key.data(), c.key.size());
     Executable* known = known_program(state, c, hash);
     if (known && !is_long(*known)) [[likely]] {
@@ -179,7 +187,7 @@ void compute(ThreadState& state, std::span<Node* const> roots) {
       // Other Python threads run meanwhile and may drop what hangs on their handles.
       for (Node* node : c.results) held.push_back(NodeRef::share(node));
       const ExecutableRef program =
-          known ? ExecutableRef::share(known) : new_program(state, c, hash, c.results[0]->device);
+          known ? ExecutableRef::share(known) : new_program(state, c, c.results[0]->device);
       check(*program, c, run_yielding(*program, c.inputs, results));
       ran = program.get();  // the thread's table holds it
     }

@@ -1,5 +1,6 @@
 #include "engine/jit.h"
 
+#include "compiler/rewrites.h"
 #include "engine/engine.h"
 #include "engine/nans.h"
 #include "engine/tiers.h"
@@ -18,6 +19,10 @@ JitProgram::JitProgram(std::span<const NodeRef> params, std::span<const NodeRef>
   constexpr double likely_runs = 200;  // who asks for a compiled function means to call it often
   executable_ = build(traced_, outs[0]->device, {.donated = std::move(donated)});
   start_tiers(*executable_, likely_runs);
+}
+
+bool JitProgram::current() const {
+  return !executable_ || executable_->program.rewrites == current_rewrites_id();
 }
 
 void JitProgram::run(SmallVector<Input, 32>& inputs, SmallVector<Buffer*, 4>& outputs) const {

@@ -19,6 +19,8 @@ class JitProgram {
     return executable_.get();
   }  // null when the function returns no tensor
   std::span<const Aval> results() const { return results_; }
+  /// Was it compiled with the user patterns that are registered now?
+  bool current() const;
 
   /// Runs on the values of the params; appends the kept values to `inputs`. One owned buffer per result comes
   /// back. Lets other threads run during long programs. Raises IndexError, naming the line, for a bad index.

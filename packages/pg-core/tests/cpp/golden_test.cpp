@@ -1,15 +1,11 @@
 // The printed kernels of known workloads, as they stand in tests/golden. A change of the schedule shows as a
-// difference there; PG_UPDATE_GOLDEN=1 writes the files anew.
-
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
+// difference there.
 
 #include "backends/cpu/codegen/generate.h"
-#include "check.h"
 #include "compiler/kernel/lower.h"
 #include "compiler/passes/fuse.h"
 #include "compiler/passes/passes.h"
+#include "golden.h"
 #include "ops/ops.h"
 #include "runtime/pool.h"
 
@@ -28,18 +24,6 @@ NodeRef spread(const NodeRef& reduced, const Shape& like, int64_t axis) {
 }
 NodeRef total(const NodeRef& x, const Ints& axes) { return reduce(reduce_sum_op, x, axes); }
 
-void compare(const std::string& file, const std::string& text) {
-  const std::string path = std::string(PG_TEST_FOLDER) + "/golden/" + file;
-  if (std::getenv("PG_UPDATE_GOLDEN")) {
-    std::ofstream(path) << text;
-    return;
-  }
-  std::stringstream want;
-  want << std::ifstream(path).rdbuf();
-  if (want.str() != text) std::fprintf(stderr, "%s:\n%s", file.c_str(), text.c_str());
-  CHECK(want.str() == text);
-}
-
 void golden(const std::string& name, const std::vector<NodeRef>& outputs) {
   std::vector<NodeRef> captures;
   const Graph graph = flatten({}, outputs, 0, captures);
@@ -48,7 +32,7 @@ void golden(const std::string& name, const std::vector<NodeRef>& outputs) {
     CHECK(s.kind == Step::Kind::kernel);
     text += to_string(lower(graph, s.group));
   }
-  compare(name + ".txt", text);
+  compare_golden(name + ".txt", text);
 }
 
 // The text that goes to LLVM, for vectors of eight: they are shorter.
@@ -57,7 +41,7 @@ void golden_ir(const std::string& name, const std::vector<NodeRef>& outputs) {
   const Graph graph = flatten({}, outputs, 0, captures);
   std::string text;
   for (const Step& s : fuse(graph)) text += codegen::kernel_ir(lower(graph, s.group), 8);
-  compare(name + ".ll", text);
+  compare_golden(name + ".ll", text);
 }
 
 // The graph after neighbouring steps were put together to strips, with what one strip computes.
@@ -65,7 +49,7 @@ void golden_strips(const std::string& name, const std::vector<NodeRef>& outputs)
   std::vector<NodeRef> captures;
   const Graph graph = strips(flatten({}, outputs, 0, captures));
   verify(graph);
-  compare(name + ".txt", to_string(graph));
+  compare_golden(name + ".txt", to_string(graph));
 }
 
 NodeRef softmax_of(const NodeRef& x) {

@@ -3,15 +3,24 @@
 // result computes the same values to the last bit (layout and absorb_bias: apart from the order of sums), and
 // looks at every record a bounded number of times.
 
-#include "compiler/passes/rules.h"
 #include "graph/graph.h"
 
 namespace pg {
+
+struct RuleUse;     // runner.h
+struct RewriteSet;  // rewrites.h
 
 /// Records that only stand for their body become its records.
 ///
 ///   %1 = custom_vjp(%0) { return sin(%0) }; %2 = pick(%1, 0)  ->  %1 = sin(%0)
 Graph inline_bodies(const Graph& graph);
+
+/// Puts what users registered in the place of their patterns. `uses` gets how often each was found, `looked`
+/// how many records were looked at.
+Graph rewrite(const Graph& graph, const RewriteSet& set, std::vector<RuleUse>* uses = nullptr,
+              int64_t* looked = nullptr);
+/// Why the graph of a pattern cannot be looked for; "" when it can.
+std::string pattern_fault(const Graph& example);
 
 /// The rules of rules.h, until none applies: records without effect vanish, literals are computed, views
 /// compose. Equal records become one on the way, because the builder is hash-consed.
@@ -21,6 +30,8 @@ Graph inline_bodies(const Graph& graph);
 ///
 /// `uses` and `looked` get which rules were applied, and how many records were offered to them.
 Graph simplify(const Graph& graph, std::vector<RuleUse>* uses = nullptr, int64_t* looked = nullptr);
+/// Without the rules that choose by cost: a form in which graphs are compared.
+Graph normalize(const Graph& graph);
 
 /// Networks of convolutions run on images with the channels last, where that saves more conversions of
 /// layouts than it costs; for backends that prefer it.

@@ -14,21 +14,30 @@ struct Prepared {
 };
 
 // The rules by the op at the root of their pattern.
-const std::vector<std::vector<Prepared>>& prepared() {
-  static const auto* made = [] {
-    auto* out = new std::vector<std::vector<Prepared>>(all_ops().size());
-    for (const auto& table : {view_rules(), join_rules(), arithmetic_rules(), logic_rules(),
-                              reduction_rules(), broadcast_rules()})
-      for (const Rule& rule : table) {
-        Prepared p{&rule, Pattern::parse(rule.pattern), {}};
-        if (const char* const* text = std::get_if<const char*>(&rule.replacement))
-          p.replacement = Pattern::parse(*text);
-        for (const Op* op : all_ops())
-          if (p.pattern.root_fits(*op)) (*out)[op->id].push_back(p);
-      }
-    return out;
-  }();
-  return *made;
+using PreparedByOp = std::vector<std::vector<Prepared>>;
+
+PreparedByOp* prepare(bool all) {
+  auto* out = new PreparedByOp(all_ops().size());
+  std::vector<std::span<const Rule>> tables{view_rules(), join_rules(), arithmetic_rules(), logic_rules(),
+                                            reduction_rules()};
+  if (all) {
+    tables.push_back(strength_rules());
+    tables.push_back(broadcast_rules());
+  }
+  for (const std::span<const Rule>& table : tables)
+    for (const Rule& rule : table) {
+      Prepared p{&rule, Pattern::parse(rule.pattern), {}};
+      if (const char* const* text = std::get_if<const char*>(&rule.replacement))
+        p.replacement = Pattern::parse(*text);
+      for (const Op* op : all_ops())
+        if (p.pattern.root_fits(*op)) (*out)[op->id].push_back(p);
+    }
+  return out;
+}
+
+const std::vector<Prepared>& rules_of(const Op& op, bool all) {
+  static const auto *every = prepare(true), *without_costs = prepare(false);
+  return (all ? *every : *without_costs)[op.id];
 }
 
 Id build(const Pattern& replacement, const Match& match) {
@@ -41,7 +50,7 @@ Id build(const Pattern& replacement, const Match& match) {
     case Pattern::Kind::number: made.push_back(match.number(item.number)); break;
     case Pattern::Kind::ones:
       made.push_back(
-          match.full(is_bool(match.type().dtype) ? 1 : -1, match.type().shape, match.type().dtype));
+          match.full(rules::wrapped(-1, match.type().dtype), match.type().shape, match.type().dtype));
       break;
     case Pattern::Kind::elementwise: PG_INVARIANT(false, "a replacement names its ops");
     case Pattern::Kind::record: {
@@ -104,8 +113,8 @@ void Rewriter::note(const char* name) {
 }
 
 std::optional<Id> Rewriter::apply(const Graph::Record& record) {
-  for (const Prepared& p : prepared()[record.op->id]) {
-    Finder finder(p.pattern, records(), record);
+  for (const Prepared& p : rules_of(*record.op, all_)) {
+    PatternFinder finder(p.pattern, records(), record);
     if (!finder.find([](size_t, Id) { return true; })) continue;
     const Match match(*this, p.pattern, finder, record);
     if (p.rule->when && !p.rule->when(match)) continue;

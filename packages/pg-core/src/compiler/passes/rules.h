@@ -6,23 +6,18 @@
 #include <string>
 #include <variant>
 
+#include "compiler/passes/runner.h"
 #include "compiler/pattern.h"
 #include "support/format.h"
 
 namespace pg {
-
-/// How often each rule was applied, in the order of first use.
-struct RuleUse {
-  std::string name;
-  int64_t times = 0;
-};
 
 class Rewriter;
 
 /// A record that fits a pattern. Records are handed out as copies: what a rule makes may move the others.
 class Match {
  public:
-  Match(Rewriter& out, const Pattern& pattern, const Finder& found, const Graph::Record& root)
+  Match(Rewriter& out, const Pattern& pattern, const PatternFinder& found, const Graph::Record& root)
       : out(out), root(root), pattern_(pattern), found_(found) {}
 
   Rewriter& out;
@@ -45,7 +40,7 @@ class Match {
 
  private:
   const Pattern& pattern_;
-  const Finder& found_;
+  const PatternFinder& found_;
 };
 
 struct Rule {
@@ -56,18 +51,21 @@ struct Rule {
   std::variant<const char*, std::optional<Id> (*)(const Match&)> replacement;
 };
 
-// The tables, one for each family.
+// The tables, one for each family. The last two choose between forms by what they cost, the others have one
+// form for equal things.
 std::span<const Rule> arithmetic_rules();
 std::span<const Rule> logic_rules();
 std::span<const Rule> view_rules();
 std::span<const Rule> join_rules();
 std::span<const Rule> reduction_rules();
+std::span<const Rule> strength_rules();
 std::span<const Rule> broadcast_rules();
 
 /// Adds records to a graph in their simplest form.
 class Rewriter {
  public:
-  explicit Rewriter(std::vector<RuleUse>* uses) : uses_(uses) {}
+  /// `all`: also by the rules that choose by cost.
+  Rewriter(std::vector<RuleUse>* uses, bool all) : uses_(uses), all_(all) {}
 
   /// A record of the source, whose operands were added before.
   Id rewrite(Graph::Record record) {
@@ -93,6 +91,7 @@ class Rewriter {
 
   GraphBuilder graph_;
   std::vector<RuleUse>* uses_;
+  bool all_;
   int fuel_ = 0;
   int64_t looked_ = 0;
 };
@@ -119,6 +118,14 @@ inline bool counts_up(const Attrs& words) {
   for (size_t i = 0; i < words.size(); ++i)
     if (words[i] != static_cast<int64_t>(i)) return false;
   return true;
+}
+
+/// An integer as the bits of a literal: its low bits, extended as the dtype's sign says.
+inline int64_t wrapped(int64_t value, DType dtype) {
+  const int unused = 64 - static_cast<int>(size_of(dtype)) * 8;
+  if (is_bool(dtype)) return value & 1;
+  if (is_signed_int(dtype)) return static_cast<int64_t>(static_cast<uint64_t>(value) << unused) >> unused;
+  return static_cast<int64_t>(static_cast<uint64_t>(value) << unused >> unused);
 }
 
 /// The shape and axes of a broadcast.

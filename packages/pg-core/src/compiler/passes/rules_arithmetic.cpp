@@ -92,13 +92,9 @@ constexpr Rule table[] = {
     {"x * 1", "mul(x, 1)", real, "x"},
     {"x * 0", "mul(x, 0)", integer, "0"},
     {"-x * -y", "mul(neg(x), neg(y))", integer, "mul(x, y)"},
-    {"x * 2^k", "mul(x, k)", integer, multiply_by_shift},
     {"x / 1", "div(x, 1)", real, "x"},
-    {"x / 2^k", "div(x, k)", inexact, divide_by_power},
     {"x // 1", "floor_divide(x, 1)", integer, "x"},
-    {"x // 2^k", "floor_divide(x, k)", integer, divide_by_shift},
     {"x % 1", "remainder(x, 1)", integer, "0"},
-    {"x % 2^k", "remainder(x, k)", small_integer, remainder_by_mask},
     {"x ** 1", "pow(x, 1)", real, "x"},
     {"floor of an integer", "floor(x)", is_integral, "x"},
     {"ceil of an integer", "ceil(x)", is_integral, "x"},
@@ -116,8 +112,17 @@ constexpr Rule table[] = {
     {"min with the most", "minimum", nullptr, minimum_with_most},
 };
 
+// The same numbers by cheaper ops.
+constexpr Rule cheaper[] = {
+    {"x * 2^k", "mul(x, k)", integer, multiply_by_shift},
+    {"x / 2^k", "div(x, k)", inexact, divide_by_power},
+    {"x // 2^k", "floor_divide(x, k)", integer, divide_by_shift},
+    {"x % 2^k", "remainder(x, k)", small_integer, remainder_by_mask},
+};
+
 }  // namespace
 
 std::span<const Rule> arithmetic_rules() { return table; }
+std::span<const Rule> strength_rules() { return cheaper; }
 
 }  // namespace pg

@@ -42,7 +42,7 @@ std::optional<Id> reduce_of_literal(const Match& m) {
     bits = static_cast<int64_t>(static_cast<uint64_t>(bits) * static_cast<uint64_t>(n));
   const Id once = m.full(x.attrs[0], m.type().shape, m.type().dtype);
   if (bits == x.attrs[0]) return once;
-  return m.make(mul_op, {once, m.full(n, m.type().shape, m.type().dtype)});
+  return m.make(mul_op, {once, m.full(wrapped(n, m.type().dtype), m.type().shape, m.type().dtype)});
 }
 
 // Along the axes that the broadcast adds every entry is the same.
@@ -69,7 +69,7 @@ std::optional<Id> reduce_of_broadcast(const Match& m) {
   if (!left.empty()) x = m.make(*m.root.op, {x}, std::move(left));
   if (kind(m).combine == Combine::sum) {
     const Aval type = m.out[x].type;
-    x = m.make(mul_op, {x, m.full(n, type.shape, type.dtype)});
+    x = m.make(mul_op, {x, m.full(wrapped(n, type.dtype), type.shape, type.dtype)});
   }
   return m.broadcast(x, m.type().shape, places);
 }

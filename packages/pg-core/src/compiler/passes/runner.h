@@ -16,6 +16,12 @@ struct PassTime {
   double seconds;
 };
 
+/// How often a rule was applied.
+struct RuleUse {
+  std::string name;
+  int64_t times = 0;
+};
+
 class PassRunner {
  public:
   PassRunner();

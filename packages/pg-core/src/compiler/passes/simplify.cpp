@@ -4,8 +4,10 @@
 
 namespace pg {
 
-Graph simplify(const Graph& graph, std::vector<RuleUse>* uses, int64_t* looked) {
-  Rewriter out(uses);
+namespace {
+
+Graph rewritten(const Graph& graph, bool all, std::vector<RuleUse>* uses, int64_t* looked) {
+  Rewriter out(uses, all);
   std::vector<Id> renamed(graph.size(), 0);
   for (const Id id : graph.inputs) renamed[id] = out.param(graph[id].type);
   for (Id id = 0; id < graph.size(); ++id) {
@@ -19,5 +21,13 @@ Graph simplify(const Graph& graph, std::vector<RuleUse>* uses, int64_t* looked) 
   for (const Id id : graph.outputs) outputs.push_back(renamed[id]);
   return out.finish(std::move(outputs));
 }
+
+}  // namespace
+
+Graph simplify(const Graph& graph, std::vector<RuleUse>* uses, int64_t* looked) {
+  return rewritten(graph, true, uses, looked);
+}
+
+Graph normalize(const Graph& graph) { return rewritten(graph, false, nullptr, nullptr); }
 
 }  // namespace pg
