@@ -15,7 +15,7 @@ Program compile(Graph graph, const Backend& backend, const Placing& placing) {
   Program program;
   PassRunner passes;
   graph = passes.run("inline", inline_bodies, graph);  // first: what is put in place is fused with the rest
-  if (const auto set = current_rewrites(); set->id && !on_strips) {
+  if (const auto set = current_rewrites(); set->id && !placing.on_strips) {
     program.rewrites = set->id;
     graph = passes.run("rewrite", [&](const Graph& g) { return rewrite(g, *set, &program.patterns); }, graph);
   }
