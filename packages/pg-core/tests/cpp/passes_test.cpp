@@ -172,7 +172,7 @@ void rare_rules() {
     CHECK(!uses.empty() && uses[0].name == name);
     CHECK((out.outputs[0] == out.inputs[0]) == vanishes);
   };
-  applied(alias_op, {}, "alias", true);
+  applied(alias_op, {}, "identity", true);
   applied(broadcast_op, {2, 3, 4, 0, 1}, "broadcast without effect", true);
   applied(pad_op, {0, 0, 0, 0, 0, 0}, "pad without effect", true);
   applied(pad_op, {-1, 0, 0, 0, -2, 0}, "pad that crops", false);

@@ -193,8 +193,6 @@ std::optional<Id> pad_again(const Match& m) {
 }
 
 constexpr Rule table[] = {
-    {"alias", "alias(x)", nullptr, "x"},
-    {"stop_gradient", "stop_gradient(x)", nullptr, "x"},
     {"reshape without effect", "reshape(x)", keeps_type, "x"},
     {"reshape of a literal", "reshape(x)", of_literal, refilled},
     {"reshape of reshape", "reshape(reshape)", nullptr, reshape_again},
