@@ -17,6 +17,7 @@ ROWS: list[Row] = [row for family in FAMILIES for row in family.ROWS]
 
 # Public names that are other names of a row's function, or are tested in a file of their own.
 ELSEWHERE: dict[str, set[str]] = {
+    "test_kernels.py": {"kernel"},
     "test_creation.py": {
         "tensor",
         "array",
