@@ -6,6 +6,7 @@
 
 #include "compiler/flops.h"
 #include "compiler/passes/memory.h"
+#include "graph/bytes.h"
 #include "ops/control.h"
 #include "ops/ops.h"
 #include "runtime/threads.h"
@@ -15,8 +16,6 @@
 
 namespace pg {
 namespace {
-
-int64_t bytes_of(const Aval& type) { return count_of(type.shape) * size_of(type.dtype); }
 
 // Which memory every value of the program is in.
 class SlotPlan {
@@ -69,7 +68,7 @@ class SlotPlan {
     return slot;
   }
   uint32_t add_bytes(const Aval& type) {
-    program_.slots.push_back({static_cast<size_t>(bytes_of(type))});
+    program_.slots.push_back({bytes_of(type)});
     return static_cast<uint32_t>(program_.slots.size()) - 1;
   }
 

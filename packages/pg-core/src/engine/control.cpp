@@ -4,15 +4,12 @@
 
 #include "engine/body.h"
 #include "engine/strips.h"
+#include "graph/bytes.h"
 #include "ops/control.h"
 #include "support/error.h"
 
 namespace pg::engine {
 namespace {
-
-size_t bytes_of(const Aval& type) {
-  return static_cast<size_t>(count_of(type.shape)) * static_cast<size_t>(size_of(type.dtype));
-}
 
 // The values that a loop hands from one step to the next: they are read from one place and written to
 // another, by turns the result and a spare.

@@ -44,8 +44,11 @@ Parts split(const Graph& graph) {
   const auto add_value = [&](Id id) { number[id] = parts.values++; };
   for (const Id id : graph.inputs) add_value(id);
   // What other programs, copies or the caller read of a program.
-  std::vector<bool> wanted(count, false);
-  for (const Id id : graph.outputs) wanted[id] = inside(id);
+  std::vector<bool> wanted(count, false), output(count, false);
+  for (const Id id : graph.outputs) {
+    wanted[id] = inside(id);
+    output[id] = true;
+  }
   std::map<Place, std::vector<Id>> members, copies;
   for (Id id = 0; id < count; ++id) {
     const bool copy = graph[id].op == &to_device_op;
@@ -58,8 +61,7 @@ Parts split(const Graph& graph) {
   // A number of the host needs no copy: programs take it from there.
   const auto stays = [&](Id id) {
     const Aval& from = graph[graph[id].inputs[0]].type;
-    const bool output = std::find(graph.outputs.begin(), graph.outputs.end(), id) != graph.outputs.end();
-    return from.shape.empty() && from.device == Device{} && !output;
+    return from.shape.empty() && from.device == Device{} && !output[id];
   };
   for (Id id = 0; id < count; ++id) {
     const bool copy = graph[id].op == &to_device_op;

@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/parts.h"
 #include "engine/profile.h"
+#include "graph/bytes.h"
 #include "runtime/interrupt.h"
 #include "support/env.h"
 #include "support/error.h"
@@ -46,10 +47,6 @@ void count_run(const Launches& launches, bool shared) {
   add(short_runs.kernels, launches.kernels);
   add(short_runs.calls, launches.calls);
   add(short_runs.programs, 1);
-}
-
-size_t bytes_of(const Aval& type) {
-  return static_cast<size_t>(count_of(type.shape)) * static_cast<size_t>(size_of(type.dtype));
 }
 
 // A function of the host gets copies of what lies on the device.

@@ -15,6 +15,7 @@
 #include "support/env.h"
 #include "support/error.h"
 #include "support/format.h"
+#include "support/integers.h"
 #include "support/pages.h"
 #include "support/thread_local.h"
 
@@ -34,7 +35,6 @@ constexpr int small_classes = 1 + (20 - 6) * 4;
 constexpr int large_classes = 43 * 16;
 constexpr int class_count = small_classes + large_classes;
 
-constexpr size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 int top_bit(size_t n) { return 63 - __builtin_clzll(n); }
 
 struct SizeClass {

@@ -16,6 +16,7 @@
 #include "backends/cpu/gemm_skinny.h"
 #include "runtime/pool.h"
 #include "runtime/threads.h"
+#include "support/integers.h"
 
 namespace pg::cpu {
 namespace {
@@ -29,8 +30,6 @@ constexpr int64_t shallow = 32;            // k for which writing c takes longer
 constexpr int64_t packed_bytes = 256 << 10;   // of b, for such products
 constexpr int64_t streamed_bytes = 16 << 20;  // c of this size passes the caches by
 constexpr int64_t tasks_each = 2;  // of a thread, at most: a busy machine balances better with more than one
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <class T> struct Matrix {
   T* data;

@@ -4,6 +4,7 @@
 
 #include "runtime/pool.h"
 #include "runtime/threads.h"
+#include "support/integers.h"
 
 namespace pg::cpu {
 namespace {
@@ -13,8 +14,6 @@ namespace {
 constexpr int64_t block_depth = 32, block_columns = 512;
 constexpr int64_t dot_depth = 1024;  // of k: up to eight rows of a stay in the first-level cache
 constexpr int64_t dot_columns = 24;  // of a task, at least
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 

@@ -15,6 +15,7 @@
 #include "backends/cpu/transpose.h"
 #include "runtime/pool.h"
 #include "runtime/threads.h"
+#include "support/integers.h"
 #include "types/shape.h"
 
 namespace pg::cpu {
@@ -23,8 +24,6 @@ namespace {
 using namespace dnnl;
 
 enum class Kind : int64_t { forward = 1, input_grad, weight_grad };
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Plain layouts of the three tensors for `n` images.
 struct Shapes {

@@ -1,6 +1,5 @@
 // Products of float16 and bfloat16, for which the processor may have instructions of its own, by one-thread
-// oneDNN primitives over tiles of the result. Tiles depend on the shape alone. (Products of float32 are as
-// fast or faster by our own kernels, measured over all orientations.)
+// oneDNN primitives over tiles of the result. Tiles depend on the shape alone.
 //
 // oneDNN's own OpenMP threads are not used: on a busy machine their barrier waits for descheduled partners (3
 // us became 12 ms), while a tile that nobody runs is stolen by whoever is free.
@@ -13,6 +12,7 @@
 #include "backends/cpu/onednn_api.h"
 #include "runtime/pool.h"
 #include "runtime/threads.h"
+#include "support/integers.h"
 
 namespace pg::cpu {
 namespace {
@@ -20,9 +20,6 @@ namespace {
 using namespace dnnl;
 
 constexpr int64_t max_tiles = 32;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t n, int64_t to) { return ceil_div(n, to) * to; }
 
 // The product with its batch axes merged where strides allow, the last of them apart: one primitive can walk
 // it.

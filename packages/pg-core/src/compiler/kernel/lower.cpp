@@ -8,6 +8,7 @@
 #include "compiler/kernel/cost.h"
 #include "support/error.h"
 #include "support/format.h"
+#include "support/integers.h"
 
 namespace pg {
 namespace {
@@ -15,8 +16,6 @@ namespace {
 using ir::Axis;
 using ir::Expr;
 using Kind = Loop::Kind;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 class Scheduler {
  public:

@@ -1,4 +1,7 @@
+#include <optional>
+
 #include "compiler/passes/passes.h"
+#include "compiler/passes/rebuild.h"
 #include "ops/ops.h"
 
 namespace pg {
@@ -22,33 +25,26 @@ Graph absorb_bias(const Graph& graph) {
     for (const Id input : r.inputs) ++uses[input];
   for (const Id id : graph.outputs) ++uses[id];
 
-  // By the record of the sum: the convolution and the broadcast that it absorbs.
-  const auto absorbed = [&](Id id) -> std::pair<Id, Id> {
-    const Graph::Record& sum = graph[id];
-    if (sum.op != &add_op || sum.type.dtype != DType::float32) return {id, id};
+  // On which side of the sum does the convolution stand that takes the other side as its bias?
+  const auto side_of_conv = [&](const Graph::Record& sum) -> std::optional<size_t> {
+    if (sum.op != &add_op || sum.type.dtype != DType::float32) return {};
     for (const size_t side : {0u, 1u}) {
-      const Id conv = sum.inputs[side], other = sum.inputs[1 - side];
+      const Id conv = sum.inputs[side];
       if (graph[conv].op == &conv_op && graph[conv].inputs.size() == 2 && uses[conv] == 1 &&
-          graph[conv].type.shape == sum.type.shape && is_bias(graph, other, graph[conv]))
-        return {conv, graph[other].inputs[0]};
+          graph[conv].type.shape == sum.type.shape && is_bias(graph, sum.inputs[1 - side], graph[conv]))
+        return side;
     }
-    return {id, id};
+    return {};
   };
 
   GraphBuilder out;
-  std::vector<Id> renamed(graph.size(), 0);
-  for (const Id id : graph.inputs) renamed[id] = out.param(graph[id].type);
-  for (Id id = 0; id < graph.size(); ++id) {
-    if (graph[id].op == &param_op) continue;
-    const auto [conv, bias] = absorbed(id);
-    Graph::Record record = graph[conv];
-    if (conv != id) record.inputs.push_back(bias);
-    for (Id& input : record.inputs) input = renamed[input];
-    renamed[id] = out.add(std::move(record));
-  }
-  std::vector<Id> outputs;
-  for (const Id id : graph.outputs) outputs.push_back(renamed[id]);
-  return out.finish(std::move(outputs));
+  return rebuilt(graph, out, [&](Graph::Record record, Id id) {
+    const std::optional<size_t> side = side_of_conv(graph[id]);
+    if (!side) return out.add(std::move(record));
+    Graph::Record conv = out[record.inputs[*side]];
+    conv.inputs.push_back(out[record.inputs[1 - *side]].inputs[0]);
+    return out.add(std::move(conv));
+  });
 }
 
 }  // namespace pg

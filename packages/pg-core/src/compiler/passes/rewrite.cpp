@@ -8,6 +8,7 @@
 #include "compiler/rewrites.h"
 
 #include "compiler/passes/passes.h"
+#include "compiler/passes/rebuild.h"
 #include "compiler/passes/runner.h"
 #include "compiler/pattern.h"
 #include "ops/ops.h"
@@ -19,27 +20,16 @@ namespace {
 // Literals as broadcast numbers, so that a number among the operands of a pattern may be a literal too.
 Graph spread_literals(const Graph& graph) {
   GraphBuilder out;
-  std::vector<Id> renamed(graph.size(), 0);
-  for (const Id id : graph.inputs) renamed[id] = out.param(graph[id].type);
-  for (Id id = 0; id < graph.size(); ++id) {
-    Graph::Record r = graph[id];
-    if (r.op == &param_op) continue;
-    if (r.op == &full_op && !r.type.shape.empty()) {
-      Attrs attrs{static_cast<int64_t>(r.type.shape.size())};
-      for (const int64_t n : r.type.shape) attrs.push_back(n);
-      const Aval type = r.type;
-      r.type.shape = {};
-      const Location where = r.where;
-      const Id number = out.add(std::move(r));
-      renamed[id] = out.add({&broadcast_op, {number}, std::move(attrs), type, where});
-      continue;
-    }
-    for (Id& input : r.inputs) input = renamed[input];
-    renamed[id] = out.add(std::move(r));
-  }
-  std::vector<Id> outputs;
-  for (const Id id : graph.outputs) outputs.push_back(renamed[id]);
-  return out.finish(std::move(outputs));
+  return rebuilt(graph, out, [&](Graph::Record r, Id) {
+    if (r.op != &full_op || r.type.shape.empty()) return out.add(std::move(r));
+    Attrs attrs{static_cast<int64_t>(r.type.shape.size())};
+    for (const int64_t n : r.type.shape) attrs.push_back(n);
+    const Aval type = r.type;
+    r.type.shape = {};
+    const Location where = r.where;
+    const Id number = out.add(std::move(r));
+    return out.add({&broadcast_op, {number}, std::move(attrs), type, where});
+  });
 }
 
 // The form in which graphs are compared.

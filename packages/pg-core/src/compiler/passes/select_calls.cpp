@@ -5,7 +5,8 @@
 namespace pg {
 
 Graph select_calls(const Graph& graph) {
-  return rebuilt(graph, [](Graph::Record record, GraphBuilder& out) {
+  GraphBuilder out;
+  return rebuilt(graph, out, [&](Graph::Record record, Id) {
     if (record.op != &dot_general_op) return out.add(std::move(record));
     // attrs: |a|, |b|, |c|, labels of a, b, c. Reading a permuted operand in place: label i of the result of
     // the permute belongs to axis axes[i] of its operand.

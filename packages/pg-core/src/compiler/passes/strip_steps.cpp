@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "compiler/passes/fuse.h"
+#include "graph/bytes.h"
 #include "ops/ops.h"
 
 namespace pg {
@@ -37,10 +38,7 @@ StripSteps::StripSteps(const Graph& given) : graph(given), source(given.size()),
   region_of.assign(items.size(), none);
 }
 
-double StripSteps::bytes(Id id) const {
-  const Aval& type = graph[id].type;
-  return static_cast<double>(count_of(type.shape)) * static_cast<double>(size_of(type.dtype));
-}
+double StripSteps::bytes(Id id) const { return static_cast<double>(bytes_of(graph[id].type)); }
 
 void StripSteps::add_item(const Step& step) {
   StripItem item;

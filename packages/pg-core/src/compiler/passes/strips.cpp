@@ -4,6 +4,7 @@
 
 #include "compiler/passes/passes.h"
 #include "compiler/passes/strip_region.h"
+#include "graph/bytes.h"
 #include "ops/ops.h"
 #include "support/env.h"
 #include "support/error.h"
@@ -16,12 +17,8 @@
 namespace pg {
 namespace {
 
-constexpr double smallest_value = 4 << 20;  // bytes: a smaller one stays in cache anyway
+constexpr size_t smallest_value = 4 << 20;  // bytes: a smaller one stays in cache anyway
 constexpr double least_gain = 20e-6;        // seconds
-
-double bytes_of(const Aval& type) {
-  return static_cast<double>(count_of(type.shape)) * static_cast<double>(size_of(type.dtype));
-}
 
 class Finder {
  public:
