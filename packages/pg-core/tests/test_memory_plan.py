@@ -106,7 +106,7 @@ def test_results_take_the_memory_of_donated_arguments() -> None:
 def test_a_donated_tensor_is_gone(use: Any) -> None:
     x = fresh(2.0)
     pg.jit(lambda a: a + 1, donate_argnums=0)(x)
-    assert x.shape == BIG
+    assert x.shape == BIG and x.is_donated and "donated" in repr(x)
     with pytest.raises(pg.InvalidValueError, match="donated"):
         use(x)
 

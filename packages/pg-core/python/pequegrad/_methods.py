@@ -294,6 +294,8 @@ class Tensor(RawTensor):
 
     def __repr__(self) -> str:
         about = f"dtype={self.dtype}, device={self.device}"
+        if self.is_donated:
+            return f"Tensor(<donated>, shape={self.shape}, {about})"
         if self.is_abstract:
             return f"Tensor(<no value inside jit>, shape={self.shape}, {about})"
         if self.size == 0:

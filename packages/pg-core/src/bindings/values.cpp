@@ -60,6 +60,7 @@ PyObject* get_size(PyObject* self, void*) {
 PyObject* get_abstract(PyObject* self, void*) {
   return PyBool_FromLong(node_behind(self).abstract || hidden_by_trace(as_tensor(self)));
 }
+PyObject* get_donated(PyObject* self, void*) { return PyBool_FromLong(is_donated(node_behind(self))); }
 PyObject* get_transposed(PyObject* self, void*) {
   return guarded([&] { return wrap(reversed_axes(node_of(as_tensor(self)))); });
 }
@@ -265,6 +266,8 @@ PyGetSetDef* tensor_getset() {
        "True for a value that gives way to other dtypes in promotion, as Python numbers do.", nullptr},
       {"is_abstract", get_abstract, nullptr,
        "True for a placeholder of an open trace, or a value that depends on one.", nullptr},
+      {"is_donated", get_donated, nullptr,
+       "True once the tensor was given away to a call of a jitted function: its value is gone.", nullptr},
       {nullptr, nullptr, nullptr, nullptr, nullptr},
   };
   return attributes;
