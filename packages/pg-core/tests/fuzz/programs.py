@@ -157,6 +157,16 @@ def _has_twins(program: Program) -> bool:
     return len({(v.dtype, v.shape, v.data.tobytes()) for v in floats}) < len(floats)
 
 
+def same_but_for_sums(a: Any, b: Any) -> bool:
+    """Equal bits; sums of float64 over several axes may be added up in another order, since which of the axes
+    become one depends on the views that the compiler folded into the sum (docs/how-it-works/kernels.md).
+    """
+    if same_bits(a, b) or a.dtype.name != "float64" or a.shape != b.shape:
+        return same_bits(a, b)
+    x, y = a.numpy(), b.numpy()
+    return bool(np.allclose(x, y, rtol=0, atol=1e-13 * float(np.abs(x).max(initial=0.0))))
+
+
 def check_gradient(program: Program, tensors: list[Any]) -> list[str]:
     wide = [i for i, v in enumerate(program.inputs) if v.dtype in ("float32", "float64")]
     ends = [k for k, i in enumerate(program.results) if program.values[i].kind == "f"]
@@ -173,7 +183,9 @@ def check_gradient(program: Program, tensors: list[Any]) -> list[str]:
     gradient = pg.grad(f, argnums=tuple(wide))
     pairs = zip(gradient(*tensors), pg.jit(gradient)(*tensors))
     return [
-        f"gradient {n}: lazy and jit differ in bits" for n, (a, b) in enumerate(pairs) if not same_bits(a, b)
+        f"gradient {n}: lazy and jit differ in bits"
+        for n, (a, b) in enumerate(pairs)
+        if not same_but_for_sums(a, b)
     ]
 
 
