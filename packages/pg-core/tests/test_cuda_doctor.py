@@ -71,11 +71,14 @@ def test_constants_are_those_of_the_headers(header: str, tmp_path: Path) -> None
     checks = [f'static_assert({name} == {value}, "{name}");' for h, name, value in CONSTANTS if h == header]
     source = tmp_path / "check.cpp"
     source.write_text("\n".join([f'#include "{path}"', *checks]))
+    others = sorted(path.parent.parent.parent.glob("*/include"))  # of the other wheels
     done = subprocess.run(
-        [compiler, "-std=c++17", "-fsyntax-only", f"-I{path.parent}", str(source)],
+        [compiler, "-std=c++17", "-fsyntax-only", f"-I{path.parent}", *[f"-I{o}" for o in others], source],
         capture_output=True,
         text=True,
     )
+    if "No such file or directory" in done.stderr:
+        pytest.skip(f"a header that {header} includes is not installed")
     assert done.returncode == 0, done.stderr
 
 

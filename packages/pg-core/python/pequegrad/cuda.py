@@ -68,6 +68,24 @@ def set_allocator(name: str) -> str:
     return _core.cuda_set_allocator(name)
 
 
+def set_float32_precision(name: str) -> str:
+    """Choose how matrix products and convolutions of float32 run on GPUs: "highest" (the default) multiplies
+    float32 as it is, "high" lets tensor cores round factors to TF32, 11 bits, and is several times faster
+    where a GPU has them. For all threads, from the next product on; complex64 likewise. Returns the name set
+    before.
+
+    >>> pg.cuda.set_float32_precision("high")
+    'highest'
+    >>> pg.cuda.set_float32_precision("highest")
+    'high'
+    """
+    if name not in ("highest", "high"):
+        raise InvalidValueError(
+            f"set_float32_precision: the precisions are 'highest' and 'high', got {name!r}"
+        )
+    return "high" if _core.cuda_allow_tf32(name == "high") else "highest"
+
+
 def report() -> dict[str, Any]:
     """What was found: ``driver`` (its CUDA version, such as 12080, or 0), ``devices``, ``libraries`` (each
     with path, or why there is none), and ``missing``: empty when CUDA can be used.

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "backends/cuda/compile.h"
+#include "backends/cuda/cublas.h"
 #include "backends/cuda/device.h"
 #include "backends/cuda/source.h"
 #include "bindings/common.h"
@@ -117,6 +118,14 @@ void bind_cuda(py::module_& m) {
         return before ? "custom" : "default";
       },
       py::arg("name"), "Which allocator serves this thread from now on; answers which did.");
+  m.def(
+      "cuda_allow_tf32",
+      [](bool allow) {
+        const bool before = cuda::tf32_allowed();
+        cuda::allow_tf32(allow);
+        return before;
+      },
+      py::arg("allow"), "May products of float32 round their operands to TF32? Answers whether they might.");
   m.def(
       "cuda_compile_counts",
       [] {

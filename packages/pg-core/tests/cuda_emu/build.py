@@ -23,8 +23,10 @@ FLAGS = [
     "-Wall",
     "-Wextra",
 ]
+# They use the emulated driver's memory and streams, so they are parts of its library.
+MATHEMATICS = ["cublaslt.cpp"]
 LIBRARIES = {
-    "libpgcuda.so": ["driver.cpp", "grid.cpp", "memory.cpp", "queue.cpp"],
+    "libpgcuda.so": ["driver.cpp", "grid.cpp", "memory.cpp", "queue.cpp", *MATHEMATICS],
     "libpgnvrtc.so": ["nvrtc.cpp"],
 }
 
@@ -56,7 +58,12 @@ def build() -> dict[str, str]:
             work.rename(folder)
         except OSError:  # another process was first
             shutil.rmtree(work)
-    return {"PG_LIBCUDA": str(folder / "libpgcuda.so"), "PG_LIBNVRTC": str(folder / "libpgnvrtc.so")}
+    driver = str(folder / "libpgcuda.so")
+    return {
+        "PG_LIBCUDA": driver,
+        "PG_LIBNVRTC": str(folder / "libpgnvrtc.so"),
+        "PG_LIBCUBLASLT": driver,
+    }
 
 
 if __name__ == "__main__":

@@ -25,9 +25,8 @@
 #include <vector>
 
 #include "grid.h"
+#include "libraries.h"
 #include "queue.h"
-
-#define API extern "C" __attribute__((visibility("default")))
 
 using namespace pgemu;
 
@@ -99,6 +98,8 @@ Result check_parameters(const Function& f, void** given) {
 }
 
 }  // namespace
+
+Entered::Entered() : lock(mutex), device(current ? current->device : -1) {}
 
 // ---- devices and contexts
 

@@ -2,10 +2,15 @@
 
 #include <unordered_map>
 
+#include "backends/cuda/call_dot.h"
+#include "ops/ops.h"
+
 namespace pg::cuda {
 
 CallFn cuda_call(const Op& op) {
-  static const std::unordered_map<const Op*, CallFn> table = {};
+  static const std::unordered_map<const Op*, CallFn> table = {
+      {&dot_general_op, call_dot_general},
+  };
   const auto found = table.find(&op);
   return found == table.end() ? nullptr : found->second;
 }

@@ -16,7 +16,30 @@
   PG_CONSTANT(cuda.h, CU_MEMHOSTALLOC_PORTABLE, 1)                                                           \
   PG_CONSTANT(cuda.h, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, 4)                                                  \
   PG_CONSTANT(nvrtc.h, NVRTC_SUCCESS, 0)                                                                     \
-  PG_CONSTANT(nvrtc.h, NVRTC_ERROR_COMPILATION, 6)
+  PG_CONSTANT(nvrtc.h, NVRTC_ERROR_COMPILATION, 6)                                                           \
+  PG_CONSTANT(cublasLt.h, CUDA_R_32F, 0)                                                                     \
+  PG_CONSTANT(cublasLt.h, CUDA_R_64F, 1)                                                                     \
+  PG_CONSTANT(cublasLt.h, CUDA_R_16F, 2)                                                                     \
+  PG_CONSTANT(cublasLt.h, CUDA_C_32F, 4)                                                                     \
+  PG_CONSTANT(cublasLt.h, CUDA_C_64F, 5)                                                                     \
+  PG_CONSTANT(cublasLt.h, CUDA_R_16BF, 14)                                                                   \
+  PG_CONSTANT(cublasLt.h, CUBLAS_STATUS_SUCCESS, 0)                                                          \
+  PG_CONSTANT(cublasLt.h, CUBLAS_STATUS_ALLOC_FAILED, 3)                                                     \
+  PG_CONSTANT(cublasLt.h, CUBLAS_STATUS_NOT_SUPPORTED, 15)                                                   \
+  PG_CONSTANT(cublasLt.h, CUBLAS_COMPUTE_32F, 68)                                                            \
+  PG_CONSTANT(cublasLt.h, CUBLAS_COMPUTE_64F, 70)                                                            \
+  PG_CONSTANT(cublasLt.h, CUBLAS_COMPUTE_32F_FAST_TF32, 77)                                                  \
+  PG_CONSTANT(cublasLt.h, CUBLAS_OP_N, 0)                                                                    \
+  PG_CONSTANT(cublasLt.h, CUBLAS_OP_T, 1)                                                                    \
+  PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_DESC_TRANSA, 3)                                                    \
+  PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_DESC_TRANSB, 4)                                                    \
+  PG_CONSTANT(cublasLt.h, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, 5)                                             \
+  PG_CONSTANT(cublasLt.h, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, 6)                                    \
+  PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, 1)                                       \
+  PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, 5)                                     \
+  PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, 6)                                     \
+  PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, 7)                                     \
+  PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, 8)
 
 namespace pg::cuda {
 

@@ -3,9 +3,12 @@
 #include <dlfcn.h>
 
 #include <array>
+#include <atomic>
+#include <mutex>
 
 #include "backends/cuda/driver.h"
 #include "support/env.h"
+#include "support/error.h"
 #include "support/format.h"
 
 namespace pg::cuda {
@@ -103,6 +106,29 @@ Found find(Library library) {
                           : concat("pip install ", row.extra,
                                    major == 12 || library == Library::cudnn ? concat("-cu", major) : ""));
   return out;
+}
+
+const Found& found(Library library) {
+  static std::array<std::atomic<const Found*>, std::size(all_libraries)> kept{};
+  auto& place = kept[static_cast<size_t>(library)];
+  if (const Found* known = place.load(std::memory_order_acquire)) return *known;
+  Found made = find(library);
+  require(made.handle != nullptr, ErrorKind::device, [&] { return made.why; });
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  if (!place.load(std::memory_order_relaxed))
+    place.store(new Found(std::move(made)), std::memory_order_release);  // for the life of the process
+  return *place.load(std::memory_order_relaxed);
+}
+
+void* required_symbol(Library library, const char* name) {
+  const Found& from = found(library);
+  void* const at = symbol(from, name);
+  require(at != nullptr, ErrorKind::device, [&] {
+    return concat(describe(library).name, " (", from.path, ") lacks ", name,
+                  "; install the one that fits the driver: pip install 'pg-core[cuda", from.major, "]'");
+  });
+  return at;
 }
 
 }  // namespace pg::cuda

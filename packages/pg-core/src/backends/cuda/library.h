@@ -37,6 +37,29 @@ Found find(Library library);
 /// The address of a function; null when the library lacks it.
 void* symbol(const Found& found, const char* name);
 
+/// The same, raising DeviceError where find() says why or symbol() answers null.
+const Found& found(Library library);
+void* required_symbol(Library library, const char* name);
+
+/// A library's functions by name: PG_FUNCTION(member, symbol, parameters), all answering a status. `get` is
+/// thread-safe and looks for the library at its first use.
+#define PG_LIBRARY_MEMBER(member, symbol, parameters) int(*member) parameters = nullptr;
+#define PG_LIBRARY_FIND(member, symbol, parameters)                                                          \
+  made.member = reinterpret_cast<decltype(made.member)>(required_symbol(library, #symbol));
+#define PG_LIBRARY(Name, which, FUNCTIONS)                                                                   \
+  struct Name {                                                                                              \
+    FUNCTIONS(PG_LIBRARY_MEMBER)                                                                             \
+    static const Name& get() {                                                                               \
+      static const Name known = [] {                                                                         \
+        constexpr Library library = Library::which;                                                          \
+        Name made;                                                                                           \
+        FUNCTIONS(PG_LIBRARY_FIND)                                                                           \
+        return made;                                                                                         \
+      }();                                                                                                   \
+      return known;                                                                                          \
+    }                                                                                                        \
+  }
+
 /// Set by the bindings: the path of a file in the installed nvidia-* wheels, or "".
 extern std::string (*find_in_wheels)(const std::string& file);
 
