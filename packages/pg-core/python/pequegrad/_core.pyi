@@ -267,6 +267,10 @@ class NativeKernel:
 
     def __init__(self, name: str, address: int, attributes: Sequence[float], owner: Any) -> None: ...
 
+def factorisation(f: Callable[..., Any], name: str, path: str) -> NativeKernel:
+    """A function on NumPy arrays that LAPACK's routine of that name, in the library at the path, stands in for; the
+    function itself where there is no such routine or library, and for what the routine refuses."""
+
 def host_call(
     f: Callable[..., Any] | NativeKernel, operands: Sequence[Tensor], types: Sequence[tuple[Sequence[int], int]], vectorized: bool
 ) -> list[Tensor]:

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "backends/cpu/lapack.h"
 #include "bindings/trace.h"
 #include "ops/control.h"
 #include "support/error.h"
@@ -17,7 +18,7 @@ py::dtype numpy_dtype(DType dtype) {
   return py::dtype(dtype == DType::bfloat16 ? "uint16" : std::string(name_of(dtype)));
 }
 
-class PythonFunction final : public HostFunction {
+class PythonFunction : public HostFunction {
  public:
   explicit PythonFunction(py::object f) : f_(f.release().ptr()) {}
   ~PythonFunction() override { queue_decref(f_); }
@@ -68,6 +69,20 @@ class PythonFunction final : public HostFunction {
   }
 
   PyObject* f_;
+};
+
+/// A factorisation by LAPACK. What LAPACK refuses is left to the Python function, which says what is wrong.
+class Factorisation final : public PythonFunction {
+ public:
+  Factorisation(py::object f, cpu::LapackRoutine routine) : PythonFunction(std::move(f)), routine_(routine) {}
+
+  void call(std::span<const Aval> in, void* const* inputs, std::span<const Aval> out,
+            void* const* outputs) const override {
+    if (!routine_(in, inputs, out, outputs)) PythonFunction::call(in, inputs, out, outputs);
+  }
+
+ private:
+  cpu::LapackRoutine routine_;
 };
 
 /// A compiled function: void f(void** buffers, const int64_t* shapes, const double* attributes). Buffers are
@@ -143,6 +158,19 @@ void bind_host(py::module_& m) {
                 std::move(name), address, std::move(attributes), std::move(owner)))};
           }),
           py::arg("name"), py::arg("address"), py::arg("attributes"), py::arg("owner"));
+  m.def(
+      "factorisation",
+      [](py::object f, const std::string& name, const std::string& path) {
+        const cpu::LapackRoutine routine =
+            !path.empty() && cpu::load_lapack(path) ? cpu::lapack_routine(name) : nullptr;
+        if (routine)
+          return NativeKernel{intern(std::make_unique<const Factorisation>(std::move(f), routine))};
+        return NativeKernel{intern(std::make_unique<const PythonFunction>(std::move(f)))};
+      },
+      py::arg("f"), py::arg("name"), py::arg("path"),
+      "A function on NumPy arrays that LAPACK's routine of that name, in the library at the path, stands in "
+      "for; the function itself where there is no such routine or library, and for what the routine "
+      "refuses.");
   m.def(
       "host_call", host_call, py::arg("f"), py::arg("operands"), py::arg("types"), py::arg("vectorized"),
       "All results of a Python function on NumPy copies of its operands; types are pairs (shape, dtype). "

@@ -19,7 +19,7 @@ from .._ops.logic import where
 from .._ops.reduce import argmax
 from .._ops.reduce import sum as _sum
 from .._ops.shape import broadcast_to, concatenate, pad, part
-from ..custom import ShapeDtype, custom_jvp, host_call
+from ..custom import custom_jvp
 from ..errors import DifferentiationError, InvalidValueError
 from . import host
 from .common import (
@@ -39,7 +39,7 @@ from .common import (
 )
 
 
-def _real_type(x: Tensor) -> dt.DType:
+def real_type(x: Tensor) -> dt.DType:
     return dt.as_dtype({"complex64": "float32", "complex128": "float64"}.get(x.dtype.name, x.dtype.name))
 
 
@@ -57,13 +57,13 @@ def hermitian_part(a: Tensor) -> Tensor:
 
 @custom_jvp
 def _cholesky(a: Tensor) -> Tensor:
-    return host_call(host.cholesky, ShapeDtype(a.shape, a.dtype), a, vectorized=True)
+    return host.call(host.cholesky, [(a.shape, a.dtype)], a)[0]
 
 
 @_cholesky.defjvp
 def _(primals: Any, tangents: Any) -> Any:
     (a,), (da,) = primals, tangents
-    factor = _cholesky(a)
+    factor, da = _cholesky(a), hermitian_part(da)
     # L^-1 dA L^-H, of which L^-1 dL is the lower half
     inner = adjoint(
         solve_lower_or_upper(factor, adjoint(solve_lower_or_upper(factor, da, lower=True)), lower=True)
@@ -80,21 +80,11 @@ def cholesky(x: TensorLike, /, *, upper: bool = False) -> Tensor:
     >>> pg.linalg.cholesky(pg.Tensor([[4.0, 2.0], [2.0, 5.0]])).tolist()
     [[2.0, 0.0], [1.0, 2.0]]
     """
-    made = _cholesky(hermitian_part(matrix(x, "cholesky", square=True)))
+    made = _cholesky(matrix(x, "cholesky", square=True))
     return adjoint(made) if upper else made
 
 
 # ---- LU
-
-
-def _lu_types(a: Tensor) -> Any:
-    m, n = a.shape[-2:]
-    lead = a.shape[:-2]
-    return (
-        ShapeDtype(a.shape, a.dtype),
-        ShapeDtype((*lead, min(m, n)), dt.int32),
-        ShapeDtype((*lead, m), dt.int64),
-    )
 
 
 def rows(x: Tensor, perm: Tensor) -> Tensor:
@@ -116,7 +106,10 @@ def _split(packed: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _lu_plain(strict: bool, a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    return host_call(host.lu_nonsingular if strict else host.lu, _lu_types(a), a, vectorized=True)
+    m, n = a.shape[-2:]
+    types = [(a.shape, a.dtype), (shape_like(a, min(m, n)), dt.int32), (shape_like(a, m), dt.int64)]
+    packed, pivots, perm = host.call(host.lu_nonsingular if strict else host.lu, types, a)
+    return packed, pivots, perm
 
 
 lu_packed = custom_jvp(_lu_plain, (0,))
@@ -195,8 +188,8 @@ def lu(x: TensorLike, /) -> tuple[Tensor, Tensor, Tensor]:
 def _qr(a: Tensor) -> tuple[Tensor, Tensor]:
     m, n = a.shape[-2:]
     k = min(m, n)
-    types = (ShapeDtype(shape_like(a, m, k), a.dtype), ShapeDtype(shape_like(a, k, n), a.dtype))
-    return host_call(host.qr_reduced, types, a, vectorized=True)
+    q, r = host.call(host.qr_reduced, [(shape_like(a, m, k), a.dtype), (shape_like(a, k, n), a.dtype)], a)
+    return q, r
 
 
 @_qr.defjvp
@@ -216,8 +209,8 @@ def _(primals: Any, tangents: Any) -> Any:
 @custom_jvp
 def _qr_complete(a: Tensor) -> tuple[Tensor, Tensor]:
     m = a.shape[-2]
-    types = (ShapeDtype(shape_like(a, m, m), a.dtype), ShapeDtype(a.shape, a.dtype))
-    return host_call(host.qr_complete, types, a, vectorized=True)
+    q, r = host.call(host.qr_complete, [(shape_like(a, m, m), a.dtype), (a.shape, a.dtype)], a)
+    return q, r
 
 
 @_qr_complete.defjvp
@@ -269,12 +262,13 @@ def qr(x: TensorLike, /, *, mode: str = "reduced") -> Any:
 def _svd(a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     m, n = a.shape[-2:]
     k = min(m, n)
-    types = (
-        ShapeDtype(shape_like(a, m, k), a.dtype),
-        ShapeDtype(shape_like(a, k), _real_type(a)),
-        ShapeDtype(shape_like(a, k, n), a.dtype),
-    )
-    return host_call(host.svd_reduced, types, a, vectorized=True)
+    types = [
+        (shape_like(a, m, k), a.dtype),
+        (shape_like(a, k), real_type(a)),
+        (shape_like(a, k, n), a.dtype),
+    ]
+    u, s, vh = host.call(host.svd_reduced, types, a)
+    return u, s, vh
 
 
 @_svd.defjvp
@@ -307,12 +301,13 @@ def _(primals: Any, tangents: Any) -> Any:
 @custom_jvp
 def _svd_full(a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     m, n = a.shape[-2:]
-    types = (
-        ShapeDtype(shape_like(a, m, m), a.dtype),
-        ShapeDtype(shape_like(a, min(m, n)), _real_type(a)),
-        ShapeDtype(shape_like(a, n, n), a.dtype),
-    )
-    return host_call(host.svd_full, types, a, vectorized=True)
+    types = [
+        (shape_like(a, m, m), a.dtype),
+        (shape_like(a, min(m, n)), real_type(a)),
+        (shape_like(a, n, n), a.dtype),
+    ]
+    u, s, vh = host.call(host.svd_full, types, a)
+    return u, s, vh
 
 
 @_svd_full.defjvp
@@ -326,7 +321,7 @@ def _(primals: Any, tangents: Any) -> Any:
 @custom_jvp
 def _svdvals(a: Tensor) -> Tensor:
     k = min(a.shape[-2:])
-    return host_call(host.svdvals, ShapeDtype(shape_like(a, k), _real_type(a)), a, vectorized=True)
+    return host.call(host.svdvals, [(shape_like(a, k), real_type(a))], a)[0]
 
 
 @_svdvals.defjvp
@@ -378,28 +373,28 @@ def svdvals(x: TensorLike, /) -> Tensor:
 
 @custom_jvp
 def _eigh(a: Tensor) -> tuple[Tensor, Tensor]:
-    types = (ShapeDtype(a.shape[:-1], _real_type(a)), ShapeDtype(a.shape, a.dtype))
-    return host_call(host.eigh, types, a, vectorized=True)
+    w, v = host.call(host.eigh, [(a.shape[:-1], real_type(a)), (a.shape, a.dtype)], a)
+    return w, v
 
 
 @_eigh.defjvp
 def _(primals: Any, tangents: Any) -> Any:
     (a,), (da,) = primals, tangents
     w, v = _eigh(a)
-    inner = matmul(matmul(adjoint(v), da), v)
+    inner = matmul(matmul(adjoint(v), hermitian_part(da)), v)
     return (w, v), (real(diagonal_of(inner)), matmul(v, cast(gaps(w), a.dtype) * inner))
 
 
 @custom_jvp
 def _eigvalsh(a: Tensor) -> Tensor:
-    return host_call(host.eigvalsh, ShapeDtype(a.shape[:-1], _real_type(a)), a, vectorized=True)
+    return host.call(host.eigvalsh, [(a.shape[:-1], real_type(a))], a)[0]
 
 
 @_eigvalsh.defjvp
 def _(primals: Any, tangents: Any) -> Any:
     (a,), (da,) = primals, tangents
     w, v = _eigh(a)
-    return w, real(_sum(conj(v) * matmul(da, v), -2))
+    return w, real(_sum(conj(v) * matmul(hermitian_part(da), v), -2))
 
 
 def _in_basis(v: Tensor, change: Tensor) -> Tensor:
@@ -411,8 +406,8 @@ def _in_basis(v: Tensor, change: Tensor) -> Tensor:
 @custom_jvp
 def _eig(a: Tensor) -> tuple[Tensor, Tensor]:
     kind = _complex_type(a)
-    types = (ShapeDtype(a.shape[:-1], kind), ShapeDtype(a.shape, kind))
-    return host_call(host.eig, types, a, vectorized=True)
+    w, v = host.call(host.eig, [(a.shape[:-1], kind), (a.shape, kind)], a)
+    return w, v
 
 
 @_eig.defjvp
@@ -433,7 +428,7 @@ def _(primals: Any, tangents: Any) -> Any:
 
 @custom_jvp
 def _eigvals(a: Tensor) -> Tensor:
-    return host_call(host.eigvals, ShapeDtype(a.shape[:-1], _complex_type(a)), a, vectorized=True)
+    return host.call(host.eigvals, [(a.shape[:-1], _complex_type(a))], a)[0]
 
 
 @_eigvals.defjvp
@@ -463,7 +458,7 @@ def eigh(x: TensorLike, /) -> Eigen:
     >>> pg.linalg.eigh(pg.Tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues.tolist()
     [1.0, 2.0]
     """
-    return Eigen(*_eigh(hermitian_part(matrix(x, "eigh", square=True))))
+    return Eigen(*_eigh(matrix(x, "eigh", square=True)))
 
 
 def eigvalsh(x: TensorLike, /) -> Tensor:
@@ -472,7 +467,7 @@ def eigvalsh(x: TensorLike, /) -> Tensor:
     >>> pg.linalg.eigvalsh(pg.Tensor([[2.0, 0.0], [0.0, 1.0]])).tolist()
     [1.0, 2.0]
     """
-    return _eigvalsh(hermitian_part(matrix(x, "eigvalsh", square=True)))
+    return _eigvalsh(matrix(x, "eigvalsh", square=True))
 
 
 def eig(x: TensorLike, /) -> Eigen:

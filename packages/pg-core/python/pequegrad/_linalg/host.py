@@ -1,20 +1,48 @@
-"""Factorisations on NumPy arrays, over all leading axes: through LAPACK by ``numpy.linalg``, and for LU
-through the OpenBLAS that NumPy's wheels bring, where it is found.
+"""Factorisations on NumPy arrays, over all leading axes, by ``numpy.linalg``.
+
+Where NumPy's wheel brings its OpenBLAS, the core calls LAPACK in there itself, without arrays and without
+the interpreter's lock (``backends/cpu/lapack.cpp``); then the functions here only see what LAPACK refuses,
+and say what is wrong with it.
 """
 
 from __future__ import annotations
 
-import ctypes
 import functools
+import glob
 import math
 import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from .. import _core, dt
+from .._core import Tensor
 from ..errors import LinAlgError
 
 Array = np.ndarray[Any, Any]
+
+
+@functools.cache
+def _library() -> str:
+    """Where NumPy's OpenBLAS lies; empty where it has none of its own."""
+    folder = os.path.dirname(os.path.abspath(np.__file__))
+    for pattern in ("../numpy.libs/*openblas64_*", ".dylibs/*openblas64_*"):
+        for path in sorted(glob.glob(os.path.join(folder, pattern))):
+            return path
+    return ""
+
+
+@functools.cache
+def _kernel(f: Callable[..., Any]) -> _core.NativeKernel:
+    return _core.factorisation(f, f.__name__, _library())
+
+
+def call(
+    f: Callable[..., Any], types: Sequence[tuple[tuple[int, ...], dt.DType]], *operands: Tensor
+) -> list[Tensor]:
+    """The results of a function of this module, of these shapes and dtypes, as an op."""
+    return _core.host_call(_kernel(f), operands, [(shape, kind.code) for shape, kind in types], True)
 
 
 def _first_bad(a: Array, fails: Any) -> str:
@@ -33,8 +61,13 @@ def _fails(f: Any, a: Array) -> bool:
     return False
 
 
+def _hermitian_part(a: Array) -> Array:
+    return a.dtype.type(0.5) * (a + a.conj().swapaxes(-1, -2))
+
+
 def cholesky(a: Array) -> Array:
-    """Lower factors; raises LinAlgError for a matrix that is not positive definite."""
+    """Lower factors of the Hermitian parts; raises LinAlgError for a matrix that is not positive definite."""
+    a = _hermitian_part(a)
     try:
         return np.linalg.cholesky(a)
     except np.linalg.LinAlgError:
@@ -55,13 +88,13 @@ def _converging(what: str, f: Any, a: Array) -> Any:
 
 
 def eigh(a: Array) -> tuple[Array, Array]:
-    """Eigenvalues, ascending, and orthonormal eigenvectors; the lower triangle is read."""
-    return tuple(_converging("eigh", np.linalg.eigh, a))
+    """Eigenvalues, ascending, and orthonormal eigenvectors of the Hermitian parts."""
+    return tuple(_converging("eigh", np.linalg.eigh, _hermitian_part(a)))
 
 
 def eigvalsh(a: Array) -> Array:
-    """Eigenvalues of Hermitian matrices, ascending."""
-    return _converging("eigvalsh", np.linalg.eigvalsh, a)
+    """Eigenvalues of the Hermitian parts, ascending."""
+    return _converging("eigvalsh", np.linalg.eigvalsh, _hermitian_part(a))
 
 
 def eig(a: Array) -> tuple[Array, Array]:
@@ -126,9 +159,7 @@ def lu(a: Array) -> tuple[Array, Array, Array]:
     m, n = a.shape[-2:]
     lead = a.shape[:-2]
     flat = a.reshape(math.prod(lead), m, n)
-    small = max(m, n) <= 8 and len(flat) > 8
-    routine = None if small else _getrf(a.dtype.char)
-    packed, pivots = _lu_by_steps(flat) if routine is None else _lu_by_lapack(flat, routine)
+    packed, pivots = _lu_by_steps(flat)
     perm = np.broadcast_to(np.arange(m), (len(flat), m)).copy()
     rows = np.arange(len(flat))
     for j in range(min(m, n)):
@@ -144,12 +175,41 @@ def lu(a: Array) -> tuple[Array, Array, Array]:
 def lu_nonsingular(a: Array) -> tuple[Array, Array, Array]:
     """The same of square matrices; raises LinAlgError for a singular one."""
     made = lu(a)
-    zero = (np.diagonal(made[0], axis1=-2, axis2=-1) == 0).any(-1)
-    if zero.any():
-        index = [int(i) for i in np.argwhere(zero)[0]]
-        which = f"matrix {index} of the batch" if index else "the matrix"
-        raise LinAlgError(f"solve: {which} is singular; pg.linalg.lstsq or pinv take such matrices")
+    if (np.diagonal(made[0], axis1=-2, axis2=-1) == 0).any():
+        raise _singular("solve", a)
     return made
+
+
+def _singular(what: str, a: Array) -> LinAlgError:
+    which = _first_bad(a, lambda x: (np.diagonal(lu(x)[0]) == 0).any())
+    return LinAlgError(f"{what}: {which} is singular; pg.linalg.lstsq or pinv take such matrices")
+
+
+def solve(a: Array, b: Array) -> Array:
+    """x with a x = b, of as many right sides (n, k) as matrices; raises LinAlgError for a singular one."""
+    try:
+        return np.linalg.solve(a, b)
+    except np.linalg.LinAlgError:
+        raise _singular("solve", a) from None
+
+
+def inv(a: Array) -> Array:
+    """The inverses; raises LinAlgError for a singular matrix."""
+    try:
+        return np.linalg.inv(a)
+    except np.linalg.LinAlgError:
+        raise _singular("inv", a) from None
+
+
+def det(a: Array) -> Array:
+    """The determinants."""
+    return np.asarray(np.linalg.det(a))
+
+
+def slogdet(a: Array) -> tuple[Array, Array]:
+    """Their signs, and the logarithms of their magnitudes."""
+    sign, size = np.linalg.slogdet(a)
+    return np.asarray(sign), np.asarray(size)
 
 
 def _lu_by_steps(a: Array) -> tuple[Array, Array]:
@@ -169,44 +229,6 @@ def _lu_by_steps(a: Array) -> tuple[Array, Array]:
             lu[:, j + 1 :, j] /= np.where(pivot == 0, 1, pivot)
             lu[:, j + 1 :, j + 1 :] -= lu[:, j + 1 :, j, None] * lu[:, j, None, j + 1 :]
     return lu, pivots
-
-
-def _lu_by_lapack(a: Array, routine: Any) -> tuple[Array, Array]:
-    count, m, n = a.shape
-    columns = np.ascontiguousarray(a.swapaxes(-1, -2))  # LAPACK's order
-    pivots = np.zeros((count, min(m, n)), np.int64)
-    size = a.itemsize
-    rows, width, info = ctypes.c_int64(m), ctypes.c_int64(n), ctypes.c_int64()
-    lead = ctypes.c_int64(max(1, m))
-    refs = [ctypes.byref(x) for x in (rows, width, lead, info)]
-    for i in range(count if m and n else 0):
-        routine(
-            refs[0],
-            refs[1],
-            ctypes.c_void_p(columns.ctypes.data + i * m * n * size),
-            refs[2],
-            ctypes.c_void_p(pivots.ctypes.data + i * pivots.shape[1] * 8),
-            refs[3],
-        )
-    return np.ascontiguousarray(columns.swapaxes(-1, -2)), pivots - 1
-
-
-@functools.cache
-def _getrf(char: str) -> Any:
-    """LAPACK's getrf for a NumPy type character, or None: it is in the OpenBLAS of NumPy's own wheels."""
-    import glob  # rarely needed
-
-    prefix = {"f": "s", "d": "d", "F": "c", "D": "z"}[char]
-    folder = os.path.dirname(os.path.abspath(np.__file__))
-    for pattern in ("../numpy.libs/*openblas64_*", ".dylibs/*openblas64_*"):
-        for path in sorted(glob.glob(os.path.join(folder, pattern))):
-            try:
-                found = getattr(ctypes.CDLL(path), f"scipy_{prefix}getrf_64_")
-            except (OSError, AttributeError):
-                continue
-            found.restype = None
-            return found
-    return None
 
 
 def permutation(pivots: Array) -> Array:

@@ -8,23 +8,18 @@ from typing import Any, NamedTuple
 from .. import dt
 from .._core import Tensor
 from .._ops.common import TensorLike, as_tensor, cast, reshape_to
-from .._ops.elementwise import abs as _abs
-from .._ops.elementwise import sign as _sign
 from .._ops.linalg import matmul
 from .._ops.logic import where
-from .._ops.maths import log
 from .._ops.reduce import max as _max
-from .._ops.reduce import prod as _prod
 from .._ops.reduce import sum as _sum
 from .._ops.shape import expand_dims, squeeze
-from ..custom import ShapeDtype, custom_jvp, host_call
+from ..custom import custom_jvp
 from ..errors import InvalidValueError, ShapeError
 from . import host
 from .common import (
     adjoint,
     common,
     conj,
-    diagonal_of,
     identity,
     is_complex,
     matrix,
@@ -33,7 +28,7 @@ from .common import (
     trace_of,
     transposed,
 )
-from .factorizations import _svd, lu_packed, solve_by_factors, svdvals
+from .factorizations import _svd, lu_packed, real_type, solve_by_factors, svdvals
 
 # ---- general systems
 
@@ -52,21 +47,23 @@ def lu_solve(lu_and_pivots: tuple[TensorLike, TensorLike], b: TensorLike) -> Ten
     b = expand_dims(b, -1) if vector else b
     if b.shape[-2] != packed.shape[-1]:
         raise ShapeError(f"linalg.lu_solve: matrices {packed.shape} do not fit right sides {b.shape}")
-    types = ShapeDtype(pivots.shape, dt.int64)
-    x = solve_by_factors(packed, host_call(host.permutation, types, pivots, vectorized=True), b)
+    x = solve_by_factors(packed, host.call(host.permutation, [(pivots.shape, dt.int64)], pivots)[0], b)
     return squeeze(x, -1) if vector else x
 
 
 @custom_jvp
-def _solve(a: Tensor, packed: Tensor, perm: Tensor, b: Tensor) -> Tensor:
+def _solve(a: Tensor, b: Tensor) -> Tensor:
+    if a.shape[:-2] == b.shape[:-2]:
+        return host.call(host.solve, [(b.shape, b.dtype)], a, b)[0]
+    packed, _, perm = lu_packed(True, a)  # once for the right sides of many
     return solve_by_factors(packed, perm, b)
 
 
 @_solve.defjvp
 def _(primals: Any, tangents: Any) -> Any:
-    a, packed, perm, b = primals
-    da, _, _, db = tangents  # the factors are those of a, so their change is that of a
-    x = _solve(a, packed, perm, b)
+    (a, b), (da, db) = primals, tangents
+    x = _solve(a, b)
+    packed, _, perm = lu_packed(True, a)
     return x, solve_by_factors(packed, perm, db - matmul(da, x))
 
 
@@ -90,9 +87,20 @@ def solve(a: TensorLike, b: TensorLike, /) -> Tensor:
             f"{a.shape[-1]} rows"
         )
     same_batch(a, b, "solve")
-    packed, _, perm = lu_packed(True, a)
-    x = _solve(a, packed, perm, b)
+    x = _solve(a, b)
     return squeeze(x, -1) if vector else x
+
+
+@custom_jvp
+def _inv(a: Tensor) -> Tensor:
+    return host.call(host.inv, [(a.shape, a.dtype)], a)[0]
+
+
+@_inv.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    (a,), (da,) = primals, tangents
+    made = _inv(a)
+    return made, -matmul(matmul(made, da), made)
 
 
 def inv(x: TensorLike, /) -> Tensor:
@@ -101,8 +109,7 @@ def inv(x: TensorLike, /) -> Tensor:
     >>> pg.linalg.inv(pg.Tensor([[2.0, 0.0], [0.0, 4.0]])).tolist()
     [[0.5, 0.0], [0.0, 0.25]]
     """
-    x = matrix(x, "inv", square=True)
-    return solve(x, identity(x.shape[-1], x))
+    return _inv(matrix(x, "inv", square=True))
 
 
 # ---- determinants
@@ -110,7 +117,7 @@ def inv(x: TensorLike, /) -> Tensor:
 
 @custom_jvp
 def _adjugate(a: Tensor) -> Tensor:
-    return host_call(host.adjugate, ShapeDtype(a.shape, a.dtype), a, vectorized=True)
+    return host.call(host.adjugate, [(a.shape, a.dtype)], a)[0]
 
 
 @_adjugate.defjvp
@@ -122,19 +129,9 @@ def _(primals: Any, tangents: Any) -> Any:
     return made, trace_of(step)[..., None, None] * made - matmul(step, made)
 
 
-def _signature(packed: Tensor, pivots: Tensor) -> Tensor:
-    """The sign of the permutation: -1 for an odd number of exchanges."""
-    from .._ops.common import iota
-
-    steps = iota(pivots.shape, pivots.ndim - 1, dt.int64, pivots.device.pair)
-    odd = _sum(cast(pivots != steps, dt.int64), -1) % 2
-    return cast(1 - 2 * odd, packed.dtype)
-
-
 @custom_jvp
 def _det(a: Tensor) -> Tensor:
-    packed, pivots, _ = lu_packed(False, a)
-    return _signature(packed, pivots) * _prod(diagonal_of(packed), -1)
+    return host.call(host.det, [(a.shape[:-2], a.dtype)], a)[0]
 
 
 @_det.defjvp
@@ -165,9 +162,8 @@ class SlogDet(NamedTuple):
 
 @custom_jvp
 def _slogdet(a: Tensor) -> tuple[Tensor, Tensor]:
-    packed, pivots, _ = lu_packed(False, a)
-    main = diagonal_of(packed)
-    return _signature(packed, pivots) * _prod(_sign(main), -1), _sum(log(_abs(main)), -1)
+    sign, size = host.call(host.slogdet, [(a.shape[:-2], a.dtype), (a.shape[:-2], real_type(a))], a)
+    return sign, size
 
 
 @_slogdet.defjvp
@@ -193,38 +189,43 @@ def slogdet(x: TensorLike, /) -> SlogDet:
 # ---- rank-deficient systems
 
 
-def _cutoff(s: Tensor, x: Tensor, tol: Any) -> Tensor:
-    """What counts as zero among singular values."""
-    from .. import _core
-
-    kind = s.dtype.name
-    eps = {"float32": 2.0**-23, "float64": 2.0**-52}[kind]
-    factor = max(x.shape[-2:]) * eps if tol is None else tol
-    scale = _max(s, -1, keepdims=True) if s.shape[-1] else _core.full(0, s.dtype.code, False, (1,), (0, 0))
-    factor = as_tensor(factor)
-    return scale * cast(factor[..., None] if factor.ndim else factor, s.dtype)
+def _relative_cutoff(x: Tensor, tol: Any) -> Tensor:
+    """What counts as zero among singular values, over the largest; with an axis for them."""
+    eps = {"float32": 2.0**-23, "float64": 2.0**-52}[real_type(x).name]
+    factor = cast(as_tensor(max(x.shape[-2:]) * eps if tol is None else tol), real_type(x))
+    return factor[..., None] if factor.ndim else factor
 
 
-def _pinv_plain(a: Tensor, cut: Tensor) -> Tensor:
+def _kept(s: Tensor, factor: Tensor) -> Tensor:
+    """Which singular values do not count as zero."""
+    return s > factor * _max(s, -1, keepdims=True) if s.shape[-1] else s > 0
+
+
+def _inverse_values(s: Tensor, factor: Tensor, kind: dt.DType) -> Tensor:
+    kept = _kept(s, factor)
+    return cast(where(kept, 1.0 / where(kept, s, 1.0), 0.0), kind)
+
+
+@custom_jvp
+def _pinv(a: Tensor, factor: Tensor) -> Tensor:
     u, s, vh = _svd(a)
-    kept = s > cut
-    inverse = cast(where(kept, 1.0 / where(kept, s, 1.0), 0.0), a.dtype)
-    return matmul(adjoint(vh) * inverse[..., None, :], adjoint(u))
+    return matmul(adjoint(vh) * _inverse_values(s, factor, a.dtype)[..., None, :], adjoint(u))
 
 
-_pinv = custom_jvp(_pinv_plain)
-
-
-@_pinv.defjvp
-def _(primals: Any, tangents: Any) -> Any:
+def _change_of_pinv(a: Tensor, p: Tensor, da: Tensor) -> Tensor:
     # G. Golub and V. Pereyra (1973): three terms, the last two of what lies outside the ranges.
-    (a, cut), (da, _) = primals, tangents
-    p = _pinv(a, cut)
     ph, dh = adjoint(p), adjoint(da)
     m, n = a.shape[-2:]
     left = matmul(matmul(p, ph), matmul(dh, identity(m, a) - matmul(a, p)))
     right = matmul(matmul(identity(n, a) - matmul(p, a), dh), matmul(ph, p))
-    return p, left + right - matmul(p, matmul(da, p))
+    return left + right - matmul(p, matmul(da, p))
+
+
+@_pinv.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    (a, factor), (da, _) = primals, tangents
+    p = _pinv(a, factor)
+    return p, _change_of_pinv(a, p, da)
 
 
 def pinv(x: TensorLike, /, *, rtol: Any = None) -> Tensor:
@@ -237,8 +238,7 @@ def pinv(x: TensorLike, /, *, rtol: Any = None) -> Tensor:
     x = matrix(x, "pinv")
     if 0 in x.shape[-2:]:
         return transposed(x)
-    s = svdvals(x).detach()
-    return _pinv(x, _cutoff(s, x, rtol))
+    return _pinv(x, _relative_cutoff(x, rtol))
 
 
 def matrix_rank(x: TensorLike, /, *, rtol: Any = None) -> Tensor:
@@ -249,8 +249,7 @@ def matrix_rank(x: TensorLike, /, *, rtol: Any = None) -> Tensor:
     1
     """
     x = matrix(x, "matrix_rank")
-    s = svdvals(x).detach()
-    return _sum(cast(s > _cutoff(s, x, rtol), dt.int64), -1)
+    return _sum(cast(_kept(svdvals(x).detach(), _relative_cutoff(x, rtol)), dt.int64), -1)
 
 
 class LeastSquares(NamedTuple):
@@ -264,6 +263,22 @@ class LeastSquares(NamedTuple):
     residuals: Tensor
     rank: Tensor
     singular_values: Tensor
+
+
+@custom_jvp
+def _least_squares(a: Tensor, b: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
+    u, s, vh = _svd(a)
+    x = matmul(adjoint(u), b) * _inverse_values(s, factor, a.dtype)[..., :, None]
+    return matmul(adjoint(vh), x), s
+
+
+@_least_squares.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    (a, b, factor), (da, db, _) = primals, tangents
+    p = _pinv(a, factor)
+    u, _, vh = _svd(a)
+    ds = real(_sum(conj(u) * matmul(da, adjoint(vh)), -2))
+    return _least_squares(a, b, factor), (matmul(_change_of_pinv(a, p, da), b) + matmul(p, db), ds)
 
 
 def lstsq(a: TensorLike, b: TensorLike, /, *, rcond: Any = None) -> LeastSquares:
@@ -284,13 +299,13 @@ def lstsq(a: TensorLike, b: TensorLike, /, *, rcond: Any = None) -> LeastSquares
             f"{a.shape[-2]} rows"
         )
     b = expand_dims(b, -1) if vector else b
-    x = matmul(pinv(a, rtol=rcond), b)
+    x, s = _least_squares(a, b, _relative_cutoff(a, rcond))
     left = matmul(a, x) - b
     residuals = _sum(real(conj(left) * left), -2)
     if vector:
         x, residuals = squeeze(x, -1), squeeze(residuals, -1)
-    s = svdvals(a)
-    return LeastSquares(x, residuals, matrix_rank(a, rtol=rcond), s)
+    rank = _sum(cast(_kept(s.detach(), _relative_cutoff(a, rcond)), dt.int64), -1)
+    return LeastSquares(x, residuals, rank, s)
 
 
 # ---- tensors as matrices
