@@ -112,8 +112,8 @@ def cond(x: TensorLike, p: Any = None) -> Tensor:
 def matrix_power(x: TensorLike, n: int, /) -> Tensor:
     """Matrices (..., n, n) multiplied n times with themselves; a negative power takes the inverse.
 
-    >>> pg.linalg.matrix_power(pg.Tensor([[2.0, 0.0], [0.0, 4.0]]), -1).tolist()
-    [[0.5, 0.0], [0.0, 0.25]]
+    >>> pg.linalg.matrix_power(pg.Tensor([[2.0, 1.0], [1.0, 1.0]]), -1).tolist()
+    [[1.0, -1.0], [-1.0, 2.0]]
     """
     if isinstance(n, int) and n < 0:
         return _positive_power(inv(x), -n)

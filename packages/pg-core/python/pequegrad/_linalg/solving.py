@@ -106,8 +106,8 @@ def _(primals: Any, tangents: Any) -> Any:
 def inv(x: TensorLike, /) -> Tensor:
     """The inverses of matrices (..., n, n). Raises LinAlgError, when it is computed, for a singular one.
 
-    >>> pg.linalg.inv(pg.Tensor([[2.0, 0.0], [0.0, 4.0]])).tolist()
-    [[0.5, 0.0], [0.0, 0.25]]
+    >>> pg.linalg.inv(pg.Tensor([[2.0, 1.0], [1.0, 1.0]])).tolist()
+    [[1.0, -1.0], [-1.0, 2.0]]
     """
     return _inv(matrix(x, "inv", square=True))
 
