@@ -24,7 +24,7 @@ FLAGS = [
     "-Wextra",
 ]
 # They use the emulated driver's memory and streams, so they are parts of its library.
-MATHEMATICS = ["cublaslt.cpp"]
+MATHEMATICS = ["cublaslt.cpp", "cudnn.cpp"]
 LIBRARIES = {
     "libpgcuda.so": ["driver.cpp", "grid.cpp", "memory.cpp", "queue.cpp", *MATHEMATICS],
     "libpgnvrtc.so": ["nvrtc.cpp"],
@@ -63,6 +63,7 @@ def build() -> dict[str, str]:
         "PG_LIBCUDA": driver,
         "PG_LIBNVRTC": str(folder / "libpgnvrtc.so"),
         "PG_LIBCUBLASLT": driver,
+        "PG_LIBCUDNN": driver,
     }
 
 

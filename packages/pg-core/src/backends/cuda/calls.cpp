@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "backends/cuda/call_conv.h"
 #include "backends/cuda/call_dot.h"
 #include "ops/ops.h"
 
@@ -10,6 +11,9 @@ namespace pg::cuda {
 CallFn cuda_call(const Op& op) {
   static const std::unordered_map<const Op*, CallFn> table = {
       {&dot_general_op, call_dot_general},
+      {&conv_op, call_conv},
+      {&conv_input_grad_op, call_conv_input_grad},
+      {&conv_weight_grad_op, call_conv_weight_grad},
   };
   const auto found = table.find(&op);
   return found == table.end() ? nullptr : found->second;

@@ -39,7 +39,19 @@
   PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, 5)                                     \
   PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, 6)                                     \
   PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, 7)                                     \
-  PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, 8)
+  PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, 8)                                     \
+  PG_CONSTANT(cudnn.h, CUDNN_STATUS_SUCCESS, 0)                                                              \
+  PG_CONSTANT(cudnn.h, CUDNN_STATUS_NOT_SUPPORTED, 3000)                                                     \
+  PG_CONSTANT(cudnn.h, CUDNN_DATA_FLOAT, 0)                                                                  \
+  PG_CONSTANT(cudnn.h, CUDNN_DATA_DOUBLE, 1)                                                                 \
+  PG_CONSTANT(cudnn.h, CUDNN_DATA_HALF, 2)                                                                   \
+  PG_CONSTANT(cudnn.h, CUDNN_DATA_BFLOAT16, 9)                                                               \
+  PG_CONSTANT(cudnn.h, CUDNN_TENSOR_NCHW, 0)                                                                 \
+  PG_CONSTANT(cudnn.h, CUDNN_CROSS_CORRELATION, 1)                                                           \
+  PG_CONSTANT(cudnn.h, CUDNN_DEFAULT_MATH, 0)                                                                \
+  PG_CONSTANT(cudnn.h, CUDNN_TENSOR_OP_MATH, 1)                                                              \
+  PG_CONSTANT(cudnn.h, CUDNN_FMA_MATH, 3)                                                                    \
+  PG_CONSTANT(cudnn.h, CUDNN_DETERMINISTIC, 1)
 
 namespace pg::cuda {
 
