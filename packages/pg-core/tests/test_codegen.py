@@ -169,6 +169,43 @@ def test_kernels(f: Callable[..., Any], shape: tuple[int, ...], rng: np.random.G
 
 
 @needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int8", "bool", "int64"])
+@pytest.mark.parametrize("shape", [(32, 16), (33, 17), (128, 64), (129, 65), (140, 300), (3, 50, 70)])
+def test_transposed_operands(dtype: str, shape: tuple[int, ...], rng: np.random.Generator) -> None:
+    """Tiles of both axes, whole ones and those that stick out."""
+    x = np.array(pg.astype(pg.Tensor(rng.integers(-100, 100, shape)), dtype))
+    y = np.array(pg.astype(pg.Tensor(rng.integers(-100, 100, (*shape[:-2], shape[-1], shape[-2]))), dtype))
+
+    def swap(x: pg.Tensor) -> pg.Tensor:
+        return pg.swapaxes(x, -1, -2)
+
+    def f(x: pg.Tensor, y: pg.Tensor) -> tuple[pg.Tensor, ...]:
+        return pg.maximum(x, swap(y)), swap(y) == x
+
+    def plain(x: pg.Tensor) -> pg.Tensor:
+        return swap(x)
+
+    assert_same(f, x, y)
+    assert_same(plain, x)
+    largest, equal = both(f, x, y)[1]
+    np.testing.assert_array_equal(largest, np.maximum(x, np.swapaxes(y, -1, -2)))
+    np.testing.assert_array_equal(equal, np.swapaxes(y, -1, -2) == x)
+    np.testing.assert_array_equal(both(plain, x)[1][0], np.swapaxes(x, -1, -2))
+
+
+@needs_compiler
+@pytest.mark.parametrize("axes", [(0, 2, 3, 1), (0, 3, 1, 2), (3, 2, 1, 0), (2, 0, 3, 1), (1, 3, 0, 2)])
+def test_permuted_copies(axes: tuple[int, ...], rng: np.random.Generator) -> None:
+    x = rng.standard_normal((3, 40, 19, 33), dtype=np.float32)
+
+    def f(x: pg.Tensor) -> pg.Tensor:
+        return pg.exp(pg.permute(x, axes))
+
+    assert_same(f, x)
+    np.testing.assert_allclose(both(f, x)[1][0], np.exp(x.transpose(axes)), rtol=1e-6)
+
+
+@needs_compiler
 def test_outputs_beyond_the_caches_are_streamed(rng: np.random.Generator) -> None:
     assert_same(lambda x: x * 2 + 1, rng.standard_normal(9 << 20).astype(np.float32))
 

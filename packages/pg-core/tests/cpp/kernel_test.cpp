@@ -117,8 +117,8 @@ NodeRef softmax(const NodeRef& x, int64_t axis) {
   return e / keep(reduce(reduce_sum_op, e, {axis}), x->shape, axis);
 }
 
-const Shape matrices[] = {{1, 1},    {1, 7},    {7, 1},    {3, 5},    {16, 64},  {70, 101},
-                          {64, 128}, {5, 1003}, {1003, 5}, {2, 3000}, {33, 1024}};
+const Shape matrices[] = {{1, 1},    {1, 7},    {7, 1},    {3, 5},    {16, 64},   {70, 101},
+                          {64, 128}, {5, 1003}, {1003, 5}, {2, 3000}, {33, 1024}, {150, 300}};
 
 void maps() {
   for (int64_t n : {0, 1, 7, 64, 1000, 1024, 1025, 40000}) {
@@ -158,11 +158,12 @@ void maps() {
     same("stencil", {at(0, 1) + at(2, 1) + at(1, 0) + at(1, 2) - at(1, 1) * 4.0});
   }
   for (const Shape& s : {Shape{2, 3, 4}, Shape{5, 3, 49}, Shape{1, 20, 100}, Shape{30, 100, 3},
-                         Shape{0, 3, 4}, Shape{3, 0, 4}}) {
+                         Shape{2, 40, 70}, Shape{0, 3, 4}, Shape{3, 0, 4}}) {
     const NodeRef x = input(s);
     same("channel", {x * broadcast(input({s[1]}), s, {1}) + broadcast(input({s[2]}), s, {2})});
     same("permuted", {permute(x, {2, 0, 1}) * 2.0});
     same("swap", {permute(x, {1, 0, 2}) + 1.0});
+    same("swap of the last", {permute(x, {0, 2, 1}) * input({s[0], s[2], s[1]})});
   }
 }
 

@@ -62,6 +62,7 @@ Target target() {
   t.block = 256;
   t.lane_tile = 1024;
   t.transposed_tile = 1024;
+  t.crossed_tile = 0;  // lanes that read across rows share their lines in the cache
   t.min_lanes = warp;
   t.short_lanes = 1024;
   t.row_bytes = 32 << 10;  // of shared memory

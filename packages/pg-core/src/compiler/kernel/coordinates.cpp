@@ -164,6 +164,35 @@ int lane_score(Axis axis, const std::vector<Access>& accesses) {
   return score;
 }
 
+void lengthen(Axis& lane, std::vector<Axis>& outer, int64_t enough, int64_t stride,
+              const std::vector<Access>& accesses, Substitutions& replace) {
+  // A gathered row would no longer be one for the whole block, and conditions no longer intervals of lanes.
+  for (const Access& a : accesses) {
+    const bool gathered = std::any_of(a.e.terms().begin(), a.e.terms().end(), [](const ir::Term& t) {
+      return t.atom->kind == ir::AtomKind::dynamic;
+    });
+    if ((gathered && lane->extent() >= 16) || (a.condition && a.e.uses(lane) && lane->extent() >= 32)) return;
+  }
+  const Expr out =
+      std::find_if(accesses.begin(), accesses.end(), [](const Access& a) { return a.weight == 2; })->e;
+  while (lane->extent() < enough && !outer.empty()) {
+    auto next = std::find_if(outer.begin(), outer.end(),
+                             [&](Axis a) { return out.coefficient(a) == stride * lane->extent(); });
+    if (next == outer.end()) next = outer.end() - 1;
+    const bool conditional = std::any_of(accesses.begin(), accesses.end(),
+                                         [&](const Access& x) { return x.condition && x.e.uses(*next); });
+    if (conditional && lane->extent() >= 32) return;
+    const Axis wide = ir::axis((*next)->name + lane->name, (*next)->extent() * lane->extent());
+    const Axis a = *next, b = lane;
+    const int64_t n = lane->extent();
+    replace.push_back([=](const ir::Atom* x) {
+      return x == a ? ir::div(ir::expr(wide), n) : x == b ? ir::mod(ir::expr(wide), n) : Expr();
+    });
+    lane = wide;
+    outer.erase(next);
+  }
+}
+
 Coordinates choose_axes(const GroupReader& group, const Domain& domain, const std::vector<Root>& roots) {
   std::vector<Cluster> clusters;
   for (size_t d = 0; d < domain.shape.size(); ++d) {

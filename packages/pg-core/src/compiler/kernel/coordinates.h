@@ -29,4 +29,12 @@ std::vector<Access> accesses_of(const GroupReader& group, const Domain& domain,
 /// Small operands (a vector beside matrices) have no say.
 int lane_score(ir::Axis axis, const std::vector<Access>& accesses);
 
+/// Substitutions of atoms, one after the other.
+using Substitutions = std::vector<std::function<ir::Expr(const ir::Atom*)>>;
+
+/// Joins a lane axis shorter than `enough` with the axis of `outer` that continues it in the first output,
+/// where it has this stride, so that blocks are long.
+void lengthen(ir::Axis& lane, std::vector<ir::Axis>& outer, int64_t enough, int64_t stride,
+              const std::vector<Access>& accesses, Substitutions& replace);
+
 }  // namespace pg

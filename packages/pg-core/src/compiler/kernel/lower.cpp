@@ -6,6 +6,7 @@
 #include "compiler/kernel/builder.h"
 #include "compiler/kernel/coordinates.h"
 #include "compiler/kernel/cost.h"
+#include "compiler/kernel/tiles.h"
 #include "support/error.h"
 #include "support/format.h"
 #include "support/integers.h"
@@ -108,36 +109,6 @@ class Scheduler {
     map(kept, roots);
   }
 
-  /// Joins a short lane axis with the axis that continues it in the first output, so that blocks are long.
-  void lengthen(Axis& lane, std::vector<Axis>& outer, int64_t enough, const std::vector<Access>& accesses) {
-    // A gathered row would no longer be one for the whole block, and conditions no longer intervals of lanes.
-    for (const Access& a : accesses) {
-      const bool gathered = std::any_of(a.e.terms().begin(), a.e.terms().end(), [](const ir::Term& t) {
-        return t.atom->kind == ir::AtomKind::dynamic;
-      });
-      if ((gathered && lane->extent() >= 16) || (a.condition && a.e.uses(lane) && lane->extent() >= 32))
-        return;
-    }
-    const Expr out =
-        std::find_if(accesses.begin(), accesses.end(), [](const Access& a) { return a.weight == 2; })->e;
-    while (lane->extent() < enough && !outer.empty()) {
-      auto next = std::find_if(outer.begin(), outer.end(),
-                               [&](Axis a) { return out.coefficient(a) == stride_ * lane->extent(); });
-      if (next == outer.end()) next = outer.end() - 1;
-      const bool conditional = std::any_of(accesses.begin(), accesses.end(),
-                                           [&](const Access& x) { return x.condition && x.e.uses(*next); });
-      if (conditional && lane->extent() >= 32) return;
-      const Axis wide = ir::axis((*next)->name + lane->name, (*next)->extent() * lane->extent());
-      const Axis a = *next, b = lane;
-      const int64_t n = lane->extent();
-      replace_.push_back([=](const ir::Atom* x) {
-        return x == a ? ir::div(ir::expr(wide), n) : x == b ? ir::mod(ir::expr(wide), n) : Expr();
-      });
-      lane = wide;
-      outer.erase(next);
-    }
-  }
-
   Expr moved(Expr e) const {
     for (const auto& to : replace_) e = ir::substitute(e, to);
     return e;
@@ -177,49 +148,84 @@ class Scheduler {
     Coordinates c = choose_axes(group_, domain, roots);
     replace_.clear();
     std::vector<Axis> outer = c.kept;
-    Axis lane = best(c.kept, c.accesses);
-    int64_t tile = 0;
-    std::string note = "map of one element";
-    Expr start;
+    const Axis lane = best(c.kept, c.accesses);
+    if (lane) {
+      std::erase(outer, lane);
+      const bool tiles = target_.crossed_tile != 0;
+      if (const Axis cross = crossing(lane, outer, c.accesses, tiles ? 2 * tile_side : 4 * tile_side)) {
+        std::erase(outer, cross);
+        return tiles ? map_tiles(domain, roots, c, outer, lane, cross)
+                     : map_across(domain, roots, c, outer, lane, cross);
+      }
+    }
+    map_lanes(domain, roots, c, outer, lane);
+  }
+
+  void map_lanes(const Domain& domain, const std::vector<Root>& roots, const Coordinates& c,
+                 std::vector<Axis> outer, Axis lane) {
     if (!lane) {
       make_grid({}, {});
-    } else {
-      std::erase(outer, lane);
-      const Axis cross = crossing(lane, outer, c.accesses);
-      stride_ = store_stride(lane, c.accesses);
-      if (!cross) lengthen(lane, outer, target_.short_lanes, c.accesses);
-      tile = std::min(lane->extent(), cross ? target_.transposed_tile : lane_tile());
-      const int64_t tiles = ceil_div(lane->extent(), tile);
-      Ints extents;
-      if (cross) {  // walk along the operand's own fast axis, so that the lines read across are used again at
-                    // once
-        std::erase(outer, cross);
-        outer.push_back(cross);
-      }
-      for (Axis a : outer) extents.push_back(a->extent());
-      // Tiles vary slowest when lines are shared between rows, else fastest.
-      if (cross) {
-        Ints all{tiles};
-        for (int64_t e : extents) all.push_back(e);
-        std::vector<Axis> with_tile{ir::axis("tile", tiles)};
-        with_tile.insert(with_tile.end(), outer.begin(), outer.end());
-        start = make_grid(with_tile, all).front() * tile;
-      } else {
-        extents.push_back(tiles);
-        start = make_grid(outer, extents).back() * tile;
-      }
-      note = concat(cross ? "map across rows" : "map", ": lanes over ", lane->name, "=", lane->extent());
+      Builder b(kernel_, group_, grid_, 0);
+      return compute(b, domain, roots, c, "map of one element");
     }
+    stride_ = store_stride(lane, c.accesses);
+    lengthen(lane, outer, target_.short_lanes, stride_, c.accesses, replace_);
+    const int64_t tile = std::min(lane->extent(), lane_tile());
+    Ints extents = extents_of(outer);
+    extents.push_back(ceil_div(lane->extent(), tile));
+    const Expr start = make_grid(outer, extents).back() * tile;
     Builder b(kernel_, group_, grid_, 0);
+    b.open(lane, Kind::lanes, start, tile);
+    compute(b, domain, roots, c, concat("map: lanes over ", lane->name, "=", lane->extent()));
+  }
+
+  /// Walks along the operand's own fast axis, so that the lines read across are used again at once; tiles
+  /// vary slowest.
+  void map_across(const Domain& domain, const std::vector<Root>& roots, const Coordinates& c,
+                  std::vector<Axis> outer, Axis lane, Axis cross) {
+    const int64_t tile = std::min(lane->extent(), target_.transposed_tile);
+    outer.insert(outer.begin(), ir::axis("tile", ceil_div(lane->extent(), tile)));
+    outer.push_back(cross);
+    const Expr start = make_grid(outer, extents_of(outer)).front() * tile;
+    Builder b(kernel_, group_, grid_, 0);
+    b.open(lane, Kind::lanes, start, tile);
+    compute(b, domain, roots, c, concat("map across rows: lanes over ", lane->name, "=", lane->extent()));
+  }
+
+  /// Tiles of both axes; what is read across its rows is transposed into memory of the grid point first.
+  void map_tiles(const Domain& domain, const std::vector<Root>& roots, const Coordinates& c,
+                 const std::vector<Axis>& outer, Axis lane, Axis cross) {
+    const auto padded = [](int64_t n) { return ceil_div(n, tile_side) * tile_side; };
+    const int64_t tile = std::min(padded(lane->extent()), target_.transposed_tile);
+    const int64_t rows = std::min(
+        padded(cross->extent()), target_.crossed_tile * std::max<int64_t>(1, target_.transposed_tile / tile));
+    Ints extents = extents_of(outer);
+    extents.push_back(ceil_div(cross->extent(), rows));
+    extents.push_back(ceil_div(lane->extent(), tile));
+    const std::vector<Expr> position = make_grid(outer, extents);
+    Builder b(kernel_, group_, grid_, 0);
+    const Loop* const across = b.open(cross, Kind::serial, position[outer.size()] * rows, rows);
+    const Loop* const along = b.open(lane, Kind::lanes, position.back() * tile, tile);
+    compute(b, domain, roots, c,
+            concat("map of tiles: lanes over ", lane->name, "=", lane->extent(), ", rows over ", cross->name,
+                   "=", cross->extent()));
+    stage_tiles(kernel_, kernel_.phases.back().body, *across, *along);
+  }
+
+  /// Stores the roots in the loops that are open.
+  void compute(Builder& b, const Domain& domain, const std::vector<Root>& roots, const Coordinates& c,
+               std::string note) {
     b.domain_index = moved(c.index);
-    if (lane) b.open(lane, Kind::lanes, start, tile);
     constants_for_empty(b, domain);
-    for (const Root& r : roots) {
-      const std::vector<Expr> index = root_index(group_, r, domain, b.domain_index);
-      b.store(r.buffer, store_index(group_, r, index), b.at(r.node, index));
-    }
-    if (lane) b.close();
+    for (const Root& r : roots) store(b, domain, r);
+    while (b.is_open()) b.close();
     kernel_.phases.push_back({grid_, b.take_body(), std::move(note)});
+  }
+
+  static Ints extents_of(const std::vector<Axis>& axes) {
+    Ints out;
+    for (Axis a : axes) out.push_back(a->extent());
+    return out;
   }
 
   void constants_for_empty(Builder& b, const Domain& domain) {
@@ -249,16 +255,6 @@ class Scheduler {
     return 1;
   }
 
-  /// The axis along which an operand is contiguous that is strided along the lanes, if there is one.
-  static Axis crossing(Axis lane, const std::vector<Axis>& outer, const std::vector<Access>& accesses) {
-    for (const Access& a : accesses) {
-      if (a.weight != 1 || std::abs(a.e.coefficient(lane)) < 2) continue;
-      for (Axis o : outer)
-        if (a.e.coefficient(o) == 1 && o->extent() >= 16 && lane->extent() >= 64) return o;
-    }
-    return nullptr;
-  }
-
   // ---- reductions
   // --------------------------------------------------------------------------------------------------------
 
@@ -286,12 +282,12 @@ class Scheduler {
     if (rows) {
       std::erase(reduced, lane);
       stride_ = -1;
-      if (row < 2 * shortest) lengthen(lane, reduced, 8 * shortest, c.accesses);
+      if (row < 2 * shortest) lengthen(lane, reduced, 8 * shortest, stride_, c.accesses, replace_);
       reduced.push_back(lane);
     } else {
       std::erase(outer, lane);
       stride_ = store_stride(lane, c.accesses);
-      lengthen(lane, outer, 2 * shortest, c.accesses);
+      lengthen(lane, outer, 2 * shortest, stride_, c.accesses, replace_);
       tile = std::min(lane->extent(), target_.block);
       if (in_stages()) {  // no parts then: narrower columns for more threads, which later stages find in the
                           // cache
@@ -301,8 +297,7 @@ class Scheduler {
       }
       tiles = ceil_div(lane->extent(), tile);
     }
-    Ints extents;
-    for (Axis a : outer) extents.push_back(a->extent());
+    Ints extents = extents_of(outer);
     extents.push_back(tiles);
     int64_t points = 1;
     for (int64_t e : extents) points *= e;
@@ -475,8 +470,7 @@ class Scheduler {
   GroupReader group_;
   const Target& target_;
   std::vector<Root> roots_;
-  std::vector<std::function<Expr(const ir::Atom*)>>
-      replace_;  // substitutions from chosen axes to loop axes, in order
+  Substitutions replace_;  // from chosen axes to loop axes
   Axis grid_ = nullptr;
   int64_t operations_ = 0;  // of an element, roughly
   int64_t stride_ = 1;      // of the first output along the lanes

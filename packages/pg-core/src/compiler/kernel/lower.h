@@ -11,7 +11,8 @@ namespace pg {
 struct Target {
   int64_t block = 1024;           // lanes computed together
   int64_t lane_tile = 16384;      // elements of the lane axis per grid point of a map
-  int64_t transposed_tile = 256;  // the same when an operand is read across its rows
+  int64_t transposed_tile = 128;  // the same when an operand is read across its rows
+  int64_t crossed_tile = 64;      // rows of such a tile, which is transposed in memory of its own; 0: none is
   int64_t min_lanes = 32;         // a reduced axis shorter than this does not carry the lanes
   int64_t short_lanes = 256;      // a lane axis of a map shorter than this is merged with its neighbours
   int64_t row_bytes = 512 << 10;  // most scratch for values kept between the stages of a row

@@ -11,6 +11,7 @@
 
 #include "backends/cpu/codegen/arithmetic.h"
 #include "compiler/kernel/kernel.h"
+#include "compiler/kernel/tiles.h"
 
 namespace pg::codegen {
 
@@ -78,6 +79,10 @@ class Emitter {
   void load_partials(Sum& s, const std::string& first);
   void store_partials(const Sum& s, const std::string& first);
   size_t pieces_for(const Loop& l);
+
+  // ---- transposed copies (transpose.cpp)
+  void transpose(const Loop& l, const TransposedCopy& copy);
+  void transpose_square(const TransposedCopy& copy, const std::string& rows, const std::string& columns);
 
   // ---- index expressions (indices.cpp)
   bool varies(ir::Expr e) const;

@@ -39,6 +39,7 @@ std::string Emitter::end_of(const Loop& l, const std::string& start) {
 }
 
 void Emitter::serial(const Loop& l) {
+  if (const auto copy = transposed_copy(l)) return transpose(l, *copy);
   const std::string start = scalar(l.start, 0);
   counted(start, end_of(l, start), 1, updated_in(l.body), [&](const std::string& i) {
     axes_[l.axis] = i;
