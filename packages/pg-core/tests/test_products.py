@@ -50,6 +50,69 @@ def test_special_values_reach_every_sum(size):
     np.testing.assert_array_equal(got[[0, m - 1], :4], expected)
 
 
+# Axes that do not merge, in every order of the result: the row or the column may be any of them.
+LAYOUTS = [
+    ("ab,cbd->cad", (33, 8), (20, 8, 18)), ("ab,cbd->cda", (9, 18), (21, 18, 2)), ("abc,dbe->daec", (1, 40, 2), (7, 40, 18)),
+    ("abc,dec->dabe", (1, 64, 2), (5, 18, 2)), ("abcd,ce->abed", (6, 1, 64, 18), (64, 8)), ("abc,bcd->da", (5, 6, 7), (6, 7, 3)),
+    ("abcd,aecd->acbe", (2, 9, 3, 40), (2, 11, 3, 40)), ("acbe,aecd->abcd", (2, 3, 9, 70), (2, 70, 3, 17)),
+    ("abc,dce->ebda", (3, 4, 5), (6, 5, 2)), ("ab,cd->dacb", (3, 4), (2, 5)), ("abc,acd->abd", (0, 3, 4), (0, 4, 5)),
+    ("abc,acd->abd", (3, 4, 0), (3, 0, 5)), ("abc,dc->dab", (3, 0, 4), (5, 4)), ("a,a->", (7,), (7,)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int8", "complex64"])
+def test_axes_that_do_not_merge(dtype):
+    rng = np.random.default_rng(2)
+    for equation, first, second in LAYOUTS:
+        a, b = ((rng.standard_normal(shape) * 4).astype(dtype) for shape in (first, second))
+        if dtype == "complex64":
+            a, b = a + 1j * a[::-1], b - 1j * b[::-1]
+            a, b = a.astype(dtype), b.astype(dtype)
+        wide = {"f": np.float64, "c": np.complex128, "i": np.int64}[np.dtype(dtype).kind]
+        got = pg.einsum(equation, pg.Tensor(a), pg.Tensor(b)).numpy()
+        expected = np.einsum(equation, a.astype(wide), b.astype(wide))
+        assert got.dtype == dtype and got.shape == expected.shape
+        if wide == np.int64:
+            np.testing.assert_array_equal(got, expected.astype(dtype))
+        else:
+            sums = np.einsum(equation, np.abs(a).astype(np.float64), np.abs(b).astype(np.float64))
+            assert (np.abs(got - expected) <= BOUNDS.get(dtype, 1e-5) * sums).all(), equation
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+def test_small_products_of_a_batch(dtype, turned):
+    """Against float64, and with the bits of each product alone; infinities and NaNs stay in their rows and columns."""
+    rng = np.random.default_rng(3)
+    sizes = [
+        (1, 1, 1),
+        (2, 3, 5),
+        (8, 8, 8),
+        (13, 16, 7),
+        (14, 17, 33),
+        (15, 31, 128),
+        (29, 32, 64),
+        (64, 33, 130),
+    ]
+    for m, n, k in [*sizes, (5, 80, 2), (40, 2, 18), (3, 4, 0)]:
+        a = (rng.standard_normal((9, m, k)) * 9).astype(dtype)
+        b = (rng.standard_normal((9, k, n)) * 9).astype(dtype)
+        if dtype != "int32" and k > 2:
+            a[1, m // 2, k // 2], b[2, k - 1, n // 2] = np.inf, np.nan
+        x = pg.Tensor(a)
+        y = pg.Tensor(np.ascontiguousarray(b.swapaxes(1, 2))).swapaxes(1, 2) if turned else pg.Tensor(b)
+        got = (x @ y).numpy()
+        wide = np.int64 if dtype == "int32" else np.float64
+        with np.errstate(invalid="ignore"):
+            expected = a.astype(wide) @ b.astype(wide)
+            sums = np.abs(a).astype(wide) @ np.abs(b).astype(wide)
+        np.testing.assert_array_equal(np.isfinite(got), np.isfinite(expected))
+        finite = np.isfinite(expected)
+        assert (np.abs(got[finite] - expected[finite]) <= BOUNDS.get(dtype, 0) * sums[finite]).all()
+        for i in range(9):
+            np.testing.assert_array_equal((x[i] @ y[i]).numpy(), got[i])
+
+
 def test_threads_do_not_change_bits():
     code = (
         "import hashlib, numpy as np, pequegrad as pg\n"
@@ -58,6 +121,9 @@ def test_threads_do_not_change_bits():
         "    a, b = rng.standard_normal((m, k)).astype('f'), rng.standard_normal((n, k)).astype('f')\n"
         "    digest.update((pg.Tensor(a) @ pg.Tensor(b).T).numpy().tobytes())\n"
         "    digest.update((pg.Tensor(a) @ pg.Tensor(np.ascontiguousarray(b.T))).numpy().tobytes())\n"
+        "for p, m, n, k in [(200, 64, 18, 8), (3, 64, 64, 64), (40, 100, 70, 90), (2, 20, 600, 40)]:\n"
+        "    a, b = rng.standard_normal((p, m, k)).astype('f'), rng.standard_normal((p, k, n)).astype('f')\n"
+        "    digest.update((pg.Tensor(a) @ pg.Tensor(b)).numpy().tobytes())\n"
         "print(digest.hexdigest())"
     )
     outputs = {

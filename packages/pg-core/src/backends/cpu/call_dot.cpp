@@ -16,6 +16,45 @@
 namespace pg {
 namespace {
 
+// Which axis is the row and which the column of the products; the other axes become batch axes. The least of
+// the estimated cycles, which count vectors, products, columns of c that do not lie side by side (written one
+// number at a time) and numbers of the higher operand of which none lie side by side.
+std::pair<ContractionAxis, ContractionAxis> choose_matrix(const ContractionAxes& rows,
+                                                          const ContractionAxes& columns,
+                                                          const ContractionAxis& sum,
+                                                          ContractionAxes& batch) {
+  constexpr int64_t lanes = 16;
+  constexpr double one_product = 60, one_write = 8, one_read = 1;  // cycles
+  const ContractionAxes none(1);
+  const auto &all_rows = rows.empty() ? none : rows, &all_columns = columns.empty() ? none : columns;
+  double elements = 1;
+  for (const auto* axes : {&rows, &columns})
+    for (const ContractionAxis& axis : *axes) elements *= static_cast<double>(axis.extent);
+  const double deep = static_cast<double>(sum.extent);
+  double least = 0;
+  size_t row = 0, column = 0;
+  for (size_t i = 0; i < all_rows.size(); ++i)
+    for (size_t j = 0; j < all_columns.size(); ++j) {
+      const ContractionAxis &x = all_rows[i], &y = all_columns[j];
+      const bool turned = y.extent > 1 && y.c != 1 && (x.extent == 1 || x.c == 1);
+      const ContractionAxis &high = turned ? y : x, &wide = turned ? x : y;
+      const double height = static_cast<double>(high.extent);
+      const double vectors = static_cast<double>((wide.extent + lanes - 1) / lanes);
+      const bool scattered = sum.extent > 1 && high.extent > 1 && (turned ? sum.b : sum.a) != 1 &&
+                             (turned ? high.b : high.a) != 1;
+      const double product =
+          height * vectors * (deep / 2 + 1) + (scattered ? one_read * height * deep : 0) + one_product;
+      const double cost = elements / std::max(1.0, height * static_cast<double>(wide.extent)) * product +
+                          (wide.extent > 1 && wide.c != 1 ? elements * one_write : 0);
+      if (least == 0 || cost < least) least = cost, row = i, column = j;
+    }
+  for (size_t i = 0; i < rows.size(); ++i)
+    if (i != row) batch.push_back(rows[i]);
+  for (size_t j = 0; j < columns.size(); ++j)
+    if (j != column) batch.push_back(columns[j]);
+  return {all_rows[row], all_columns[column]};
+}
+
 // Copies an operand with its summed axes last, in one order, so that they merge.
 BufferRef packed(const void* data, int64_t item, const ContractionAxes& outer, const ContractionAxes& summed,
                  ContractionSide side) {
@@ -72,9 +111,8 @@ void call_dot_general(const CallArgs& call) {
     merge(classes.summed);
   }
 
-  const ContractionAxis row = keep_largest(classes.rows, classes.batch),
-                        column = keep_largest(classes.columns, classes.batch);
   const ContractionAxis sum = classes.summed.empty() ? ContractionAxis{} : classes.summed[0];
+  const auto [row, column] = choose_matrix(classes.rows, classes.columns, sum, classes.batch);
   cpu::MatmulDesc desc;
   desc.dtype = call.out.dtype;
   desc.m = row.extent;

@@ -42,11 +42,16 @@ template <class T> struct Dots {
 };
 constexpr int most_dot_rows = 8;
 
+/// Packed by an earlier tile; where it lies, and packed for later tiles; where it lies, nothing fetched
+/// ahead.
+enum BSource { from_packed, from_copied, from_place };
+
 template <class T> struct Kernel {
   int mr = 0, nr = 0, lanes = 0;
   using Run = void (*)(const Tile<T>&);
-  /// [rows - 1][columns: up to `lanes`, up to nr][b: packed, copied][a: packed, in place]
-  Run run[most_rows][2][2][2] = {};
+  /// [rows - 1][columns: up to `lanes`, up to nr][b: a BSource][a: packed, in place]; from_place only
+  /// with a in place
+  Run run[most_rows][2][3][2] = {};
   void (*dots[most_dot_rows])(const Dots<T>&) = {};  // [rows - 1]
   /// out[l * width + i] = x[i * row + l] for i < count and l < depth, zero for count <= i < width.
   void (*transpose)(const T* x, int64_t row, int64_t count, int64_t depth, int64_t width, T* out) = nullptr;

@@ -46,7 +46,7 @@ template <class T> void skinny_rows_product(int64_t m, int64_t n, int64_t k, con
             tile.a = a + i * a_row + l * a_col;
             tile.c = c + i * ldc + j;
             tile.c_ahead = tile.c;
-            kernel.run[height - 1][tile.cols > kernel.lanes][1][1](tile);
+            kernel.run[height - 1][tile.cols > kernel.lanes][from_copied][1](tile);
           }
         }
       }

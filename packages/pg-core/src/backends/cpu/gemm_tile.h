@@ -11,11 +11,12 @@ namespace {
 
 constexpr int64_t steps = 8;  // of l between two groups of prefetches
 
-template <class S, int rows, int vectors, bool copies, bool in_place>
+template <class S, int rows, int vectors, BSource source, bool in_place>
 PG_TILE_TARGET void tile(const Tile<typename S::T>& t) {
   using T = typename S::T;
   using V = typename S::V;
   constexpr int lanes = S::lanes, last = vectors - 1;
+  constexpr bool copies = source == from_copied;
   const auto mask = S::first(t.cols - last * lanes);
   V sum[rows][vectors];
 #pragma GCC unroll 16
@@ -29,19 +30,21 @@ PG_TILE_TARGET void tile(const Tile<typename S::T>& t) {
   const int64_t b_far = t.b_far;
   int c_rows = t.c_ahead_rows, b_rows = t.b_ahead_rows;
   for (int64_t left = t.k; left > 0; left -= steps) {
-    // Few at a time: more would keep the tile's own lines waiting.
+    if constexpr (source != from_place) {
+      // Few at a time: more would keep the tile's own lines waiting.
 #pragma GCC unroll 3
-    for (int v = 0; v <= vectors; ++v) {
-      const int at = v < vectors ? v * lanes : vectors * lanes - 1;
-      __builtin_prefetch(c_ahead + at, 0, 2);
-      __builtin_prefetch(b_ahead + at, 0, 2);
+      for (int v = 0; v <= vectors; ++v) {
+        const int at = v < vectors ? v * lanes : vectors * lanes - 1;
+        __builtin_prefetch(c_ahead + at, 0, 2);
+        __builtin_prefetch(b_ahead + at, 0, 2);
+      }
+      c_ahead += --c_rows > 0 ? t.ldc : 0;
+      b_ahead += --b_rows > 0 ? t.b_ahead_step : 0;
     }
-    c_ahead += --c_rows > 0 ? t.ldc : 0;
-    b_ahead += --b_rows > 0 ? t.b_ahead_step : 0;
     for (int64_t l = left < steps ? left : steps; l > 0; --l) {
       V bv[vectors];
       if constexpr (vectors == 2) bv[0] = S::load(b);
-      if constexpr (copies) bv[last] = S::load(b + last * lanes, mask);
+      if constexpr (source != from_packed) bv[last] = S::load(b + last * lanes, mask);
       else bv[last] = S::load(b + last * lanes);
       if constexpr (copies) {
         __builtin_prefetch(b + b_far, 0, 2);
@@ -63,7 +66,7 @@ PG_TILE_TARGET void tile(const Tile<typename S::T>& t) {
         for (int v = 0; v < vectors; ++v) sum[i][v] = S::fma(ai, bv[v], sum[i][v]);
       }
       a += in_place ? t.a_step : rows;
-      b += copies ? t.b_step : vectors * lanes;
+      b += source == from_packed ? vectors * lanes : t.b_step;
     }
   }
   if (t.stream) {
@@ -163,14 +166,16 @@ template <class S, int rows> void fill_rows(Kernel<typename S::T>& kernel) {
   if constexpr (rows <= most_dot_rows) kernel.dots[rows - 1] = dots<S, rows>;
   if constexpr (rows > S::rows) return;
   auto& run = kernel.run[rows - 1];
-  run[0][0][0] = tile<S, rows, 1, false, false>;
-  run[0][0][1] = tile<S, rows, 1, false, true>;
-  run[0][1][0] = tile<S, rows, 1, true, false>;
-  run[0][1][1] = tile<S, rows, 1, true, true>;
-  run[1][0][0] = tile<S, rows, 2, false, false>;
-  run[1][0][1] = tile<S, rows, 2, false, true>;
-  run[1][1][0] = tile<S, rows, 2, true, false>;
-  run[1][1][1] = tile<S, rows, 2, true, true>;
+  run[0][from_packed][0] = tile<S, rows, 1, from_packed, false>;
+  run[0][from_packed][1] = tile<S, rows, 1, from_packed, true>;
+  run[0][from_copied][0] = tile<S, rows, 1, from_copied, false>;
+  run[0][from_copied][1] = tile<S, rows, 1, from_copied, true>;
+  run[0][from_place][1] = tile<S, rows, 1, from_place, true>;
+  run[1][from_packed][0] = tile<S, rows, 2, from_packed, false>;
+  run[1][from_packed][1] = tile<S, rows, 2, from_packed, true>;
+  run[1][from_copied][0] = tile<S, rows, 2, from_copied, false>;
+  run[1][from_copied][1] = tile<S, rows, 2, from_copied, true>;
+  run[1][from_place][1] = tile<S, rows, 2, from_place, true>;
 }
 
 template <class S> Kernel<typename S::T> make_kernel() {
