@@ -60,7 +60,7 @@ def headers(name: str) -> Path | None:
     return next((place for place in places if place.exists()), None)
 
 
-CONSTANTS = re.findall(r"PG_CONSTANT\((\w+\.h), (\w+), (\w+)\)", (SOURCES / "constants.h").read_text())
+CONSTANTS = re.findall(r"PG_CONSTANT\((\w+\.h), (\w+), (-?\w+)\)", (SOURCES / "constants.h").read_text())
 
 
 @pytest.mark.parametrize("header", sorted({header for header, *_ in CONSTANTS}))

@@ -24,7 +24,7 @@ FLAGS = [
     "-Wextra",
 ]
 # They use the emulated driver's memory and streams, so they are parts of its library.
-MATHEMATICS = ["cublaslt.cpp", "cudnn.cpp"]
+MATHEMATICS = ["cublaslt.cpp", "cudnn.cpp", "cufft.cpp"]
 LIBRARIES = {
     "libpgcuda.so": ["driver.cpp", "grid.cpp", "memory.cpp", "queue.cpp", *MATHEMATICS],
     "libpgnvrtc.so": ["nvrtc.cpp"],
@@ -64,6 +64,7 @@ def build() -> dict[str, str]:
         "PG_LIBNVRTC": str(folder / "libpgnvrtc.so"),
         "PG_LIBCUBLASLT": driver,
         "PG_LIBCUDNN": driver,
+        "PG_LIBCUFFT": driver,
     }
 
 

@@ -51,7 +51,14 @@
   PG_CONSTANT(cudnn.h, CUDNN_DEFAULT_MATH, 0)                                                                \
   PG_CONSTANT(cudnn.h, CUDNN_TENSOR_OP_MATH, 1)                                                              \
   PG_CONSTANT(cudnn.h, CUDNN_FMA_MATH, 3)                                                                    \
-  PG_CONSTANT(cudnn.h, CUDNN_DETERMINISTIC, 1)
+  PG_CONSTANT(cudnn.h, CUDNN_DETERMINISTIC, 1)                                                               \
+  PG_CONSTANT(cufft.h, CUFFT_SUCCESS, 0)                                                                     \
+  PG_CONSTANT(cufft.h, CUFFT_ALLOC_FAILED, 2)                                                                \
+  PG_CONSTANT(cufft.h, CUFFT_NOT_SUPPORTED, 16)                                                              \
+  PG_CONSTANT(cufft.h, CUFFT_FORWARD, -1)                                                                    \
+  PG_CONSTANT(cufft.h, CUFFT_INVERSE, 1)                                                                     \
+  PG_CONSTANT(cufft.h, CUFFT_C2C, 41)                                                                        \
+  PG_CONSTANT(cufft.h, CUFFT_Z2Z, 105)
 
 namespace pg::cuda {
 
