@@ -11,7 +11,7 @@ MODELS: dict[str, tuple[int, ...]] = {
     "attention_fwd": (), "attention_fb": (0, 1, 2), "resnet_block": (0, 1, 2, 3, 4, 5), "gru_scan": (0, 1, 2),
     "embedding_xent": (0, 1), "dropout_gelu": (), "pointwise_conv": (), "depthwise_conv": (),
     "solve_f64": (), "cholesky_f64": (),
-    "kv_decode": (), "adam_many": (),
+    "kv_decode": (), "adam_many": (), "adam_small": (),
 }  # fmt: skip
 DECODER = {"layers": 4, "width": 512, "heads": 8, "length": 1024, "position": 700}
 
@@ -65,4 +65,18 @@ def model_data(name: str, seed: int = 0) -> tuple[Any, ...]:
         return layers, caches, normal(1, width), np.asarray(DECODER["position"], np.int32)
     if name == "adam_many":
         return [normal(64, 64) for _ in range(200)], [normal(64, 64) for _ in range(200)]
+    if name == "adam_small":  # biases, gains and the matrices of a small net, no two neighbours alike
+        shapes = [
+            (64,),
+            (16, 32),
+            (1000,),
+            (64, 64),
+            (3, 5, 100),
+            (128,),
+            (4, 4, 9, 8),
+            (256,),
+            (50, 40),
+            (700,),
+        ] * 10
+        return [normal(*s) for s in shapes], [normal(*s) for s in shapes]
     raise KeyError(name)

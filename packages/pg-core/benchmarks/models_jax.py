@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -126,8 +127,8 @@ def kv_decode() -> tuple[Callable[[], Any], Callable[[], float]]:
     return run, lambda: size_of(state["x"])
 
 
-def adam_many() -> tuple[Callable[[], Any], Callable[[], float]]:
-    p, grads = jax.tree.map(jnp.asarray, model_data("adam_many"))
+def adam_step(name: str) -> tuple[Callable[[], Any], Callable[[], float]]:
+    p, grads = jax.tree.map(jnp.asarray, model_data(name))
     zeros = lambda: [jnp.zeros_like(q) for q in p]  # noqa: E731
     step, state = jax.jit(adam, donate_argnums=(0, 1, 2)), {"s": (p, zeros(), zeros(), jnp.float32(0))}
 
@@ -135,6 +136,9 @@ def adam_many() -> tuple[Callable[[], Any], Callable[[], float]]:
         state["s"] = jax.block_until_ready(step(*state["s"], grads))
 
     return run, lambda: size_of(state["s"][0][0])
+
+
+OPTIMIZERS: dict[str, Setup] = {name: partial(adam_step, name) for name in ("adam_many", "adam_small")}
 
 
 def with_width(name: str, setup: Setup) -> Setup:
@@ -149,5 +153,5 @@ def with_width(name: str, setup: Setup) -> Setup:
 
 def models() -> dict[str, Setup]:
     """{workload: set-up}."""
-    table = {name: stateless(name) for name in FUNCTIONS} | {"kv_decode": kv_decode, "adam_many": adam_many}
+    table = {name: stateless(name) for name in FUNCTIONS} | {"kv_decode": kv_decode} | OPTIMIZERS
     return {name: with_width(name, setup) for name, setup in table.items()}

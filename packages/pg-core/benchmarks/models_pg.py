@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -116,8 +117,8 @@ def kv_decode() -> tuple[Callable[[], Any], Callable[[], float]]:
     return run, lambda: size_of(state["x"])
 
 
-def adam_many() -> tuple[Callable[[], Any], Callable[[], float]]:
-    p, grads = pg.pytree.map(pg.Tensor, model_data("adam_many"))
+def adam_step(name: str) -> tuple[Callable[[], Any], Callable[[], float]]:
+    p, grads = pg.pytree.map(pg.Tensor, model_data(name))
     zeros = lambda: [pg.zeros(q.shape).eval() for q in p]  # noqa: E731
     step, state = (
         pg.jit(adam, donate_argnums=(0, 1, 2)),
@@ -130,6 +131,9 @@ def adam_many() -> tuple[Callable[[], Any], Callable[[], float]]:
     return run, lambda: size_of(state["s"][0][0])
 
 
+OPTIMIZERS: dict[str, Setup] = {name: partial(adam_step, name) for name in ("adam_many", "adam_small")}
+
+
 def models() -> dict[str, Setup]:
     """{workload: set-up}."""
-    return {name: stateless(name) for name in FUNCTIONS} | {"kv_decode": kv_decode, "adam_many": adam_many}
+    return {name: stateless(name) for name in FUNCTIONS} | {"kv_decode": kv_decode} | OPTIMIZERS

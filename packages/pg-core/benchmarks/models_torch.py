@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -92,15 +93,17 @@ def models(wrap: Callable[[Any], Any]) -> dict[str, Setup]:
 
         return run, lambda: size_of(kept["x"])
 
-    def adam_many() -> tuple[Callable[[], Any], Callable[[], float]]:
-        arrays, grads = model_data("adam_many")
+    def adam_step(name: str) -> tuple[Callable[[], Any], Callable[[], float]]:
+        arrays, grads = model_data(name)
         params = [torch.nn.Parameter(torch.from_numpy(a)) for a in arrays]
         for p, g in zip(params, grads):
             p.grad = torch.from_numpy(g)
-        step = wrap(torch.optim.Adam(params, lr=1e-3).step)
+        step = wrap(torch.optim.Adam(params, lr=1e-3, fused=True).step)
         return lambda: step(), lambda: size_of(params[0])
 
-    table = {name: stateless(name) for name in FUNCTIONS} | {"kv_decode": kv_decode, "adam_many": adam_many}
+    optimizers = {name: partial(adam_step, name) for name in ("adam_many", "adam_small")}
+    table = {name: stateless(name) for name in FUNCTIONS} | {"kv_decode": kv_decode} | optimizers
     if wrap is torch.compile:
-        del table["gru_scan"], table["adam_many"]  # they compile for a minute each
+        for name in ("gru_scan", *optimizers):  # they compile for a minute each
+            del table[name]
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 import pequegrad as pg
@@ -100,6 +101,31 @@ def reference_scan(f, carry, xs, reverse=False):
     for i in reversed(range(len(xs))) if reverse else range(len(xs)):
         carry, ys[i] = f(carry, xs[i])
     return carry, np.stack(ys)
+
+
+def test_results_of_a_scan_that_nobody_reads_are_not_computed() -> None:
+    def step(carry: Any, x: pg.Tensor) -> Any:
+        total, count, product = carry
+        return (total + pg.sin(x), count + 1.0, product * pg.cos(x)), (x * count, pg.exp(x) * total)
+
+    xs, zero = pg.Tensor(np.linspace(0, 1, 12, dtype=np.float32).reshape(4, 3)), pg.zeros(3)
+
+    def f(xs: pg.Tensor) -> Any:
+        return pg.scan(step, (zero, zero, zero + 1), xs)
+
+    whole = f(xs)
+    for pick in (
+        lambda r: r[0][0],
+        lambda r: r[0][1],
+        lambda r: r[0][2],
+        lambda r: r[1][0],
+        lambda r: r[1][1],
+    ):
+        read = pg.jit(lambda xs, pick=pick: pick(f(xs)))
+        np.testing.assert_array_equal(read(xs).numpy(), pick(whole).numpy())
+    ops = pg.jit(lambda xs: f(xs)[1][0]).explain(xs).text
+    inside = "".join(k.source for k in pg.jit(lambda xs: f(xs)[1][0]).explain(xs).kernels)
+    assert "add(" in inside and not any(op in inside for op in ("sin(", "cos(", "exp(")), ops
 
 
 @pytest.mark.parametrize("reverse", [False, True])

@@ -40,6 +40,7 @@ class Kernel(NamedTuple):
     bytes: int  # read and written
     flops: int
     tier: str  # what runs it now: "generated code", "interpreter", or "interpreter: " and why for good
+    segments: int = 1  # arrays that one launch computes by themselves; names of such kernels end in _x and it
 
 
 class Memory(NamedTuple):
@@ -93,7 +94,7 @@ class Explanation:
     def __init__(self, options: Options, entry: _core.JitEntry, graph: GraphTrace, retraced: bool) -> None:
         details = entry.details()
         self.kernels = [
-            Kernel(k["name"], k["source"], int(k["bytes"]), int(k["flops"]), k["tier"])
+            Kernel(k["name"], k["source"], int(k["bytes"]), int(k["flops"]), k["tier"], k["segments"])
             for k in details["kernels"]
         ]
         self.library_calls = [

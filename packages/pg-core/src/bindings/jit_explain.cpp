@@ -169,7 +169,10 @@ void Description::add(const Program& program) {
     kernel["source"] = kernel_text(program, step, backend);
     kernel["tier"] = step.kernel->tier();
     kernel["bytes"] = bytes_of(program, step);
-    kernel["flops"] = flops_of(program.graph, step.group);
+    double flops = 0;
+    for (const Group& group : step.groups) flops += flops_of(program.graph, group);
+    kernel["flops"] = flops;
+    kernel["segments"] = step.groups.size();
     kernels.append(kernel);
   }
 }

@@ -105,6 +105,8 @@ class Backend {
   /// Are convolutions calls of a library that prefers images with the channels last and adds a bias on the
   /// way? Asked when a program has some.
   virtual bool convolves_by_library() const { return false; }
+  /// Do kernels run over segments, many arrays of one structure in one launch?
+  virtual bool joins_segments() const { return false; }
 };
 
 }  // namespace pg

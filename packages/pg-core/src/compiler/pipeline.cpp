@@ -4,6 +4,7 @@
 
 #include "compiler/passes/passes.h"
 #include "compiler/passes/runner.h"
+#include "compiler/passes/segments.h"
 #include "compiler/print.h"
 #include "compiler/rewrites.h"
 #include "compiler/schedule.h"
@@ -26,12 +27,16 @@ Program compile(Graph graph, const Backend& backend, const Placing& placing) {
   }
   graph = passes.run("select_calls", select_calls, graph);      // after simplify, which composes permutes
   graph = passes.run("strip_reshapes", strip_reshapes, graph);  // after simplify: reshapes below identities
+  graph = passes.run("unused_results", unused_results, graph);  // before remove_dead: operands die with them
   graph = passes.run("remove_dead", remove_dead, graph);  // before fuse: dead readers keep values in memory
   const bool on_cpu = graph.nodes.empty() || graph.nodes[0].type.device == Device{};
   if (!placing.on_strips && on_cpu)               // other devices have no caches of this kind
     graph = passes.run("strips", strips, graph);  // last: it looks at the steps of fusion
   std::vector<Step> steps;
-  passes.run("fuse", [&] { steps = fuse(graph); }, [&] { return steps_text(graph, steps); });
+  const auto text = [&] { return steps_text(graph, steps); };
+  passes.run("fuse", [&] { steps = fuse(graph); }, text);
+  if (backend.joins_segments())
+    passes.run("segments", [&] { steps = segments(graph, std::move(steps)); }, text);
   passes.run(
       "schedule", [&] { schedule(graph, steps, backend, placing, program); },
       [&] { return program_text(program); });

@@ -17,17 +17,19 @@ std::string kernel_name(const Program& program, const ProgramStep& step) {
   constexpr size_t most = 6;
   const Graph& graph = program.graph;
   std::vector<std::string> ops;
-  for (const Id id : step.group.nodes)
+  const std::vector<Id>& nodes = step.groups[0].nodes;
+  for (const Id id : nodes)
     if (graph[id].op->elementwise() || graph[id].op->as<Reduction>()) ops.push_back(graph[id].op->name);
   if (ops.empty())
-    for (const Id id : step.group.nodes) ops.push_back(graph[id].op->name);
+    for (const Id id : nodes) ops.push_back(graph[id].op->name);
   const size_t more = ops.size() > most ? ops.size() - most : 0;
   ops.resize(ops.size() - more);
-  return join(ops, "_") + (more ? concat("_and_", more, "_more") : "");
+  return join(ops, "_") + (more ? concat("_and_", more, "_more") : "") +
+         (step.groups.size() > 1 ? concat("_x", step.groups.size()) : "");
 }
 
 std::string kernel_text(const Program& program, const ProgramStep& step, const Backend& backend) {
-  return backend.text(lower(program.graph, step.group, backend.target()));
+  return backend.text(lower(program.graph, step.groups, backend.target()));
 }
 
 std::string call_text(const Program& program, const ProgramStep& step) {
@@ -48,8 +50,12 @@ std::string steps_text(const Graph& graph, std::span<const Step> steps) {
     case Step::Kind::kernel: {
       std::vector<std::string> ops;
       for (const Id id : step.group.nodes) ops.push_back(graph[id].op->name);
-      out += concat("  kernel {", join(ops), "}: ", names(step.group.inputs), " -> ",
-                    names(step.group.outputs), "\n");
+      out += concat("  kernel {", join(ops), "}");
+      if (step.segments.empty())
+        out += concat(": ", names(step.group.inputs), " -> ", names(step.group.outputs), "\n");
+      else out += concat(" over ", step.segments.size(), " segments:\n");
+      for (const Group& g : step.segments)
+        out += concat("    ", names(g.inputs), " -> ", names(g.outputs), "\n");
       break;
     }
     case Step::Kind::call:

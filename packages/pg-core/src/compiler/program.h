@@ -42,7 +42,7 @@ struct ProgramStep {
   SmallVector<uint32_t, 6> slots;      // operands, then results
   uint32_t reads = 0;                  // how many of them are operands
   std::vector<Aval> in, out;           // of the call
-  Group group;                         // of the kernel
+  std::vector<Group> groups;           // of the kernel: one, or its segments
 };
 
 struct ProgramOutput {

@@ -115,8 +115,16 @@ void prepare_call(const Graph& graph, const Graph::Record& r, const Backend& bac
 // (result, operand) positions of a step that may share memory. A body on strips may write a strip over that
 // of an operand which is cut in the same way, where its own kernel may and nothing reads the operand later.
 std::vector<std::pair<int, int>> in_place(const Graph& graph, const ProgramStep& step) {
-  if (step.kernel) return {step.kernel->in_place().begin(), step.kernel->in_place().end()};
   std::vector<std::pair<int, int>> out;
+  if (step.kernel) {
+    out.assign(step.kernel->in_place().begin(), step.kernel->in_place().end());
+    if (step.groups.size() < 2) return out;
+    std::unordered_map<uint32_t, int> readers;  // another segment may read the operand later
+    for (size_t i = 0; i < step.reads; ++i) ++readers[step.slots[i]];
+    std::erase_if(
+        out, [&](const auto& pair) { return readers[step.slots[static_cast<size_t>(pair.second)]] > 1; });
+    return out;
+  }
   if (step.bodies.empty() || graph[step.record].op != &strips_op) return out;
   const Strips strips(graph[step.record].attrs);
   const Program& body = step.bodies[0];
@@ -305,13 +313,15 @@ void schedule(const Graph& graph, std::span<const Step> steps, const Backend& ba
     std::vector<Id> reads;
     std::vector<uint32_t> writes;
     if (step.kind == Step::Kind::kernel) {
-      const Kernel kernel = lower(graph, step.group, backend.target());
+      out.groups = step.segments.empty() ? std::vector<Group>{step.group} : step.segments;
+      const Kernel kernel = lower(graph, out.groups, backend.target());
       if (env_flag("PG_VERIFY")) verify(kernel);
       out.kernel = backend.compile(kernel);
-      out.group = step.group;
-      reads = step.group.inputs;
+      for (const Group& g : out.groups) {
+        reads.insert(reads.end(), g.inputs.begin(), g.inputs.end());
+        for (const Id id : g.outputs) writes.push_back(plan.slot_of(id));
+      }
       for (const Id id : reads) out.slots.push_back(plan.slot_of(id));
-      for (const Id id : step.group.outputs) writes.push_back(plan.slot_of(id));
       ++program.kernels;
     } else {
       const Graph::Record& r = graph[step.record];

@@ -41,7 +41,8 @@ std::vector<Location> lines_of(const Program& program, const ProgramStep& step) 
   };
   if (!step.kernel) note(step.record);
   else
-    for (const Id id : step.group.nodes) note(id);
+    for (const Group& group : step.groups)
+      for (const Id id : group.nodes) note(id);
   return out;
 }
 

@@ -43,7 +43,7 @@ double generate_worth(const Program& program, const Backend& backend, double run
     const double worth = generating / std::max(step.kernel->seconds(), 1e-9);
     if (worth > runs) next = std::min(next, worth);
     else if (!stopping.load(std::memory_order_relaxed))
-      step.kernel->generate(lower(program.graph, step.group, backend.target()));
+      step.kernel->generate(lower(program.graph, step.groups, backend.target()));
   }
   return next;
 }

@@ -4,6 +4,7 @@
 #include "compiler/passes/fuse.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rules.h"
+#include "compiler/passes/segments.h"
 #include "compiler/print.h"
 #include "compiler/rewrites.h"
 #include "golden.h"
@@ -40,6 +41,24 @@ Graph with_body() {
   const Id called = out.add(custom_vjp_op, {a}, {closed->id, closed->id, closed->id, 0});
   const Id picked = out.add(pick_op, {called}, {0, static_cast<int64_t>(DType::float32), 0, 4});
   return out.finish({out.add(add_op, {picked, a}, {})});
+}
+
+// A scan whose first carry is the sum of its second, which counts; of its results the second of the xs is
+// read.
+Graph with_loop() {
+  GraphBuilder body;
+  const Id constant = body.param({{4}, DType::float32}), unread = body.param({{4}, DType::float32});
+  const Id total = body.param({{4}, DType::float32}), counted = body.param({{4}, DType::float32});
+  const Id x = body.param({{4}, DType::float32}), y = body.param({{4}, DType::float32});
+  const PayloadRef closed =
+      intern(body.finish({body.add(add_op, {total, counted}, {}), body.add(add_op, {counted, constant}, {}),
+                          body.add(mul_op, {counted, x}, {}), body.add(mul_op, {unread, y}, {})}));
+  GraphBuilder out;
+  SmallVector<Id, 3> operands;
+  for (int i = 0; i < 4; ++i) operands.push_back(out.param({{4}, DType::float32}));
+  for (int i = 0; i < 2; ++i) operands.push_back(out.param({{9, 4}, DType::float32}));
+  const Id scanned = out.add(scan_op, operands, Scan(closed->id, 9, false, 2, 2).attrs());
+  return out.finish({out.add(pick_op, {scanned}, {2, static_cast<int64_t>(DType::float32), 0, 9, 4})});
 }
 
 class HypotForNorm final : public UserRewrite {
@@ -99,6 +118,9 @@ void goldens() {
   const Graph views = graph_of({reshape(x + y, {6}), reshape(x, {3, 2})});
   golden("strip_reshapes", views, strip_reshapes(views));
 
+  const Graph loop = with_loop();
+  golden("unused_results", loop, remove_dead(unused_results(loop)));
+
   Graph dead = graph_of({x + y, unary(tanh_op, x * y)});
   dead.outputs.pop_back();
   golden("remove_dead", dead, remove_dead(dead));
@@ -108,6 +130,26 @@ void goldens() {
       reduce_sum_op, unary(tanh_op, dot_general(square, square, {0, 1}, {1, 2}, {0, 2})) * 2.0, {1})});
   compare_golden("pass_fuse.txt",
                  concat("before:\n", to_string(steps), "after:\n", steps_text(steps, fuse(steps))));
+
+  const NodeRef rate = input({});
+  const auto updated = [&](const Shape& shape) {
+    return input(shape) - broadcast(rate * 2.0, shape, {}) * input(shape);
+  };
+  const Graph optimizer = graph_of({updated({10}), reshape(updated({7, 9}), {63}), updated({0, 4}),
+                                    unary(exp_op, input({5})), unary(sin_op, input({5}))});
+  const std::vector<Step> fused = fuse(optimizer);
+  compare_golden("pass_segments.txt", concat("before:\n", steps_text(optimizer, fused), "after:\n",
+                                             steps_text(optimizer, segments(optimizer, fused))));
+}
+
+// n updates of arrays of different lengths, and what makes some of them.
+Graph updates(int n) {
+  std::vector<NodeRef> outputs;
+  for (int i = 0; i < n; ++i) {
+    const NodeRef x = input({3 + i, 2});
+    outputs.push_back(x - (i % 2 ? x : unary(exp_op, x)) * 0.5);
+  }
+  return graph_of(outputs);
 }
 
 // A chain in which every kind of rule has work, n times over.
@@ -126,12 +168,15 @@ Graph chain(int n) {
 void linear_passes() {
   RewriteSet set{1, {std::make_shared<const HypotForNorm>()}};
   const auto looked = [&](int n) {
-    int64_t simplified = 0, rewritten = 0, fused = 0;
+    int64_t simplified = 0, rewritten = 0, fused = 0, read = 0;
     const Graph graph = chain(n);
     const Graph plain = remove_dead(simplify(graph, nullptr, &simplified));
     rewrite(plain, set, nullptr, &rewritten);
     fuse(plain, &fused);
-    return std::vector<int64_t>{simplified, rewritten, fused, static_cast<int64_t>(graph.size())};
+    const Graph optimizer = updates(n);
+    const std::vector<Step> joined = segments(optimizer, fuse(optimizer), &read);
+    CHECK(joined.size() == 2);
+    return std::vector<int64_t>{simplified, rewritten, fused, static_cast<int64_t>(graph.size()), read};
   };
   const std::vector<int64_t> once = looked(100), twice = looked(200), four = looked(400);
   for (size_t i = 0; i < once.size(); ++i) {

@@ -72,6 +72,7 @@ class CpuBackend final : public Backend {
   CallFn call(const Op& op) const override { return cpu_call(op); }
   std::unique_ptr<DeviceRun> begin() const override { return nullptr; }
   bool convolves_by_library() const override { return cpu::onednn_available(); }
+  bool joins_segments() const override { return true; }
 };
 
 }  // namespace

@@ -49,8 +49,8 @@ Builder::Builder(Kernel& kernel, const GroupReader& group, ir::Axis grid, int64_
 // ---- loops
 // -------------------------------------------------------------------------------------------------------------
 
-Loop* Builder::open(ir::Axis axis, Loop::Kind kind, Expr start, int64_t count) {
-  kernel_.loops.push_back({.axis = axis, .kind = kind, .start = start, .count = count});
+Loop* Builder::open(ir::Axis axis, Loop::Kind kind, Expr start, int64_t count, Expr limit) {
+  kernel_.loops.push_back({.axis = axis, .kind = kind, .start = start, .count = count, .limit = limit});
   Loop* loop = &kernel_.loops.back();
   axis_depth_[axis] = static_cast<int32_t>(open_.size());
   if (kind == Loop::Kind::lanes) lane_ = axis;

@@ -14,7 +14,7 @@ class Builder {
   /// `row_bytes`: most memory for values kept between the stages of a row; 0 keeps none.
   Builder(Kernel& kernel, const GroupReader& group, ir::Axis grid, int64_t row_bytes);
 
-  Loop* open(ir::Axis axis, Loop::Kind kind, ir::Expr start, int64_t count);
+  Loop* open(ir::Axis axis, Loop::Kind kind, ir::Expr start, int64_t count, ir::Expr limit = {});
   void close();                                      // the innermost loop
   bool is_open() const { return open_.size() > 1; }  // is there a loop?
   /// Call when the loops of a stage over rows are about to close: its lane values may be kept for later

@@ -80,7 +80,7 @@ struct Update {
 struct Loop;
 using Statement = std::variant<Value*, Store*, Update*, Loop*>;
 
-/// Runs its axis from `start` to min(start + count, extent). A tile keeps the axis itself and moves the
+/// Runs its axis from `start` to min(start + count, limit). A tile keeps the axis itself and moves the
 /// start, so index expressions never see the tile and the range analysis keeps the true extent.
 struct Loop {
   enum class Kind : uint8_t { serial, lanes };
@@ -88,6 +88,8 @@ struct Loop {
   Kind kind = Kind::serial;
   ir::Expr start = {};
   int64_t count = 0;
+  ir::Expr limit =
+      {};  // of a segment: its length, at most the axis's extent; else none, which means the extent
   std::vector<Statement> body = {};
   std::vector<Accumulator*> accumulators = {};  // combined over all iterations when the loop ends
 };
@@ -99,6 +101,14 @@ struct Phase {
   std::string note = {};  // what the schedule chose, in words
 };
 
+/// One launch for many arrays of one structure: the kernel is that of one of them, the largest. Its grid
+/// points each compute `tile` neighbouring elements; the array at hand has ceil(length / tile) of them.
+struct Segments {
+  std::vector<int64_t> lengths;  // of every array, in elements; none: a kernel of its own
+  int64_t tile = 1;
+  explicit operator bool() const { return !lengths.empty(); }
+};
+
 struct Kernel {
   Kernel();
   Kernel(Kernel&&) noexcept;
@@ -106,10 +116,13 @@ struct Kernel {
   ~Kernel();
 
   std::unique_ptr<ir::ExprContext> exprs;
-  std::vector<KernelBuffer*> params;  // inputs, then outputs, in the group's order
+  // Inputs, then outputs, in the group's order; with segments the length of the one at hand (int64) comes
+  // last of the inputs. A launch gets the inputs of all segments, then the outputs of all, without lengths.
+  std::vector<KernelBuffer*> params;
   std::vector<KernelBuffer*> locals;  // partial and row buffers
   std::vector<Phase> phases;
   size_t inputs = 0;  // how many params are read
+  Segments segments;
 
   std::deque<Value> values;
   std::deque<Store> stores;

@@ -22,7 +22,6 @@ class Scheduler {
  public:
   Scheduler(Kernel& kernel, const Graph& graph, const Group& group, const Target& target)
       : kernel_(kernel), group_(graph, group), target_(target) {
-    kernel.inputs = group.inputs.size();
     for (Id id : group.nodes) operations_ += element_cost(graph, id);
     const auto param = [&](std::string name, Id id, bool written) {
       const Aval& type = graph[id].type;
@@ -31,6 +30,8 @@ class Scheduler {
       return &kernel.buffers.back();
     };
     for (size_t i = 0; i < group.inputs.size(); ++i) param(concat("in", i), group.inputs[i], false);
+    if (kernel.segments) kernel.params.push_back(&kernel.buffers.emplace_back("length", DType::int64, 1));
+    kernel.inputs = kernel.params.size();
     for (size_t i = 0; i < group.outputs.size(); ++i)
       roots_.push_back({.node = group.outputs[i], .buffer = param(concat("out", i), group.outputs[i], true)});
   }
@@ -60,9 +61,7 @@ class Scheduler {
   }
 
  private:
-  // ---- maps
-  // ------------------------------------------------------------------------------------------------------------
-
+  // ---- maps ----------------------------------------------------------------------------------------------
   void nothing() { kernel_.phases.push_back({ir::axis("point", 0), {}, "nothing to compute"}); }
 
   /// One phase for the outputs of each shape (as a rule there is one).
@@ -175,7 +174,14 @@ class Scheduler {
     extents.push_back(ceil_div(lane->extent(), tile));
     const Expr start = make_grid(outer, extents).back() * tile;
     Builder b(kernel_, group_, grid_, 0);
-    b.open(lane, Kind::lanes, start, tile);
+    Expr limit;
+    if (kernel_.segments) {  // the length of the one at hand, which is walked in the order of its memory
+      PG_INVARIANT(outer.empty());
+      kernel_.segments.tile = tile;
+      Value* const length = b.load(kernel_.params[kernel_.inputs - 1], ir::expr(0), DType::int64);
+      limit = ir::dynamic(length, 0, lane->extent());
+    }
+    b.open(lane, Kind::lanes, start, tile, limit);
     compute(b, domain, roots, c, concat("map: lanes over ", lane->name, "=", lane->extent()));
   }
 
@@ -255,8 +261,7 @@ class Scheduler {
     return 1;
   }
 
-  // ---- reductions
-  // --------------------------------------------------------------------------------------------------------
+  // ---- reductions ----------------------------------------------------------------------------------------
 
   struct Split {
     Axis axis = nullptr;  // reduced in parts of `count`
@@ -478,11 +483,14 @@ class Scheduler {
 
 }  // namespace
 
-Kernel lower(const Graph& graph, const Group& group, const Target& target) {
-  PG_INVARIANT(!group.outputs.empty());
+Kernel lower(const Graph& graph, std::span<const Group> groups, const Target& target) {
+  PG_INVARIANT(!groups.empty() && !groups[0].outputs.empty());
+  const auto length = [&](const Group& g) { return count_of(graph[g.outputs[0]].type.shape); };
   Kernel kernel;
+  for (const Group& g : groups.size() > 1 ? groups : groups.first(0))
+    kernel.segments.lengths.push_back(length(g));
   ir::ExprScope scope(*kernel.exprs);
-  Scheduler(kernel, graph, group, target).run();
+  Scheduler(kernel, graph, *std::ranges::max_element(groups, {}, length), target).run();
 #ifdef PG_DEV
   verify(kernel);
 #endif

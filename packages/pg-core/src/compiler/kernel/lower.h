@@ -23,7 +23,11 @@ struct Target {
   int64_t most_parts = 64;
 };
 
-/// The kernel reads graph[group.inputs] and writes graph[group.outputs]; params are in that order.
-Kernel lower(const Graph& graph, const Group& group, const Target& target = {});
+/// The kernel reads graph[group.inputs] and writes graph[group.outputs]; params are in that order. Several
+/// groups are of one structure and become segments of it (passes/segments.cpp).
+Kernel lower(const Graph& graph, std::span<const Group> groups, const Target& target = {});
+inline Kernel lower(const Graph& graph, const Group& group, const Target& target = {}) {
+  return lower(graph, std::span(&group, 1), target);
+}
 
 }  // namespace pg

@@ -82,10 +82,11 @@ void print(const std::vector<Statement>& body, const std::string& pad, std::stri
     } else {
       const Loop& l = *std::get<Loop*>(s);
       const Expr end = l.start + ir::expr(l.count);
-      const bool exact = end.high() <= l.axis->extent();
+      const bool exact = !l.limit && end.high() <= l.axis->extent();
+      const std::string limit = l.limit ? text(l.limit) : concat(l.axis->extent());
       out +=
           concat(pad, l.kind == Loop::Kind::lanes ? "lanes " : "serial ", l.axis->name, " in ", text(l.start),
-                 " .. ", exact ? text(end) : concat("min(", text(end), ", ", l.axis->extent(), ")"), ":\n");
+                 " .. ", exact ? text(end) : concat("min(", text(end), ", ", limit, ")"), ":\n");
       print(l.body, pad + "  ", out);
       for (const Accumulator* a : l.accumulators)
         out += concat(pad, "%", a->result->id, ": ", short_name_of(a->dtype), " = ", name_of(a->combine),
@@ -103,6 +104,12 @@ std::string to_string(const Kernel& k) {
     params.push_back(
         concat(b->written ? "out " : "", b->name, ": ", short_name_of(b->dtype), "[", b->size, "]"));
   std::string out = concat("kernel(", join(params), ")\n");
+  if (k.segments) {
+    int64_t total = 0;
+    for (const int64_t n : k.segments.lengths) total += n;
+    out += concat("  segments: ", k.segments.lengths.size(), " of ", total, " elements together, ",
+                  k.segments.tile, " to a point\n");
+  }
   for (const KernelBuffer* b : k.locals)
     out += concat("  ", b->space == Space::row ? "row " : "partial ", b->name, ": ", short_name_of(b->dtype),
                   "[", b->size, "]\n");

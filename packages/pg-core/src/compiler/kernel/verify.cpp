@@ -83,6 +83,10 @@ struct Verifier {
     check(!open.contains(l.axis), "axis opened twice", l.axis->name);
     check(!(lanes && l.kind == Loop::Kind::lanes), "lanes loop inside a lanes loop", l.axis->name);
     expression(l.start, l.axis->name);
+    if (l.limit) {
+      expression(l.limit, l.axis->name);
+      check(l.limit.high() <= l.axis->extent(), "limit of a loop beyond its axis", l.axis->name);
+    }
     const auto defined_before = defined;
     const bool lanes_before = lanes, empty_before = empty;
     open.insert(l.axis);

@@ -1,7 +1,6 @@
 #include "compiler/passes/fuse.h"
 
 #include <algorithm>
-#include <map>
 #include <queue>
 
 #include "compiler/kernel/cost.h"
@@ -27,7 +26,6 @@ constexpr size_t most_records = 400, most_inputs = 40, most_roots = 16;
 constexpr double launch_cost = 3000;  // in simple element operations
 constexpr double storing_cost = 6;    // per element: one write and the reads
 constexpr int64_t small_domain = 128 << 10;
-constexpr int64_t tiny_domain = 4 << 10;  // launching costs more than the loop
 
 class Fuser {
  public:
@@ -51,7 +49,6 @@ class Fuser {
   std::vector<Step> run() {
     for (Id id = static_cast<Id>(graph_.size()); id-- > 0;)
       if (clusters_.live[id]) visit(id);
-    if (bold_) join_small();
     return ordered();
   }
   int64_t looked() const { return clusters_.looked; }
@@ -333,22 +330,6 @@ class Fuser {
         kept.push_back(y.shape[d]);
     return x.shape == kept && clusters_.covers(x, id, map.frame) &&
            clusters_.covers_kept(y, id, rows.frame) && together(map.group, rows.group);
-  }
-
-  /// Joins tiny groups over the same domain that nothing follows, so that a step of many small parameters is
-  /// few launches. As nothing flows out of them, no circle can arise.
-  void join_small() {
-    std::map<std::vector<int64_t>, int32_t> open;  // by domain, the group that takes more
-    for (int32_t g = 0; g < static_cast<int32_t>(clusters_.all.size()); ++g) {
-      const Cluster& c = clusters_.all[static_cast<size_t>(g)];
-      if (c.merged_into >= 0 || c.reduces || c.joins || count_of(c.shape) > tiny_domain) continue;
-      if (std::any_of(c.roots.begin(), c.roots.end(), [&](Id r) { return !clusters_.uses[r].empty(); }))
-        continue;
-      const auto [found, fresh] = open.try_emplace({c.shape.begin(), c.shape.end()}, g);
-      if (fresh) continue;
-      if (joinable(found->second, g)) clusters_.merge(found->second, g, clusters_[found->second].index);
-      else found->second = g;
-    }
   }
 
   bool joinable(int32_t a, int32_t b) {

@@ -25,6 +25,8 @@ struct Step {
   Group group = {};
   Id record = 0;
   Id source = 0;
+  std::vector<Group> segments =
+      {};  // of one structure, one of them `group`: one launch for all (segments.cpp)
 };
 
 /// `looked` gets how many records were looked at while groups were formed: it grows with the graph, and not

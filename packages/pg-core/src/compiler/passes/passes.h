@@ -55,6 +55,12 @@ Graph select_calls(const Graph& graph);
 /// Outputs that only rename memory become what they rename: a reshape of x has the bytes of x.
 Graph strip_reshapes(const Graph& graph);
 
+/// Loops compute no results that nobody reads, nor the carries and operands that only those need.
+///
+///   %1 = scan(%0, ...) { return c + x, exp(x), x * 2 }; %2 = pick(%1, 1)
+///   -> %1 = scan(...) { return exp(x) }; %2 = pick(%1, 0)
+Graph unused_results(const Graph& graph);
+
 /// Drops records that no output needs; inputs stay.
 Graph remove_dead(const Graph& graph);
 /// Neighbouring steps that share an outer axis run one after the other on a part of it that stays in cache,

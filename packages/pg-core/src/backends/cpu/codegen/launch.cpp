@@ -40,6 +40,7 @@ void report(void* failure, int64_t limit, const int64_t* index, uint64_t mask) {
 NativeKernel::NativeKernel(const Kernel& kernel, Generated generated)
     : generated_(std::move(generated)), params_(kernel.params.size()) {
   ir::ExprScope scope(*kernel.exprs);
+  segments_ = cpu::SegmentTable(kernel);
   for (size_t i = 0; i < kernel.phases.size(); ++i)
     phases_.push_back({generated_.code->phases()[i], kernel.phases[i].grid->extent(),
                        std::max<int64_t>(1, lane_cost(kernel.phases[i].body))});
@@ -64,6 +65,12 @@ BadIndex NativeKernel::run(void* const* buffers) const {
   Runtime runtime = runtime_functions();
   runtime.failure = &failure;
   runtime.report = report;
+  if (!segments_.empty()) {
+    segments_.run(buffers, serial_cost, grain_cost, [&](void* const* params, int64_t begin, int64_t end) {
+      phases_[0].entry(params, begin, end, &runtime);
+    });
+    return failure.bad;
+  }
   SmallVector<void*, 32> shared;
   if (!locals_.empty()) {
     shared.assign(buffers, buffers + params_);

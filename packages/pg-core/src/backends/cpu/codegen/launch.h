@@ -2,6 +2,7 @@
 // Generated code on the thread pool.
 
 #include "backends/cpu/codegen/generate.h"
+#include "backends/cpu/segments.h"
 #include "compiler/backend.h"
 
 namespace pg::codegen {
@@ -24,6 +25,7 @@ class NativeKernel {
   Generated generated_;
   std::vector<PhasePlan> phases_;
   std::vector<Local> locals_;
+  cpu::SegmentTable segments_;
   size_t params_ = 0, row_bytes_ = 0, partial_bytes_ = 0;
 };
 

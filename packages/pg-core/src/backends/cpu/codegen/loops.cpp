@@ -34,8 +34,9 @@ void Emitter::loop(const Loop& l) {
 
 std::string Emitter::end_of(const Loop& l, const std::string& start) {
   const std::string end = scalar_op("add", start, l.count);
-  if ((l.start + l.count).high() <= l.axis->extent()) return end;
-  return w_.call("i64", "llvm.smin.i64", "i64, i64", concat("i64 ", end, ", i64 ", l.axis->extent()));
+  if (!l.limit && (l.start + l.count).high() <= l.axis->extent()) return end;
+  const std::string limit = l.limit ? scalar(l.limit, 0) : std::to_string(l.axis->extent());
+  return w_.call("i64", "llvm.smin.i64", "i64, i64", concat("i64 ", end, ", i64 ", limit));
 }
 
 void Emitter::serial(const Loop& l) {
@@ -138,7 +139,7 @@ void Emitter::sweep(const Loop& l, size_t pieces, const std::function<void()>& i
       s->in_registers = false;
     }
   }
-  if (lane_divisor_ % step != 0 || l.count % step != 0 || l.axis->extent() % step != 0) {
+  if (l.limit || lane_divisor_ % step != 0 || l.count % step != 0 || l.axis->extent() % step != 0) {
     pieces_ = 1;
     const auto masked = [&](const std::string& i) {
       axes_[l.axis] = i;

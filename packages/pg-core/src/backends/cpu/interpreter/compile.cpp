@@ -332,6 +332,11 @@ class Compiler : Emitter {
     program_.linears.push_back(start);
     head.imm = l.count;
     head.extent = l.axis->extent();
+    if (l.limit) {
+      const Linear limit = linear(l.limit, nullptr);
+      head.b = static_cast<int32_t>(program_.linears.size());
+      program_.linears.push_back(limit);
+    }
     axis_level_[l.axis] = static_cast<int32_t>(levels_.size());
     if (is_lanes) lane_ = l.axis;
     levels_.emplace_back();
@@ -409,7 +414,10 @@ LaunchPlan compile_kernel(const Kernel& kernel) {
   }
   const BufferNumbers numbers(kernel);
   for (const Phase& p : kernel.phases) program->phases.push_back(Compiler(*program, numbers, p).run());
-  return {std::move(program), shareable(kernel)};
+  std::vector<std::pair<int, int>> in_place = shareable(kernel);
+  cpu::SegmentTable segments(kernel);
+  if (!segments.empty()) in_place = segments.all(in_place);
+  return {std::move(program), std::move(in_place), std::move(segments)};
 }
 
 }  // namespace pg

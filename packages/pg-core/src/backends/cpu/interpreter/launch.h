@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "compiler/kernel/kernel.h"
+#include "backends/cpu/segments.h"
 
 namespace pg {
 
@@ -20,6 +20,7 @@ struct LaunchPlan {
   /// launch reads every element of the input before it writes the same element of the output. Otherwise
   /// buffers must not overlap.
   std::vector<std::pair<int, int>> in_place;
+  cpu::SegmentTable segments = {};
 };
 
 /// What went wrong in a launch; outputs are then unspecified.
@@ -33,7 +34,8 @@ struct LaunchStatus {
 LaunchPlan compile_kernel(const Kernel& kernel);
 /// What one run on one thread takes, roughly.
 double seconds_of(const LaunchPlan& plan);
-/// `buffers`: the kernel's inputs, then its outputs, aligned to their elements. Thread-safe.
+/// `buffers`: the kernel's inputs, then its outputs (with segments those of all of them), aligned to their
+/// elements. Thread-safe.
 LaunchStatus run(const LaunchPlan& plan, void* const* buffers);
 
 }  // namespace pg

@@ -35,6 +35,9 @@ class Machine {
     for (int32_t i = 0; i < l.count; ++i) out += t[i].coefficient * cells_[t[i].cell];
     return out;
   }
+  int64_t limit_of(const Instruction& loop) const {
+    return loop.b < 0 ? loop.extent : eval(program_.linears[loop.b]);
+  }
   int64_t eval(const Tree& tree, int64_t lane) const;
   /// out[i] = tree(lane + i); index blocks below `depth` are in use.
   void eval_block(const Tree& tree, int64_t lane, int64_t n, int64_t* out, int depth) const;

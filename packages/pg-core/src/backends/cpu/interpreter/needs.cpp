@@ -71,6 +71,7 @@ void Emitter::scan(const std::vector<Statement>& statements, int32_t depth, bool
     } else {
       const Loop& l = *std::get<Loop*>(s);
       use_index(l.start, path);
+      if (l.limit) use_index(l.limit, path);
       const bool is_lanes = l.kind == Loop::Kind::lanes;
       if (is_lanes) {
         lane_ = l.axis;

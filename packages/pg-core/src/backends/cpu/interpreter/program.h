@@ -118,11 +118,11 @@ struct Instruction {
   bool dst_is_location = false;
   int32_t dst = -1, reg = -1;
   int32_t a = -1, b = -1, c = -1;  // locations, cells, or the range of Program::operands
-  int32_t access = -1;             // Access, LaneIndex, or the Linear of divide and modulo
+  int32_t access = -1;             // Access, LaneIndex, or the Linear of divide, modulo and a loop's start
   int32_t jump = 0;
   Id node = 0;
   int64_t imm = 0;
-  int64_t extent = 0;  // of a loop's axis
+  int64_t extent = 0;  // of a loop's axis; a loop with a limit of its own has its Linear in `b`
   ir::BlockFn fn = nullptr;
 };
 

@@ -83,7 +83,7 @@ void Machine::execute(const Instruction* pc, const Instruction* stop) {
     case Code::divide: cells_[i.dst] = ir::floor_div(eval(program_.linears[i.access]), i.imm); break;
     case Code::modulo: cells_[i.dst] = ir::floor_mod(eval(program_.linears[i.access]), i.imm); break;
     case Code::serial: {
-      const int64_t start = eval(program_.linears[i.access]), end = std::min(start + i.imm, i.extent);
+      const int64_t start = eval(program_.linears[i.access]), end = std::min(start + i.imm, limit_of(i));
       cells_[i.dst] = start;
       cells_[i.a] = end;
       if (start >= end) {
@@ -99,7 +99,7 @@ void Machine::execute(const Instruction* pc, const Instruction* stop) {
       }
       break;
     case Code::lanes: {
-      const int64_t start = eval(program_.linears[i.access]), end = std::min(start + i.imm, i.extent);
+      const int64_t start = eval(program_.linears[i.access]), end = std::min(start + i.imm, limit_of(i));
       cells_[i.dst] = start;
       cells_[i.a] = end;
       if (start >= end) {
@@ -216,6 +216,8 @@ void Machine::execute(const Instruction* pc, const Instruction* stop) {
 namespace pg {
 
 double seconds_of(const LaunchPlan& plan) {
+  if (!plan.segments.empty())
+    return static_cast<double>(plan.segments.elements()) * static_cast<double>(plan.segments.cost()) * 1e-10;
   double out = 0;
   for (const interpreter::ProgramPhase& p : plan.program->phases)
     out += static_cast<double>(p.points) * static_cast<double>(p.cost);
@@ -225,6 +227,13 @@ double seconds_of(const LaunchPlan& plan) {
 LaunchStatus run(const LaunchPlan& plan, void* const* buffers) {
   using namespace interpreter;
   const Program& program = *plan.program;
+  if (!plan.segments.empty()) {
+    Failure failure;
+    plan.segments.run(buffers, serial_cost, grain_cost, [&](void* const* params, int64_t begin, int64_t end) {
+      Machine(program, program.phases[0], params, failure).run(begin, end);
+    });
+    return failure.status;
+  }
   void* const* table = buffers;
   SmallVector<void*, 32> all;
   if (!program.locals.empty()) {
