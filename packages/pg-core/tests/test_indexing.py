@@ -299,3 +299,54 @@ def test_more_than_2_to_the_31_elements() -> None:
     assert y[n - 3].item() == 9 and y.max().item() == 9
     table = y[: 2**31].reshape(2, 2**30)
     assert table[:, -1].tolist() == [0, 0] and table.T.shape == (2**30, 2)
+
+
+def test_known_places_are_read_by_slices() -> None:
+    from pequegrad._ops.indexing import _runs, take_places
+
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        n, m = rng.integers(1, 7), rng.integers(1, 12)
+        places = rng.integers(0, n, m)
+        x = rng.standard_normal((2, n, 3)).astype(np.float32)
+        np.testing.assert_array_equal(take_places(pg.Tensor(x), places, 1).numpy(), x[:, places])
+        runs = _runs(places)
+        assert runs is None or [f + s * i for f, c, s in runs for i in range(c)] == places.tolist()
+    assert _runs(np.array([2, 1, 0, 1, 2, 1])) == [(2, 3, -1), (1, 2, 1), (1, 1, 1)]
+    assert _runs(np.array([0, 0, 0, 2, 4])) == [(0, 3, 0), (2, 2, 2)]
+    for mode in ("edge", "reflect", "symmetric", "wrap"):
+        for widths in ((1, 1), (3, 2), (7, 9), (0, 40)):
+            x = rng.standard_normal((4, 5)).astype(np.float32)
+            made = pg.pad(pg.Tensor(x), widths, mode=mode)
+            np.testing.assert_array_equal(made.numpy(), np.pad(x, widths, mode=mode))
+
+
+def test_the_plain_cases_of_the_core_are_those_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pequegrad import _core
+
+    x = pg.Tensor(np.arange(12.0).reshape(3, 4))
+    i, j = pg.Tensor([2, -1, 0]), pg.Tensor([[1, -4], [0, 3], [2, 2]])
+
+    def results() -> list[Any]:
+        pg.manual_seed(3)
+        k = pg.random.key(5)
+        return [
+            x[i],
+            pg.take_along_axis(x, j, 1),
+            pg.concatenate([x, x * 2.0], -1),
+            pg.random.bits(k, (3, 2)),
+            pg.random.bits(k, (3,), "uint64"),
+            pg.random.bits(None, (4,), "uint8"),
+            pg.random.randint(k, (5,), -3, 9),
+            pg.random.fold_in(k, pg.Tensor(7, "uint32")),
+        ]
+
+    plain = [r.numpy() for r in results()]
+    for name in ("take_rows", "take_along_axis", "join", "draw", "fold_in"):
+        monkeypatch.setattr(_core, name, lambda *args: None)
+    for a, b in zip(plain, results(), strict=True):
+        np.testing.assert_array_equal(a, b.numpy())
+    monkeypatch.undo()
+    for f in (lambda: x[pg.Tensor([3])], lambda: pg.take_along_axis(x, j + 3, 1)):
+        with pytest.raises(pg.IndexingError, match="out of range"):
+            f().eval()

@@ -133,6 +133,22 @@ def matmul(x: Tensor, y: Tensor) -> Tensor:
 def reduce(op: str, x: Tensor, axis: Any, keepdims: bool) -> Tensor:
     """A reduction over an axis, several, or all (None)."""
 
+def take_rows(x: Any, index: Any) -> Tensor | None:
+    """x[index] for a tensor of int32 or int64; None for any other index."""
+
+def take_along_axis(x: Any, index: Any, axis: int) -> Tensor | None:
+    """The elements that int64 indices of the same extents beside the axis name; None for any others."""
+
+def join(tensors: Any, axis: Any) -> Tensor | None:
+    """A few tensors of one dtype one after the other; None for any others."""
+
+def draw(key: Any, number: Tensor | int | None, shape: Sequence[int], word: int) -> Tensor | None:
+    """Random uint32 of a key, or of the key that it and a number make: a word of the cipher, or both xored (2). None for
+    what is no key, and for shapes of 2**32 elements."""
+
+def fold_in(key: Any, number: Any) -> Tensor | None:
+    """The key that a key and a uint32 make; None for anything else."""
+
 def full_like(value: bool | int | float | complex, x: Tensor) -> Tensor:
     """A filled literal of the shape, dtype and device of a tensor."""
 

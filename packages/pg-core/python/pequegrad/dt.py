@@ -172,6 +172,8 @@ def as_dtype(spec: Any) -> DType:
     """
     if isinstance(spec, DType):
         return spec
+    if type(spec) is str and (found := _by_name.get(spec)) is not None:
+        return found
     if isinstance(spec, np.dtype):
         found = _by_name.get(spec.name)
     elif isinstance(spec, type):

@@ -14,5 +14,6 @@ NodeRef matmul(NodeRef x, NodeRef y);
 NodeRef reversed_axes(const NodeRef& x);
 
 void bind_composites(py::module_& m);
+void bind_data_composites(py::module_& m);
 
 }  // namespace pg::bindings

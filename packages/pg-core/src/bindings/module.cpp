@@ -180,6 +180,7 @@ PYBIND11_MODULE(_core, m) {
   bind_hooks(m);
   bind_ops(m);
   bind_composites(m);
+  bind_data_composites(m);
   bind_interop(m);
   bind_dlpack(m);
   bind_traces(m);

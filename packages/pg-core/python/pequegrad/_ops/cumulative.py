@@ -6,7 +6,6 @@ from typing import Any
 
 from .. import dt
 from .._core import Tensor
-from ..control import associative_scan
 from ..errors import ShapeError
 from .common import TensorLike, as_tensor_like, axis_of, cast, reshape_to, spelled, to_float
 from .elementwise import logaddexp
@@ -19,8 +18,8 @@ def logcumsumexp(
     """``log(cumsum(exp(x)))`` along an axis (of the flattened tensor when None) without overflow, from the
     end when ``reverse``.
 
-    Each step adds two logarithms, in a number of steps that grows with the logarithm of the length: no
-    element is lost beside one that is much larger and comes later.
+    Each step adds the logarithms of what lies 1, 2, 4, ... places apart (W. D. Hillis and G. L. Steele, "Data
+    parallel algorithms", 1986): no element is lost beside one that is much larger and comes later.
 
     >>> pg.logcumsumexp(pg.Tensor([0.0, 1000.0])).tolist()
     [0.0, 1000.0]
@@ -32,8 +31,16 @@ def logcumsumexp(
     at = axis_of(axis, x.ndim, "logcumsumexp")
     if x.shape[at] < 2:
         return x
-    wide = cast(x, dt.float32) if x.dtype.itemsize == 2 else x
-    return cast(associative_scan(logaddexp, wide, reverse, at), x.dtype)
+    kind, length, reach = x.dtype, x.shape[at], 1
+    x = cast(x, dt.float32) if kind.itemsize == 2 else x
+    while reach < length:
+        first, last = part(x, at, 0, length - reach), part(x, at, reach, length)
+        if reverse:
+            x = concatenate([logaddexp(first, last), part(x, at, length - reach, length)], at)
+        else:
+            x = concatenate([part(x, at, 0, reach), logaddexp(first, last)], at)
+        reach *= 2
+    return cast(x, kind)
 
 
 def cumulative_trapezoid(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,10 @@ def getitem(x: Tensor, key: Any, mode: str = "raise", fill_value: TensorLike = 0
         for d in rest:
             words += (0, d, 1)
         return _core.apply("reshape", (_core.apply("slice", (x,), words),), rest)
+    if type(key) is Tensor and mode == "raise":
+        taken = _core.take_rows(x, key)
+        if taken is not None:
+            return taken
     key, shape = with_axes_of_bools(key, x.shape)
     x = reshape_to(x, shape)
     parsed = parse(key, x.shape)
@@ -265,6 +270,52 @@ def take(x: TensorLike, indices: Any, axis: int | None = None, mode: str = "rais
     return getitem(x, (*(_ALL,) * at, indices))
 
 
+_MOST_RUNS = 8
+
+
+def _runs(places: Any) -> list[tuple[int, int, int]] | None:
+    """Known places as a few runs (first, how many, step); None where they are many."""
+    steps = np.diff(places)
+    turns = np.flatnonzero(np.diff(steps)) + 1
+    runs: list[tuple[int, int, int]] = []
+    at = 0
+    while at < len(places):
+        if len(runs) == _MOST_RUNS:
+            return None
+        turn = np.searchsorted(turns, at, side="right")
+        last = at if at == len(steps) else int(turns[turn]) if turn < len(turns) else len(steps)
+        runs.append((int(places[at]), last - at + 1, int(steps[at]) if last > at else 1))
+        at = last + 1
+    return runs
+
+
+def take_places(x: Tensor, places: Any, axis: int) -> Tensor:
+    """The elements at known places of an axis, an array of indices from 0: by slices where the places are a
+    few runs of equal steps.
+    """
+    runs = _runs(places)
+    return take_runs(x, runs, axis) if runs else take(x, places, axis)
+
+
+def take_runs(x: Tensor, runs: Sequence[tuple[int, int, int]], axis: int) -> Tensor:
+    """Runs of elements of an axis (first, how many, step) one after the other."""
+    pieces = []
+    for first, count, step in runs:
+        words: list[int] = []
+        for i, d in enumerate(x.shape):
+            stop, stride = (first + count * step, step) if step else (first + 1, 1)
+            words += (first, stop, stride) if i == axis else (0, d, 1)
+        piece = _core.apply("slice", (x,), words)
+        pieces.append(piece if step else broadcast_to(piece, (*x.shape[:axis], count, *x.shape[axis + 1 :])))
+    return pieces[0] if len(pieces) == 1 else _core.apply("concat", pieces, (axis,))
+
+
+@functools.lru_cache(maxsize=256)
+def margin_runs(length: int, before: int, after: int, mode: str) -> list[tuple[int, int, int]] | None:
+    """The runs of an axis with margins as NumPy fills them; None where they are many, or none."""
+    return _runs(np.pad(np.arange(length), (before, after), mode=mode)) or None  # type: ignore[call-overload]
+
+
 def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = -1) -> Tensor:
     """For each place of ``indices``, the element that it names along an axis; the other axes broadcast.
 
@@ -276,6 +327,9 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = -1) -
     if axis is None:
         x, axis = reshape_to(x, (x.size,)), 0
     at = axis_of(axis, x.ndim, "take_along_axis")
+    taken = _core.take_along_axis(x, indices, at)
+    if taken is not None:
+        return taken
     index = indices if isinstance(indices, Tensor) else np.asarray(indices)
     if index.ndim != x.ndim:
         raise ShapeError(

@@ -45,6 +45,8 @@ def words(k: TensorLike, what: str) -> tuple[Tensor, Tensor]:
 
 def threefry(k0: Tensor, k1: Tensor, c0: Tensor, c1: Tensor, word: int) -> Tensor:
     """One word of the block cipher (0 or 1), or the two words xored (2), at counters (c0, c1)."""
+    if k0.shape == k1.shape == c0.shape == c1.shape:
+        return _core.apply("threefry", (k0, k1, c0, c1), (word,))
     shape = broadcast_shapes(k0.shape, c0.shape)
     return _core.apply("threefry", [broadcast_to(x, shape) for x in (k0, k1, c0, c1)], (word,))
 
@@ -76,6 +78,9 @@ def fold_in(k: TensorLike, data: TensorLike) -> Tensor:
     >>> pg.random.fold_in(pg.random.key(0), 1).shape
     (2,)
     """
+    folded = _core.fold_in(k, data)
+    if folded is not None:
+        return folded
     k0, k1 = words(k, "fold_in")
     if isinstance(data, (int, np.integer)):
         data = int(data) & 0xFFFFFFFF

@@ -148,6 +148,8 @@ def broadcast_to(x: TensorLike, shape: Any, *more: int) -> Tensor:
     [[1, 2], [1, 2]]
     """
     x = as_tensor(x)
+    if not more and x.shape == shape:
+        return x
     wanted = shape_of(_unpacked(shape, more), "broadcast_to")
     return x if wanted == x.shape else _core.broadcast_to(x, wanted)
 
@@ -161,6 +163,8 @@ def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
     out: tuple[int, ...] = ()
     for given in shapes:
         shape = shape_of(given, "broadcast_shapes")
+        if shape == out:
+            continue
         a = (1,) * (len(shape) - len(out)) + out
         b = (1,) * (len(out) - len(shape)) + tuple(shape)
         for p, q in zip(a, b, strict=True):
@@ -306,6 +310,9 @@ def concatenate(xs: Sequence[TensorLike], axis: int | None = 0, *, dim: int | No
     [1, 2, 3]
     """
     axis = spelled(axis, 0, dim, "axis/dim", "concatenate")
+    joined = _core.join(xs, axis)
+    if joined is not None:
+        return joined
     tensors = _together(xs, "concatenate")
     if isinstance(tensors, Tensor):
         return _row_joined(tensors, axis)
@@ -567,11 +574,17 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
         raise InvalidValueError(
             f"pad: unknown mode {mode!r}; the modes are constant, edge, reflect, symmetric, wrap"
         )
-    from .indexing import take
+    from .indexing import margin_runs, take, take_runs
 
     for axis, (before, after) in enumerate(widths):
         if before or after:
-            check_table(x.shape[axis] + before + after, "pad")
+            length = x.shape[axis]
+            check_table(length + before + after, "pad")
+            runs = margin_runs(length, before, after, mode)
             # NumPy says which element each new place takes.
-            x = take(x, np.pad(np.arange(x.shape[axis]), (before, after), mode=mode), axis)  # type: ignore[call-overload]
+            x = (
+                take_runs(x, runs, axis)
+                if runs
+                else take(x, np.pad(np.arange(length), (before, after), mode=mode), axis)  # type: ignore[call-overload]
+            )
     return x

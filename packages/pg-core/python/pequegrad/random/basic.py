@@ -180,6 +180,14 @@ def bits(
     if kind.kind != "u":
         raise dt.DTypeError(f"bits: needs an unsigned dtype, got {kind}")
     dims = positive_shape(shape, "bits")
+    number = None
+    if k is None:
+        source = generator or default()
+        k, number = source._key, source.take(1)
+    made = _drawn(k, number, dims, kind)
+    if made is not None:
+        return made
+    k = k if number is None else fold_in(k, number)
     k0, k1 = words(_key_or_next(k, generator), "bits")
     c0, c1 = counters(dims, k0.device.pair)
     if kind is dt.uint64:
@@ -188,6 +196,17 @@ def bits(
     return cast(threefry(k0, k1, c0, c1, 2), kind)
 
 
+def _drawn(k: Any, number: Tensor | int | None, dims: tuple[int, ...], kind: dt.DType) -> Tensor | None:
+    """Bits of a key, folded with a number unless that is None; None for what ``_core.draw`` gives back."""
+    if kind is not dt.uint64:
+        both = _core.draw(k, number, dims, 2)
+        return None if both is None else cast(both, kind)
+    high = _core.draw(k, number, dims, 0)
+    low = _core.draw(k, number, dims, 1)
+    return None if high is None or low is None else (cast(high, kind) << 32) | cast(low, kind)
+
+
+_UNSIGNED = {8: dt.uint8, 16: dt.uint16, 32: dt.uint32, 64: dt.uint64}
 _MANTISSA = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}
 _ONE = {"float16": 0x3C00, "bfloat16": 0x3F80, "float32": 0x3F800000, "float64": 0x3FF0000000000000}
 
@@ -217,10 +236,10 @@ def uniform(
     kind = _float_type(dtype, "uniform")
     dims = positive_shape(shape, "uniform")
     width = kind.itemsize * 8
-    unsigned = dt.as_dtype(f"uint{width}")
+    unsigned = _UNSIGNED[width]
     # Random mantissa bits under the exponent of 1 give [1, 2). bfloat16 has so few that a byte is drawn.
     drawn = 8 if kind is dt.bfloat16 else width
-    raw = cast(bits(k, dims, f"uint{drawn}", generator=generator), unsigned)
+    raw = cast(bits(k, dims, _UNSIGNED[drawn], generator=generator), unsigned)
     raw = (raw >> (drawn - _MANTISSA[kind.name])) | _ONE[kind.name]
     unit = _core.apply("bitcast", (raw,), (kind.code,)) - 1.0
     if type(minval) is float and type(maxval) is float and (minval, maxval) == (0.0, 1.0):
@@ -306,8 +325,11 @@ def randint(
     width = kind.itemsize * 8
     unsigned = dt.as_dtype(f"uint{width}")
     smallest, largest = (0, 2**width - 1) if kind.kind == "u" else (-(2 ** (width - 1)), 2 ** (width - 1) - 1)
-    keys = split(_key_or_next(k, generator))
-    higher, lower = bits(getitem(keys, 0), dims, unsigned), bits(getitem(keys, 1), dims, unsigned)
+    chosen = _key_or_next(k, generator)
+    higher, lower = _drawn(chosen, 0, dims, unsigned), _drawn(chosen, 1, dims, unsigned)
+    if higher is None or lower is None:
+        keys = split(chosen)  # the same two keys
+        higher, lower = bits(getitem(keys, 0), dims, unsigned), bits(getitem(keys, 1), dims, unsigned)
     if _is_int(minval) and _is_int(maxval):
         first = min(max(int(minval), smallest), largest)
         beyond = int(maxval) > largest
