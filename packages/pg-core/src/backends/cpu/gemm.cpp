@@ -1,7 +1,7 @@
 // Matrix products by panels: columns of c in panels of nr, rows in tiles of at most mr, k in blocks. For each
 // block of k a task packs its rows of a (tile by tile, k outermost) into the second-level cache, then goes
-// through the panels of b: the first tile of a panel reads b where it lies and leaves a packed copy in the
-// first-level cache for the others.
+// through the panels of b, which lie packed in the first-level cache: the tiles of a panel pack the next one,
+// a share each; or, where there are few, the first tile reads b where it lies and leaves a packed copy.
 //
 // Every element of c is the sum, in order, of the sums of its blocks of k, each summed in order from zero: so
 // results depend on k alone, not on how rows and columns were shared out.
@@ -25,6 +25,7 @@ namespace {
 // Measured, in elements of float32.
 constexpr int64_t deepest_block = 256;     // of k: a panel of b and a tile of a stay in the first-level cache
 constexpr int64_t most_packed_rows = 512;  // of a: half a second-level cache
+constexpr int64_t few_tiles = 8;           // of rows: fewer pack b as they read it
 constexpr int64_t few_columns = 256;       // packing a pays for more, or when ...
 constexpr int64_t page = 4096;             // ... its rows fall on one another in the first-level cache
 constexpr int64_t shallow = 32;            // k for which writing c takes longer than computing it
@@ -104,9 +105,10 @@ template <class T, class C> class Product {
     if (k_ <= shallow) return outer(i0, i1, j0, j1);
     const int64_t k_blocks = ceil_div(k_, deepest_block * 4 / static_cast<int64_t>(sizeof(C)));
     const int64_t deepest = ceil_div(k_, k_blocks), heights = ceil_div(i1 - i0, most_packed_rows);
-    const BufferRef memory = allocate_items((ceil_div(i1 - i0, heights) + kernel_.nr) * deepest, sizeof(C));
+    const BufferRef memory =
+        allocate_items((ceil_div(i1 - i0, heights) + 2 * kernel_.nr) * deepest, sizeof(C));
     C* const b_packed = static_cast<C*>(memory->data);  // at a multiple of 64 bytes, as its vectors want
-    C* const a_packed = b_packed + kernel_.nr * deepest;
+    C* const a_packed = b_packed + 2 * kernel_.nr * deepest;
     for (int64_t h = 0; h < heights; ++h)
       for (int64_t p = 0; p < k_blocks; ++p)
         layer(i0 + (i1 - i0) * h / heights, i0 + (i1 - i0) * (h + 1) / heights, j0, j1, k_ * p / k_blocks,
@@ -156,26 +158,32 @@ template <class T, class C> class Product {
     const int64_t deep = l1 - l0, tiles = ceil_div(i1 - i0, kernel_.mr), nr = kernel_.nr;
     const auto top = [&](int64_t t) { return i0 + (i1 - i0) * t / tiles; };
     const bool a_in_place = same && a_.col == 1 && j1 - j0 <= few_columns && a_.row * item % page != 0,
-               b_in_place = same && b_.col == 1;
+               b_in_place = same && b_.col == 1, few = tiles < few_tiles;
     if (!a_in_place)
       for (int64_t t = 0; t < tiles; ++t) {
         const int64_t height = top(t + 1) - top(t);
         pack(kernel_, a_.data + top(t) * a_.row + l0 * a_.col, a_.row, a_.col, height, deep, height,
              a_packed + (top(t) - i0) * deep);
       }
+    const auto width = [&](int64_t j) { return std::min(nr, j1 - j); };
+    // Rows first ... last of the panel of b at column j.
+    const auto pack_b = [&](int64_t j, int64_t first, int64_t last, C* to) {
+      const int64_t wide = width(j) > kernel_.lanes ? nr : kernel_.lanes;
+      pack(kernel_, b_.data + (l0 + first) * b_.row + j * b_.col, b_.col, b_.row, width(j), last - first,
+           wide, to + first * wide);
+    };
     Tile<C> tile;
     tile.k = deep;
     tile.ldc = ldc_;
     tile.add = accumulate_ || l0 > 0;
+    C* b_next = b_packed + nr * deep;
+    if (b_in_place && !few) pack_b(j0, 0, deep, b_packed);
     for (int64_t j = j0; j < j1; j += nr) {
-      const int64_t wide = std::min(nr, j1 - j);
-      const T* const b = b_.data + l0 * b_.row + j * b_.col;
-      tile.cols = static_cast<int>(wide);
-      if (!b_in_place)
-        pack(kernel_, b, b_.col, b_.row, wide, deep, wide > kernel_.lanes ? nr : kernel_.lanes, b_packed);
+      tile.cols = static_cast<int>(width(j));
+      if (!b_in_place) pack_b(j, 0, deep, b_packed);
       for (int64_t t = 0; t < tiles; ++t) {
         const int64_t i = top(t), height = top(t + 1) - i;
-        const bool copies = b_in_place && t == 0;
+        const bool copies = b_in_place && few && t == 0;
         tile.c = c_ + i * ldc_ + j;
         tile.a = a_packed + (i - i0) * deep;
         tile.b = b_packed;
@@ -191,21 +199,28 @@ template <class T, class C> class Product {
             tile.a_step = a_.col;
           }
           if (copies) {
-            tile.b = b;
+            tile.b = b_.data + l0 * b_.row + j;
             tile.b_step = b_.row;
             tile.b_copy = b_packed;
-            // Few tiles do not fetch all of the next panel: this one fetches its own rows ahead.
-            tile.b_far = tiles < 8 ? 24 * b_.row : 0;
+            tile.b_far = 24 * b_.row;
           }
           if (b_in_place && j + nr < j1) {
-            const int64_t first = deep * t / tiles;
-            tile.b_ahead = b + nr + first * b_.row;
+            // Every tile packs a share of the next panel, which the tile before it has fetched.
+            const auto share = [&](int64_t s) { return deep * s / tiles; };
+            if (!few) pack_b(j + nr, share(t), share(t + 1), b_next);
+            const int64_t fetched = few             ? t
+                                    : t + 1 < tiles ? t + 1
+                                                    : 0,
+                          panel = few || t + 1 < tiles || j + 2 * nr >= j1 ? j + nr : j + 2 * nr;
+            tile.b_ahead = b_.data + (l0 + share(fetched)) * b_.row + panel;
             tile.b_ahead_step = b_.row;
-            tile.b_ahead_rows = static_cast<int>(deep * (t + 1) / tiles - first);
+            tile.b_ahead_rows = static_cast<int>(share(fetched + 1) - share(fetched));
           }
         }
-        kernel_.run[height - 1][wide > kernel_.lanes][copies ? from_copied : from_packed][a_in_place](tile);
+        kernel_.run[height - 1][tile.cols > kernel_.lanes][copies ? from_copied : from_packed][a_in_place](
+            tile);
       }
+      if (b_in_place && !few) std::swap(b_packed, b_next);
     }
   }
 

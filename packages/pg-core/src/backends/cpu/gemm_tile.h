@@ -43,6 +43,8 @@ PG_TILE_TARGET void tile(const Tile<typename S::T>& t) {
     }
     for (int64_t l = left < steps ? left : steps; l > 0; --l) {
       V bv[vectors];
+      if constexpr (!in_place)
+        __builtin_prefetch(a + 16 * rows, 0, 3);  // a comes from the second-level cache
       if constexpr (vectors == 2) bv[0] = S::load(b);
       if constexpr (source != from_packed) bv[last] = S::load(b + last * lanes, mask);
       else bv[last] = S::load(b + last * lanes);
