@@ -137,3 +137,13 @@ def test_lengths_of_all_kinds_of_factors(n: int, inverse: bool) -> None:
         single = ours(pg.Tensor(x.astype(np.complex64)), axis=axis)
         assert single.dtype == "complex64"
         np.testing.assert_allclose(single.numpy(), want, rtol=0, atol=2e-6 * scale)
+
+
+def test_threads_share_what_is_not_transformed() -> None:
+    rng = np.random.default_rng(0)
+    for shape, axes in (((64, 1024), (1,)), ((1024, 64), (0,)), ((48, 50, 40), (0, 2)), ((1, 70000), (1,))):
+        x = (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(np.complex64)
+        made = pg.fft.fftn(pg.Tensor(x), axes=axes)
+        np.testing.assert_allclose(made.numpy(), np.fft.fftn(x, axes=axes), rtol=2e-4, atol=2e-3)
+        back = pg.fft.ifftn(made, axes=axes)
+        np.testing.assert_allclose(back.numpy(), x, rtol=2e-4, atol=2e-4)

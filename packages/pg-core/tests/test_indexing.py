@@ -350,3 +350,28 @@ def test_the_plain_cases_of_the_core_are_those_of_python(monkeypatch: pytest.Mon
     for f in (lambda: x[pg.Tensor([3])], lambda: pg.take_along_axis(x, j + 3, 1)):
         with pytest.raises(pg.IndexingError, match="out of range"):
             f().eval()
+
+
+def test_many_single_elements_are_written_in_order() -> None:
+    """Threads own ranges of the target where there are many; the last update of an element still counts."""
+    rng = np.random.default_rng(0)
+    for count, size in ((300_000, 1000), (300_000, 3), (5000, 7)):
+        places = rng.integers(0, size, count)
+        values = rng.integers(-9, 9, count)
+        added, last = np.zeros(size, np.int64), np.zeros(size, np.int64)
+        np.add.at(added, places, values)
+        last[places] = values
+        base = pg.zeros(size, dtype="int64")
+        i, v = pg.Tensor(places), pg.Tensor(values)
+        np.testing.assert_array_equal(base.at[i].add(v).numpy(), added)
+        np.testing.assert_array_equal(base.at[i].set(v).numpy(), last)
+
+
+def test_masks_of_leading_axes() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3, 4, 2))
+    for mask in (rng.random((3, 4, 2)) > 0.5, rng.random((3, 4)) > 0.5, np.array([True, False, True])):
+        np.testing.assert_array_equal(pg.Tensor(x)[pg.Tensor(mask)].numpy(), x[mask])
+    assert pg.Tensor(x)[pg.zeros((3, 4), dtype="bool")].shape == (0, 2)
+    with pytest.raises(pg.IndexingError, match="does not fit"):
+        pg.Tensor(x)[pg.zeros(4, dtype="bool")]

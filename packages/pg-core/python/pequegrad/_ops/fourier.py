@@ -25,10 +25,20 @@ Axes = Sequence[int] | None
 _NORMS = ("backward", "ortho", "forward")
 
 
-def transform(x: Any, out: Any, axes: list[int], inverse: bool) -> None:
-    """What the record runs, on arrays that alias the memory of a program: NumPy's pocketfft."""
-    made = np.fft.ifftn(x, axes=axes, norm="forward") if inverse else np.fft.fftn(x, axes=axes)
-    out[...] = made
+def transform(x: Any, out: Any, axis: int, inverse: bool, split: int, begin: int, end: int) -> None:
+    """What the record runs for one of its axes, on arrays that alias the memory of a program: NumPy's
+    pocketfft, for the places from ``begin`` to ``end`` of the axis ``split``.
+    """
+    part = tuple(slice(begin, end) if i == split else slice(None) for i in range(x.ndim))
+    f: Any = np.fft.ifft if inverse else np.fft.fft
+    norm = "forward" if inverse else "backward"  # neither direction scales
+    if _IN_PLACE:
+        f(x[part], axis=axis, norm=norm, out=out[part])
+    else:
+        out[part] = f(x[part], axis=axis, norm=norm)
+
+
+_IN_PLACE = int(np.__version__.split(".")[0]) >= 2  # NumPy 2 fills an array that it is given
 
 
 # ---- parts

@@ -47,6 +47,14 @@ def _cut(x: Tensor, parsed: Parsed) -> Tensor:
     return _core.apply("slice", (x,), words)
 
 
+def _by_mask(x: Tensor, mask: Tensor) -> Tensor | None:
+    """What a mask of the leading axes picks; None where it is not known yet, or is no such mask."""
+    if mask.is_abstract or mask.ndim == 0 or mask.shape != x.shape[: mask.ndim]:
+        return None
+    table = reshape_to(x, (mask.size, *x.shape[mask.ndim :]))
+    return _core.apply("gather", (table, as_tensor(np.flatnonzero(mask.numpy()))), (0,))
+
+
 def getitem(x: Tensor, key: Any, mode: str = "raise", fill_value: TensorLike = 0) -> Tensor:
     """What ``x[key]`` means: integers, slices with any step, None, Ellipsis, integer arrays and boolean
     masks. With mode "drop" indices out of range read ``fill_value``.
@@ -59,7 +67,7 @@ def getitem(x: Tensor, key: Any, mode: str = "raise", fill_value: TensorLike = 0
             words += (0, d, 1)
         return _core.apply("reshape", (_core.apply("slice", (x,), words),), rest)
     if type(key) is Tensor and mode == "raise":
-        taken = _core.take_rows(x, key)
+        taken = _by_mask(x, key) if key.dtype.is_bool else _core.take_rows(x, key)
         if taken is not None:
             return taken
     key, shape = with_axes_of_bools(key, x.shape)

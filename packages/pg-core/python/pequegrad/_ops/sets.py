@@ -22,7 +22,7 @@ from .reduce import cumsum
 from .reduce import sum as _sum
 from .selecting import positions, searchsorted
 from .shape import concatenate, moveaxis, ravel, unstack
-from .sorting import argsort
+from .sorting import argsort, sort
 
 
 class UniqueAll(NamedTuple):
@@ -84,6 +84,12 @@ def _differ(a: Tensor, b: Tensor, equal_nan: bool) -> Tensor:
     return different if a.ndim == 1 else _any(different, axis=1)
 
 
+def _starts(ordered: Tensor, equal_nan: bool) -> Tensor:
+    """Where in an order an element differs from the one before it."""
+    new = _differ(getitem(ordered, slice(1, None)), getitem(ordered, slice(None, -1)), equal_nan)
+    return concatenate([_core.full(True, dt.bool_.code, False, (1,), ordered.device.pair), new])
+
+
 class _Groups(NamedTuple):
     firsts: Tensor  # of each group: the place of its first element in the order; padded with -1
     group: Tensor  # of each place in the order: its group
@@ -97,8 +103,7 @@ def _groups(rows: Tensor, equal_nan: bool, size: int | None, what: str) -> _Grou
         empty = _core.full(-1, dt.int64.code, False, (size or 0,), rows.device.pair)
         return _Groups(empty, order, order)
     ordered = take(rows, order, 0)
-    new = _differ(getitem(ordered, slice(1, None)), getitem(ordered, slice(None, -1)), equal_nan)
-    new = concatenate([_core.full(True, dt.bool_.code, False, (1,), rows.device.pair), new])
+    new = _starts(ordered, equal_nan)
     if size is None:
         if rows.is_abstract:
             raise TraceError(
@@ -127,6 +132,10 @@ def unique(
     ([1, 3], [1, 2])
     """
     x = as_tensor(x)
+    values_only = axis is None and size is None and not (return_index or return_inverse or return_counts)
+    if values_only and x.dtype.kind in "iuf" and x.size > 1 and not x.is_abstract:
+        ordered = sort(ravel(x))
+        return getitem(ordered, _starts(ordered, equal_nan))
     if axis is None:
         rows, moved = ravel(x), ravel(x)
     else:

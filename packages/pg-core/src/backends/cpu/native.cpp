@@ -168,10 +168,20 @@ BufferRef resolve_rows(const ScatterDesc& d, const void* rows) {
 // order.
 template <class T, class C, class Combine>
 void apply_updates(const ScatterDesc& d, const int64_t* rows, const T* updates, C* out, Combine combine) {
-  const bool split = d.count * d.row_size >= (1 << 16) && d.row_size >= 8;
+  // Every task reads all rows, which single elements have as many of as updates: only many pay for that.
+  const bool split = d.count * d.row_size >= (1 << 16) && (d.row_size >= 8 || d.count >= (1 << 18));
   const int64_t tasks = split ? std::min<int64_t>(d.base_rows, num_threads()) : 1;
   parallel_for(tasks, 1, [&](int64_t begin, int64_t end, int) {
     const int64_t low = d.base_rows * begin / tasks, high = d.base_rows * end / tasks;
+    if (d.row_size == 1) {
+      const auto range = static_cast<uint64_t>(high - low);
+      C* const targets = out + low;
+      for (int64_t i = 0; i < d.count; ++i) {
+        const auto at = static_cast<uint64_t>(rows[i] - low);  // huge for what lies below
+        if (at < range) targets[at] = combine(targets[at], updates[i]);
+      }
+      return;
+    }
     for (int64_t i = 0; i < d.count; ++i) {
       const int64_t row = rows[i];
       if (row < low || row >= high) continue;
