@@ -14,7 +14,7 @@ import pytest
 # Tiles with rests, several blocks of the summed axis, few rows, few columns, a short summed axis, empty ones.
 SIZES = [
     (1, 1, 1), (7, 5, 3), (29, 33, 65), (64, 48, 300), (130, 70, 513), (8, 600, 100), (1, 520, 70), (100, 3, 90),
-    (150, 40, 300), (17, 90, 64), (200, 96, 8), (3, 0, 4), (0, 5, 2), (4, 6, 0),
+    (150, 40, 300), (17, 90, 64), (200, 96, 8), (900, 2, 18), (900, 18, 2), (3, 0, 4), (0, 5, 2), (4, 6, 0),
 ]  # fmt: skip
 BOUNDS = {"float32": 3e-6, "float64": 1e-14}  # of the sum of absolute products
 

@@ -100,6 +100,10 @@ template <class T, class C> class Product {
       }
   }
 
+  bool reads_a_in_place(int64_t j0, int64_t j1) const {
+    return same && a_.col == 1 && j1 - j0 <= few_columns && a_.row * item % page != 0;
+  }
+
   // Rows i0 ... i1 and columns j0 ... j1 of c.
   void block(int64_t i0, int64_t i1, int64_t j0, int64_t j1) const {
     if (k_ <= shallow) return outer(i0, i1, j0, j1);
@@ -138,7 +142,15 @@ template <class T, class C> class Product {
         pack(kernel_, b_.data + (j + p) * b_.col, b_.col, b_.row, width(p), k_, padded(p), b_packed + p * k_);
       for (int64_t t = 0; t < tiles; ++t) {
         const int64_t i = i0 + (i1 - i0) * t / tiles, height = i0 + (i1 - i0) * (t + 1) / tiles - i;
-        pack(kernel_, a_.data + i * a_.row, a_.row, a_.col, height, k_, height, a_packed);
+        const bool in_place = reads_a_in_place(j0, j1);
+        if constexpr (same) {
+          if (in_place) {
+            tile.a = a_.data + i * a_.row;
+            tile.a_row = a_.row;
+            tile.a_step = a_.col;
+          }
+        }
+        if (!in_place) pack(kernel_, a_.data + i * a_.row, a_.row, a_.col, height, k_, height, a_packed);
         for (int64_t p = 0; p < wide; p += nr) {
           tile.b = b_packed + p * k_;
           tile.c = c_ + i * ldc_ + j + p;
@@ -146,7 +158,7 @@ template <class T, class C> class Product {
           tile.stream = streams && tile.cols == nr;
           tile.c_ahead = tile.stream ? b_packed : tile.c;
           tile.b_ahead = tile.b;
-          kernel_.run[height - 1][tile.cols > kernel_.lanes][from_packed][0](tile);
+          kernel_.run[height - 1][tile.cols > kernel_.lanes][from_packed][in_place](tile);
         }
       }
     }
@@ -157,8 +169,8 @@ template <class T, class C> class Product {
              C* b_packed) const {
     const int64_t deep = l1 - l0, tiles = ceil_div(i1 - i0, kernel_.mr), nr = kernel_.nr;
     const auto top = [&](int64_t t) { return i0 + (i1 - i0) * t / tiles; };
-    const bool a_in_place = same && a_.col == 1 && j1 - j0 <= few_columns && a_.row * item % page != 0,
-               b_in_place = same && b_.col == 1, few = tiles < few_tiles;
+    const bool a_in_place = reads_a_in_place(j0, j1), b_in_place = same && b_.col == 1,
+               few = tiles < few_tiles;
     if (!a_in_place)
       for (int64_t t = 0; t < tiles; ++t) {
         const int64_t height = top(t + 1) - top(t);
