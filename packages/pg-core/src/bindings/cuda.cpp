@@ -80,6 +80,11 @@ BufferRef host_values(const Node& node) {
 
 void bind_cuda(py::module_& m) {
   cuda::find_in_wheels = find_in_wheels;
+  cuda::running_line = [] { return PyGILState_Check() ? nearest_user_location() : Location{}; };
+  cuda::line_text = [](const Location& where) {
+    const py::gil_scoped_acquire held;
+    return format_location(where);
+  };
   m.def(
       "cuda_prelude", [] { return std::string(cuda::prelude); },
       "What the text of every kernel begins with.");

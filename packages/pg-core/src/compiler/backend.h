@@ -94,7 +94,8 @@ class Backend {
   virtual ~Backend() = default;
   virtual const char* name() const = 0;
   virtual Target target() const = 0;
-  virtual std::unique_ptr<CompiledKernel> compile(const Kernel& kernel) const = 0;
+  /// All kernels of a program, at once where that is faster.
+  virtual std::vector<std::unique_ptr<CompiledKernel>> compile(std::span<const Kernel> kernels) const = 0;
   /// What compile() made of the kernel, for people.
   virtual std::string text(const Kernel& kernel) const = 0;
   virtual Generation generation() const = 0;

@@ -307,6 +307,8 @@ void schedule(const Graph& graph, std::span<const Step> steps, const Backend& ba
               Program& program) {
   SlotPlan plan(graph, steps, program);
   Lifetimes lifetimes(graph, program);
+  std::vector<Kernel> kernels;
+  std::vector<size_t> of_kernels;  // their steps
   for (const Step& step : steps) {
     if (step.kind == Step::Kind::alias) continue;
     ProgramStep out;
@@ -314,9 +316,9 @@ void schedule(const Graph& graph, std::span<const Step> steps, const Backend& ba
     std::vector<uint32_t> writes;
     if (step.kind == Step::Kind::kernel) {
       out.groups = step.segments.empty() ? std::vector<Group>{step.group} : step.segments;
-      const Kernel kernel = lower(graph, out.groups, backend.target());
-      if (env_flag("PG_VERIFY")) verify(kernel);
-      out.kernel = backend.compile(kernel);
+      kernels.push_back(lower(graph, out.groups, backend.target()));
+      if (env_flag("PG_VERIFY")) verify(kernels.back());
+      of_kernels.push_back(program.steps.size());
       for (const Group& g : out.groups) {
         reads.insert(reads.end(), g.inputs.begin(), g.inputs.end());
         for (const Id id : g.outputs) writes.push_back(plan.slot_of(id));
@@ -337,6 +339,9 @@ void schedule(const Graph& graph, std::span<const Step> steps, const Backend& ba
     out.reads = static_cast<uint32_t>(reads.size());
     program.steps.push_back(std::move(out));
   }
+  auto compiled = backend.compile(kernels);
+  for (size_t i = 0; i < compiled.size(); ++i)
+    program.steps[of_kernels[i]].kernel = std::move(compiled[i]);
   delay_donated(graph, program, placing.donated);
   for (size_t i = 0; i < program.steps.size(); ++i) lifetimes.step(program.steps[i], static_cast<int>(i));
   lifetimes.donate(placing.donated);

@@ -65,6 +65,7 @@ struct Function {
 struct Module {
   void* object = nullptr;
   int device = 0;
+  std::string number;  // in the object
   std::map<std::string, std::unique_ptr<Function>> functions;
 };
 std::vector<Module*> modules;
@@ -303,6 +304,9 @@ API int cuModuleLoadData(Module** out, const void* image) {
   auto* module = new Module;
   module->object = object;
   module->device = current->device;
+  uint32_t number;
+  std::memcpy(&number, elf + bytes, sizeof number);
+  module->number = std::to_string(number) + "_";
   reinterpret_cast<void (*)(Runtime*)>(dlsym(object, "pgemu_bind"))(runtime());
   modules.push_back(module);
   *out = module;
@@ -321,7 +325,7 @@ API int cuModuleGetFunction(Function** out, Module* module, const char* name) {
   auto& place = module->functions[name];
   if (!place) {
     const auto find = [&](const char* prefix) {
-      return dlsym(module->object, (std::string("pgemu_") + prefix + name).c_str());
+      return dlsym(module->object, (std::string("pgemu_") + prefix + module->number + name).c_str());
     };
     if (!find("thread_")) {
       module->functions.erase(name);
@@ -335,8 +339,9 @@ API int cuModuleGetFunction(Function** out, Module* module, const char* name) {
     k.meets = *static_cast<const int*>(dlsym(module->object, "pgemu_meets")) != 0;
     k.thread = reinterpret_cast<void (*)(void**)>(find("thread_"));
     k.block = reinterpret_cast<void (*)(void**, Dim3, Dim3, Dim3)>(find("block_"));
-    reinterpret_cast<void (*)(char**, char**)>(dlsym(module->object, "pgemu_shared"))(&k.shared_begin,
-                                                                                      &k.shared_end);
+    const std::string shared = "pgemu_shared_" + module->number.substr(0, module->number.size() - 1);
+    reinterpret_cast<void (*)(char**, char**)>(dlsym(module->object, shared.c_str()))(&k.shared_begin,
+                                                                                     &k.shared_end);
     place->parameters =
         reinterpret_cast<const Parameter* (*)(unsigned*)>(find("parameters_"))(&place->parameter_count);
     if (k.shared_end - k.shared_begin > 48 << 10)

@@ -11,12 +11,9 @@
 #define __restrict__ __restrict
 #define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
-#define __shared__ static __attribute__((section("pgemu_shared_memory")))
+#define PGEMU_SHARED_OF(number) static __attribute__((section("pgemu_memory_" #number)))
+#define __shared__ PGEMU_SHARED
 
-extern "C" {
-extern char __start_pgemu_shared_memory[] __attribute__((weak));
-extern char __stop_pgemu_shared_memory[] __attribute__((weak));
-}
 static pgemu::Runtime* pgemu_runtime;
 static pgemu::Thread pgemu_own;  // where threads never meet: one after the other
 #ifdef PGEMU_MEETS
@@ -172,19 +169,25 @@ template <class... A, void (*f)(A...)> struct pgemu_kernel<f> {
   }
 };
 #define PGEMU_EXPORT extern "C" __attribute__((visibility("default")))
-#define PGEMU_KERNEL(name)                                                                                   \
-  PGEMU_EXPORT void pgemu_thread_##name(void** p) { pgemu_kernel<name>::thread(p); }                         \
-  PGEMU_EXPORT void pgemu_block_##name(void** p, pgemu::Dim3 b, pgemu::Dim3 g, pgemu::Dim3 s) {              \
-    pgemu_kernel<name>::block(p, b, g, s);                                                                   \
+#define PGEMU_KERNEL(number, name)                                                                           \
+  PGEMU_EXPORT void pgemu_thread_##number##_##name(void** p) {                                               \
+    pgemu_kernel<pgemu_unit##number::name>::thread(p);                                                       \
   }                                                                                                          \
-  PGEMU_EXPORT const pgemu::Parameter* pgemu_parameters_##name(unsigned* count) {                            \
-    return pgemu_kernel<name>::parameters(count);                                                            \
+  PGEMU_EXPORT void pgemu_block_##number##_##name(void** p, pgemu::Dim3 b, pgemu::Dim3 g, pgemu::Dim3 s) {   \
+    pgemu_kernel<pgemu_unit##number::name>::block(p, b, g, s);                                               \
+  }                                                                                                          \
+  PGEMU_EXPORT const pgemu::Parameter* pgemu_parameters_##number##_##name(unsigned* count) {                 \
+    return pgemu_kernel<pgemu_unit##number::name>::parameters(count);                                        \
+  }
+// Where the shared memory of a text begins and ends.
+#define PGEMU_UNIT(number)                                                                                   \
+  extern "C" char __start_pgemu_memory_##number[] __attribute__((weak, visibility("hidden")));               \
+  extern "C" char __stop_pgemu_memory_##number[] __attribute__((weak, visibility("hidden")));                \
+  PGEMU_EXPORT void pgemu_shared_##number(char** begin, char** end) {                                        \
+    *begin = __start_pgemu_memory_##number;                                                                  \
+    *end = __stop_pgemu_memory_##number;                                                                     \
   }
 PGEMU_EXPORT void pgemu_bind(pgemu::Runtime* runtime) { pgemu_runtime = runtime; }
-PGEMU_EXPORT void pgemu_shared(char** begin, char** end) {
-  *begin = __start_pgemu_shared_memory;
-  *end = __stop_pgemu_shared_memory;
-}
 #ifdef PGEMU_MEETS
 PGEMU_EXPORT const int pgemu_meets = 1;
 #else

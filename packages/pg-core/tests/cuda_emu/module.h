@@ -28,12 +28,13 @@ struct Parameter {
   bool pointer;
 };
 
-// extern "C" of a module:
+// The machine code of a text is a shared object and, behind it, the number (4 bytes) of the text in it:
+// texts may have been compiled together. extern "C" of the object:
 //   int pgemu_meets                            do threads meet (barriers, shuffles)?
 //   void pgemu_bind(Runtime*)
-//   void pgemu_shared(char** begin, char** end)                shared memory, to be poisoned for each block
-//   void pgemu_thread_NAME(void** parameters)                  one thread
-//   void pgemu_block_NAME(void** parameters, Dim3 block, Dim3 grid_size, Dim3 block_size)  all of a block
-//   const Parameter* pgemu_parameters_NAME(unsigned* count)
+//   void pgemu_shared_NUMBER(char** begin, char** end)         shared memory, to be poisoned for each block
+//   void pgemu_thread_NUMBER_NAME(void** parameters)           one thread
+//   void pgemu_block_NUMBER_NAME(void** parameters, Dim3 block, Dim3 grid_size, Dim3 block_size)  all of a block
+//   const Parameter* pgemu_parameters_NUMBER_NAME(unsigned* count)
 
 }  // namespace pgemu

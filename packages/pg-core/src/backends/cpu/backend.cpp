@@ -57,8 +57,10 @@ class CpuBackend final : public Backend {
  public:
   const char* name() const override { return "cpu"; }
   Target target() const override { return {}; }
-  std::unique_ptr<CompiledKernel> compile(const Kernel& kernel) const override {
-    return std::make_unique<CpuKernel>(compile_kernel(kernel));
+  std::vector<std::unique_ptr<CompiledKernel>> compile(std::span<const Kernel> kernels) const override {
+    std::vector<std::unique_ptr<CompiledKernel>> out;
+    for (const Kernel& kernel : kernels) out.push_back(std::make_unique<CpuKernel>(compile_kernel(kernel)));
+    return out;
   }
   std::string text(const Kernel& kernel) const override { return to_string(kernel); }
   Generation generation() const override {

@@ -1,10 +1,14 @@
 #include "backends/cuda/backend.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <thread>
 
 #include "backends/cuda/calls.h"
 #include "backends/cuda/compile.h"
@@ -49,9 +53,10 @@ class Version {
 class CudaKernel final : public CompiledKernel {
  public:
   CudaKernel(Gpu& gpu, const Kernel& kernel)
-      : gpu_(gpu), usual_(gpu, write_source(kernel, true)), plain_(gpu, write_source(kernel, false)) {
-    usual_.functions();
-  }
+      : gpu_(gpu), usual_(gpu, write_source(kernel, true)), plain_(gpu, write_source(kernel, false)) {}
+
+  /// Has the compiler make the usual version, unless it was made already.
+  void prepare() const { usual_.functions(); }
 
   BadIndex run(void* const* buffers, DeviceRun* on) const override {
     CudaRun& run = static_cast<CudaRun&>(*on);
@@ -121,13 +126,37 @@ class CudaKernel final : public CompiledKernel {
   Version plain_;  // for memory that is not aligned, such as a slice of a scan's operand
 };
 
+// f(0) to f(count - 1) on threads of their own; the compiler takes tens of milliseconds for each kernel.
+void at_once(size_t count, const std::function<void(size_t)>& f) {
+  const size_t most = std::max<size_t>(8, std::thread::hardware_concurrency());
+  std::atomic<size_t> next{0};
+  std::mutex mutex;
+  std::exception_ptr first;
+  const auto work = [&] {
+    try {
+      for (size_t i = next++; i < count; i = next++) f(i);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!first) first = std::current_exception();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (size_t i = 1; i < std::min(count, most); ++i) threads.emplace_back(work);
+  work();
+  for (std::thread& t : threads) t.join();
+  if (first) std::rethrow_exception(first);
+}
+
 class CudaBackend final : public Backend {
  public:
   explicit CudaBackend(Gpu& gpu) : gpu_(gpu), name_(concat("cuda:", gpu.index)) {}
   const char* name() const override { return name_.c_str(); }
   Target target() const override { return cuda::target(); }
-  std::unique_ptr<CompiledKernel> compile(const Kernel& kernel) const override {
-    return std::make_unique<CudaKernel>(gpu_, kernel);
+  std::vector<std::unique_ptr<CompiledKernel>> compile(std::span<const Kernel> kernels) const override {
+    std::vector<std::unique_ptr<CompiledKernel>> out;
+    for (const Kernel& kernel : kernels) out.push_back(std::make_unique<CudaKernel>(gpu_, kernel));
+    at_once(out.size(), [&](size_t i) { static_cast<const CudaKernel&>(*out[i]).prepare(); });
+    return out;
   }
   std::string text(const Kernel& kernel) const override { return write_source(kernel, true).text; }
   Generation generation() const override { return Generation::never; }

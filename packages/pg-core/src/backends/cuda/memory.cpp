@@ -1,7 +1,9 @@
 #include "backends/cuda/memory.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
+#include <vector>
 
 #include "backends/cuda/device.h"
 #include "support/error.h"
@@ -24,6 +26,9 @@ size_t capacity_for(size_t bytes) {
 std::string in_mib(int64_t bytes) { return concat((bytes + (1 << 20) - 1) >> 20, " MiB"); }
 
 }  // namespace
+
+Location (*running_line)() = nullptr;
+std::string (*line_text)(const Location&) = nullptr;
 
 Allocator Memory::allocator() { return chosen; }
 void Memory::set_allocator(Allocator allocator) { chosen = allocator; }
@@ -53,7 +58,9 @@ Result Memory::take(Block& block) {
 BufferRef Memory::allocate(size_t bytes) {
   const Allocator from = pool_ ? chosen : Allocator::custom;
   const size_t capacity = from == Allocator::custom ? capacity_for(bytes) : std::max<size_t>(bytes, 1);
+  const Location where = running_line ? running_line() : Location{};
   Block* block = nullptr;
+  Result result = CUDA_SUCCESS;
   {
     const std::lock_guard lock(mutex_);
     if (from == Allocator::custom) {
@@ -67,34 +74,79 @@ BufferRef Memory::allocate(size_t bytes) {
     if (!block) {
       gpu_.enter();
       auto made = std::make_unique<Block>();
-      *made = {&gpu_, 0, capacity, bytes, from, nullptr};
-      Result result = take(*made);
+      made->gpu = &gpu_;
+      made->capacity = capacity;
+      made->from = from;
+      result = take(*made);
       if (result == CUDA_ERROR_OUT_OF_MEMORY) {
         empty_locked();
         result = take(*made);
       }
-      if (result == CUDA_ERROR_OUT_OF_MEMORY)
-        fail(ErrorKind::memory,
-             concat("out of memory on cuda:", gpu_.index, ": ", in_mib(static_cast<int64_t>(bytes)),
-                    " requested, ", in_mib(stats_.live_bytes), " in use by ", stats_.live_buffers,
-                    " tensors, ", in_mib(static_cast<int64_t>(gpu_.bytes)), " on the device; use a smaller ",
-                    "batch or shape, or drop tensors you no longer need"));
-      check(result, "to allocate memory");
-      block = made.release();
-      stats_.held_bytes += static_cast<int64_t>(capacity);
+      if (result == CUDA_SUCCESS) {
+        block = made.release();
+        stats_.held_bytes += static_cast<int64_t>(capacity);
+      }
     }
-    block->bytes = bytes;
-    stats_.live_bytes += static_cast<int64_t>(bytes);
-    ++stats_.live_buffers;
-    stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.live_bytes);
+    if (block) {
+      block->bytes = bytes;
+      block->where = where;
+      block->before = nullptr;
+      block->after = std::exchange(living_, block);
+      if (block->after) block->after->before = block;
+      stats_.live_bytes += static_cast<int64_t>(bytes);
+      ++stats_.live_buffers;
+      stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.live_bytes);
+    }
+  }
+  if (!block) {
+    check(result == CUDA_ERROR_OUT_OF_MEMORY ? CUDA_SUCCESS : result, "to allocate memory");
+    const MemoryStats now = stats();
+    fail(ErrorKind::memory,
+         concat("out of memory on cuda:", gpu_.index, ": ", in_mib(static_cast<int64_t>(bytes)), " requested, ",
+                in_mib(now.live_bytes), " in use by ", now.live_buffers, " tensors, ",
+                in_mib(static_cast<int64_t>(gpu_.bytes)), " on the device; use a smaller ",
+                "batch or shape, or drop tensors you no longer need", holders()));
   }
   return wrap_foreign(reinterpret_cast<void*>(block->at), bytes, gpu_.device(), {release_block, block});
+}
+
+// Lines are put into words without our lock: whoever holds the interpreter's may be waiting for it.
+std::string Memory::holders() {
+  struct Line {
+    Location where;
+    int64_t bytes = 0, count = 0;
+  };
+  std::map<std::pair<void*, int>, Line> lines;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Block* b = living_; b; b = b->after) {
+      Line& line = lines[{b->where.code, b->where.offset}];
+      line.where = b->where;
+      line.bytes += static_cast<int64_t>(b->bytes);
+      ++line.count;
+    }
+  }
+  std::vector<Line> all;
+  for (const auto& [key, line] : lines) all.push_back(line);
+  constexpr size_t most = 5;
+  const size_t shown = std::min(most, all.size());
+  std::partial_sort(all.begin(), all.begin() + static_cast<ptrdiff_t>(shown), all.end(),
+                    [](const Line& a, const Line& b) { return a.bytes > b.bytes; });
+  std::string out;
+  for (size_t i = 0; i < shown; ++i) {
+    const std::string place = line_text && all[i].where.code ? line_text(all[i].where) : "";
+    out += concat(i ? "\n  " : "\nheld by what was computed at\n  ", place.empty() ? "unknown lines" : place, ": ",
+                  in_mib(all[i].bytes), " in ", all[i].count, all[i].count == 1 ? " tensor" : " tensors");
+  }
+  return out;
 }
 
 void Memory::give(Block* block) {
   const std::lock_guard lock(mutex_);
   stats_.live_bytes -= static_cast<int64_t>(block->bytes);
   --stats_.live_buffers;
+  (block->before ? block->before->after : living_) = block->after;
+  if (block->after) block->after->before = block->before;
   if (block->from == Allocator::custom) {
     Block*& head = spare_[block->capacity];
     block->next = std::exchange(head, block);

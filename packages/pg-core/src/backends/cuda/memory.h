@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <mutex>
+#include <string>
 #include <unordered_map>
 
 #include "backends/cuda/driver.h"
+#include "graph/node.h"
 #include "runtime/buffer.h"
 
 namespace pg::cuda {
@@ -31,7 +33,16 @@ struct Block {
   size_t capacity = 0, bytes = 0;
   Allocator from = Allocator::pool;
   Block* next = nullptr;
+  // While it lives: its neighbours among living blocks, and the Python line that was running when it was
+  // asked for, if the interpreter's lock was held.
+  Block *before = nullptr, *after = nullptr;
+  Location where = {};
 };
+
+/// Hooks set by the bindings: the Python line that this thread runs, nothing where it does not hold the
+/// interpreter's lock; and "file.py:12 in f" of a line, for which the lock is taken.
+extern Location (*running_line)();
+extern std::string (*line_text)(const Location&);
 
 class Memory {
  public:
@@ -54,12 +65,15 @@ class Memory {
   Result take(Block& block);
   void give(Block* block);
   void empty_locked();
+  /// The lines whose living buffers are largest, in words.
+  std::string holders();
 
   Gpu& gpu_;
   Pool pool_ = nullptr;  // null: this GPU has none, the cache serves all
   std::mutex mutex_;
   std::unordered_map<size_t, Block*> spare_;  // by capacity
   MemoryStats stats_;
+  Block* living_ = nullptr;  // the last one asked for
 };
 
 /// The custom allocator serves the thread while one with `custom` lives.

@@ -154,9 +154,13 @@ PG_UNSIGNED(unsigned, unsigned, 32u) PG_UNSIGNED(unsigned long long, unsigned lo
 // ---- reductions
 PG_INLINE float pg_plus(float a, float b) { return a + b; }
 PG_INLINE double pg_plus(double a, double b) { return a + b; }
+PG_INLINE pg_c64 pg_plus(pg_c64 a, pg_c64 b) { return pg_c64{a.re + b.re, a.im + b.im}; }
 PG_INLINE pg_c128 pg_plus(pg_c128 a, pg_c128 b) { return pg_c128{a.re + b.re, a.im + b.im}; }
 PG_INLINE float pg_times(float a, float b) { return a * b; }
 PG_INLINE double pg_times(double a, double b) { return a * b; }
+PG_INLINE pg_c64 pg_times(pg_c64 a, pg_c64 b) {
+  return pg_c64{a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+}
 PG_INLINE pg_c128 pg_times(pg_c128 a, pg_c128 b) {
   return pg_c128{a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
 }
@@ -189,6 +193,7 @@ template <class Op, int warps, class T> PG_INLINE T pg_across(T x, void* memory)
   for (int w = 1; w < warps; ++w) x = Op::of(x, slots[w]);
   return x;
 }
+// ---- kernels
 )";
 
 }  // namespace pg::cuda

@@ -50,16 +50,25 @@ void CudaRun::read(void* to, const void* from, size_t bytes) {
 
 void CudaRun::write(void* to, const void* from, size_t bytes) { gpu_.upload(address_of(to), from, bytes); }
 
-std::pair<Address, int> CudaRun::report_to(const std::vector<Limit>& limits) {
+Address CudaRun::error() {
   if (!error_) {
     error_ = allocate(sizeof(Error));
     gpu_.enter();
     check(driver().fill(address_of(error_->data), 0, sizeof(Error), gpu_.stream), "to clear memory");
   }
+  return address_of(error_->data);
+}
+
+std::pair<Address, int> CudaRun::report_to(const std::vector<Limit>& limits) {
   for (size_t i = 0; i < watched_.size(); ++i)
-    if (watched_[i].limits == &limits) return {address_of(error_->data), static_cast<int>(i)};
+    if (watched_[i].limits == &limits) return {error(), static_cast<int>(i)};
   watched_.push_back({&limits, graph, graph != outermost, step});
-  return {address_of(error_->data), static_cast<int>(watched_.size()) - 1};
+  return {error(), static_cast<int>(watched_.size()) - 1};
+}
+
+std::pair<Address, int> CudaRun::report_to(const Op& op, int64_t extent) {
+  watched_.push_back({nullptr, graph, graph != outermost, step, &op, extent});
+  return {error(), static_cast<int>(watched_.size()) - 1};
 }
 
 BadIndex CudaRun::finish() {
@@ -68,8 +77,16 @@ BadIndex CudaRun::finish() {
   gpu_.download(&met, address_of(error_->data), sizeof met);
   if (!met.seen) return {};
   const Watched& w = watched_[static_cast<size_t>(met.slot)];
-  const Limit& limit = (*w.limits)[static_cast<size_t>(met.limit)];
   BadIndex bad;
+  if (w.call) {
+    bad.happened = true;
+    bad.record = w.step;
+    bad.index = met.index;
+    bad.extent = w.extent;
+    if (w.inside) bad.op = w.call;
+    return bad;
+  }
+  const Limit& limit = (*w.limits)[static_cast<size_t>(met.limit)];
   bad.happened = true;
   bad.record = w.inside ? w.step : limit.record;
   bad.index = met.index;

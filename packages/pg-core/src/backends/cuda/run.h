@@ -28,6 +28,8 @@ class CudaRun final : public DeviceRun {
   bool is_number(const void* operand) const;
   /// Where a kernel reports, and under which number; the limits must live as long as the run.
   std::pair<Address, int> report_to(const std::vector<Limit>& limits);
+  /// The same for the call that is running, whose one limit is `extent`.
+  std::pair<Address, int> report_to(const Op& op, int64_t extent);
 
  private:
   struct alignas(16) Cell {
@@ -39,7 +41,10 @@ class CudaRun final : public DeviceRun {
     const Graph* graph;
     bool inside;  // a body of `step`
     Id step;
+    const Op* call = nullptr;  // with a limit of its own
+    int64_t extent = 0;
   };
+  Address error();
 
   Gpu& gpu_;
   std::array<Cell, first_cells> cells_;
