@@ -340,8 +340,7 @@ void schedule(const Graph& graph, std::span<const Step> steps, const Backend& ba
     program.steps.push_back(std::move(out));
   }
   auto compiled = backend.compile(kernels);
-  for (size_t i = 0; i < compiled.size(); ++i)
-    program.steps[of_kernels[i]].kernel = std::move(compiled[i]);
+  for (size_t i = 0; i < compiled.size(); ++i) program.steps[of_kernels[i]].kernel = std::move(compiled[i]);
   delay_donated(graph, program, placing.donated);
   for (size_t i = 0; i < program.steps.size(); ++i) lifetimes.step(program.steps[i], static_cast<int>(i));
   lifetimes.donate(placing.donated);

@@ -341,7 +341,7 @@ API int cuModuleGetFunction(Function** out, Module* module, const char* name) {
     k.block = reinterpret_cast<void (*)(void**, Dim3, Dim3, Dim3)>(find("block_"));
     const std::string shared = "pgemu_shared_" + module->number.substr(0, module->number.size() - 1);
     reinterpret_cast<void (*)(char**, char**)>(dlsym(module->object, shared.c_str()))(&k.shared_begin,
-                                                                                     &k.shared_end);
+                                                                                      &k.shared_end);
     place->parameters =
         reinterpret_cast<const Parameter* (*)(unsigned*)>(find("parameters_"))(&place->parameter_count);
     if (k.shared_end - k.shared_begin > 48 << 10)

@@ -34,7 +34,7 @@ struct Parameter {
 //   void pgemu_bind(Runtime*)
 //   void pgemu_shared_NUMBER(char** begin, char** end)         shared memory, to be poisoned for each block
 //   void pgemu_thread_NUMBER_NAME(void** parameters)           one thread
-//   void pgemu_block_NUMBER_NAME(void** parameters, Dim3 block, Dim3 grid_size, Dim3 block_size)  all of a block
-//   const Parameter* pgemu_parameters_NUMBER_NAME(unsigned* count)
+//   void pgemu_block_NUMBER_NAME(void** parameters, Dim3 block, Dim3 grid_size, Dim3 block_size)  all of a
+//   block const Parameter* pgemu_parameters_NUMBER_NAME(unsigned* count)
 
 }  // namespace pgemu

@@ -131,11 +131,13 @@ void compile_with_others(Request& mine) {
     compiling = true;
     std::vector<Request*> mates;
     const auto fits = [&](const Request* r) {
-      return mates.size() < most_together && r->meets == waiting[0]->meets && r->prelude == waiting[0]->prelude;
+      return mates.size() < most_together && r->meets == waiting[0]->meets &&
+             r->prelude == waiting[0]->prelude;
     };
     for (Request* r : waiting)
       if (fits(r)) mates.push_back(r);
-    std::erase_if(waiting, [&](Request* r) { return std::find(mates.begin(), mates.end(), r) != mates.end(); });
+    std::erase_if(waiting,
+                  [&](Request* r) { return std::find(mates.begin(), mates.end(), r) != mates.end(); });
     lock.unlock();
     compile(mates);
     lock.lock();
@@ -147,10 +149,11 @@ void compile_with_others(Request& mine) {
 
 }  // namespace
 
-// No version of NVIDIA's has this minor number: results of the two never meet in a cache.
+// No version of NVIDIA's has this minor number: results of the two never meet in a cache. It counts up with
+// every change of what machine code is here.
 API int nvrtcVersion(int* major, int* minor) {
   *major = 12;
-  *minor = 99;
+  *minor = 100;
   return success;
 }
 API int nvrtcGetNumSupportedArchs(int* count) {

@@ -68,8 +68,9 @@ Function function(Gpu& gpu, const char* name, const std::string& item, const cha
   const std::lock_guard lock(mutex);
   auto& entry = (*known)[concat(gpu.index, name, item)];
   if (!entry.first) {
-    entry.first = compile(gpu, concat("typedef ", item, " pg_item;\n", axes_text, text));
-    entry.second = entry.first->function(name);
+    auto code = compile(gpu, concat("typedef ", item, " pg_item;\n", axes_text, text));
+    const Function found = code->function(name);
+    entry = {std::move(code), found};
   }
   return entry.second;
 }

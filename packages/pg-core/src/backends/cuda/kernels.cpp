@@ -61,14 +61,14 @@ std::string element_text(DType dtype, DType computed) {
 
 DType sum_type(DType dtype, bool exact) {
   if (is_complex(dtype)) return exact ? DType::complex128 : dtype;
-  if (is_inexact(dtype))
-    return exact || dtype == DType::float64 ? DType::float64 : DType::float32;
+  if (is_inexact(dtype)) return exact || dtype == DType::float64 ? DType::float64 : DType::float32;
   return size_of(dtype) <= 4 ? DType::uint32 : DType::uint64;
 }
 
 Operands::Operands(const CallArgs& c) : run(static_cast<CudaRun&>(*c.on)) {
   for (size_t i = 0; i < c.in.size(); ++i)
-    in_.push_back(run.placed(c.inputs[i], static_cast<size_t>(count_of(c.in[i].shape) * size_of(c.in[i].dtype))));
+    in_.push_back(
+        run.placed(c.inputs[i], static_cast<size_t>(count_of(c.in[i].shape) * size_of(c.in[i].dtype))));
 }
 
 Around around(const Shape& shape, int64_t axis) {

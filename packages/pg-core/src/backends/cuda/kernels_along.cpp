@@ -121,18 +121,17 @@ void call_cumulative(const CallArgs& c) {
   if (lines * a.n == 0) return;
   const bool sums = &c.op == &cumulative_sum_op, products = &c.op == &cumulative_prod_op;
   const DType dtype = c.out.dtype;
-  require(sums || products || !is_complex(dtype), ErrorKind::dtype, [&] {
-    return concat(name_of(dtype), " has no order; compare pg.abs(x) or pg.real(x)");
-  });
+  require(sums || products || !is_complex(dtype), ErrorKind::dtype,
+          [&] { return concat(name_of(dtype), " has no order; compare pg.abs(x) or pg.real(x)"); });
   // Running totals of a million float32 in float32 would lose their last four digits.
   const DType computed = sums || products ? sum_type(dtype, true) : is_half(dtype) ? DType::float32 : dtype;
-  const char* combined = sums                           ? "pg_plus(a, b)"
-                         : products                     ? "pg_times(a, b)"
+  const char* combined = sums                          ? "pg_plus(a, b)"
+                         : products                    ? "pg_times(a, b)"
                          : &c.op == &cumulative_max_op ? "a > b || a != a ? a : b"
-                                                        : "a < b || a != a ? a : b";
-  const std::string all = concat("#define THREADS ", block_threads, "\n#define EACH ", each, "\n",
-                                 element_text(dtype, computed), "PG_INLINE C combine(C a, C b) { return ",
-                                 combined, "; }", text);
+                                                       : "a < b || a != a ? a : b";
+  const std::string all =
+      concat("#define THREADS ", block_threads, "\n#define EACH ", each, "\n", element_text(dtype, computed),
+             "PG_INLINE C combine(C a, C b) { return ", combined, "; }", text);
   const Operands in(c);
   const void* const x = in[0];
   int reverse = c.attrs[1] != 0;
@@ -151,8 +150,8 @@ void call_cumulative(const CallArgs& c) {
                  {&x, &carried, &a.n, &a.inner, &reverse, &pieces});
     launch_fixed(in.run, {all, "before", lines, block_threads}, {&carried, &pieces});
   }
-  const unsigned threads = pieces > 1 ? block_threads
-                                      : static_cast<unsigned>(((a.n + each - 1) / each + warp - 1) / warp * warp);
+  const unsigned threads =
+      pieces > 1 ? block_threads : static_cast<unsigned>(((a.n + each - 1) / each + warp - 1) / warp * warp);
   launch_fixed(in.run, {all, "by_piece", lines * pieces, threads},
                {&x, &c.output, &carried, &a.n, &a.inner, &reverse, &pieces});
 }

@@ -72,18 +72,18 @@ void call_scatter(const CallArgs& c) {
   if (count == 0) return;
 
   const Way way = way_of(dtype, mode);
-  const std::string all = concat(
-      "typedef ", memory_type(index), " Index;\n#define UNSIGNED ", is_unsigned(index) ? 1 : 0, "\n#define CLIP ",
-      static_cast<int64_t>(IndexMode::clip), "\n#define RAISE ", static_cast<int64_t>(IndexMode::raise), "\n",
-      element_text(dtype, way.computed), "PG_INLINE C combine(C a, C b) { return ", way.combined,
-      "; }\n", text);
+  const std::string all =
+      concat("typedef ", memory_type(index), " Index;\n#define UNSIGNED ", is_unsigned(index) ? 1 : 0,
+             "\n#define CLIP ", static_cast<int64_t>(IndexMode::clip), "\n#define RAISE ",
+             static_cast<int64_t>(IndexMode::raise), "\n", element_text(dtype, way.computed),
+             "PG_INLINE C combine(C a, C b) { return ", way.combined, "; }\n", text);
   // Targets and their order.
   const BufferRef memory = run.allocate(static_cast<size_t>(2 * count) * sizeof(int64_t));
   int64_t* const targets = static_cast<int64_t*>(memory->data);
   int64_t* const order = targets + count;
   const void* const rows = in[1];
   auto [error, slot] = outside == static_cast<int>(IndexMode::raise) ? run.report_to(c.op, base_rows)
-                                                                      : std::pair<Address, int>();
+                                                                     : std::pair<Address, int>();
   launch_fixed(run, {all, "resolve", blocks_for(count), block_threads},
                {&rows, &targets, &count, &base_rows, &outside, &error, &slot});
   if (total == 0) return;

@@ -138,7 +138,8 @@ std::string keys_of(DType dtype, bool descending, bool one_zero) {
 std::string items_of(bool places, bool wide) {
   if (!places)
     return "typedef Key Item;\ntypedef T Out;\nPG_INLINE Item item(Key k, long long) { return k; }\n"
-           "PG_INLINE Item last_item() { return ~(Key)0; }\nPG_INLINE Out value(Item i) { return of_key(i); }\n"
+           "PG_INLINE Item last_item() { return ~(Key)0; }\nPG_INLINE Out value(Item i) { return of_key(i); "
+           "}\n"
            "PG_INLINE bool less(Item a, Item b) { return a < b; }\n";
   if (!wide)
     return "typedef unsigned long long Item;\ntypedef long long Out;\n"
@@ -163,9 +164,9 @@ void sort_lines(CudaRun& run, DType dtype, const void* in, void* out, const Arou
   const int64_t most_items = block_bytes / item_bytes;
   const std::string all = concat("#define MOST ", most_items, "\n", keys_of(dtype, descending, places),
                                  items_of(places, wide), text);
-  const int held = static_cast<int>(
-      std::min({most_items, std::max(width, few_items), static_cast<int64_t>(std::bit_ceil(
-                                                            static_cast<uint64_t>(lines))) * width}));
+  const int held =
+      static_cast<int>(std::min({most_items, std::max(width, few_items),
+                                 static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(lines))) * width}));
   const unsigned threads = static_cast<unsigned>(std::clamp<int64_t>(held / 2, warp, block_threads));
   const int64_t blocks = (lines * width + held - 1) / held;
   BufferRef memory;
@@ -180,7 +181,8 @@ void sort_lines(CudaRun& run, DType dtype, const void* in, void* out, const Arou
   const int64_t pairs = lines * width / 2;
   for (int64_t size = 2 * held; size <= width; size *= 2) {
     for (int64_t d = size / 2; d >= held; d /= 2)
-      launch_fixed(run, {all, "merge_far", blocks_for(pairs), block_threads}, {&items, &pairs, &width, &size, &d});
+      launch_fixed(run, {all, "merge_far", blocks_for(pairs), block_threads},
+                   {&items, &pairs, &width, &size, &d});
     launch_fixed(run, {all, "merge_near", blocks, threads}, {&items, &width, &size, &held});
   }
   launch_fixed(run, {all, "hand_out", blocks_for(lines * count), block_threads},
@@ -189,8 +191,8 @@ void sort_lines(CudaRun& run, DType dtype, const void* in, void* out, const Arou
 
 }  // namespace
 
-void argsort_lines(CudaRun& run, DType dtype, const void* in, int64_t* out, const Around& lines, int64_t count,
-                   bool descending) {
+void argsort_lines(CudaRun& run, DType dtype, const void* in, int64_t* out, const Around& lines,
+                   int64_t count, bool descending) {
   sort_lines(run, dtype, in, out, lines, count, descending, true);
 }
 

@@ -143,15 +143,14 @@ void call_windows(const CallArgs& c) {
   const DType dtype = c.out.dtype;
   // The larger side, which windows slide over, and the smaller one.
   const Shape& large = restores ? c.out.shape : c.in[0].shape;
-  const Shape& small = !restores                     ? c.out.shape
-                       : &c.op == &window_max_grad_op ? c.in[1].shape
-                                                      : c.in[0].shape;
+  const Shape& small = !restores ? c.out.shape : &c.op == &window_max_grad_op ? c.in[1].shape : c.in[0].shape;
   const size_t rank = static_cast<size_t>(c.attrs[0]), lead = large.size() - rank;
   require(rank <= most_axes, ErrorKind::not_implemented, [&] {
     return concat(c.op.name, ": windows over ", rank, " axes; a GPU takes at most ", most_axes);
   });
   require(!is_complex(dtype), ErrorKind::dtype, [&] {
-    return concat("this operation is not defined for ", name_of(dtype), "; take pg.real, pg.imag or pg.abs first");
+    return concat("this operation is not defined for ", name_of(dtype),
+                  "; take pg.real, pg.imag or pg.abs first");
   });
   Sliding s = {};
   s.threads = count_of(c.out.shape);
@@ -166,18 +165,19 @@ void call_windows(const CallArgs& c) {
   }
   const DType held = is_half(dtype) ? DType::float32 : dtype;
   const DType computed = maximum ? held : sum_type(dtype, false);
-  const std::string all = concat(
-      "#define RANK ", rank, "\n#define MOST ", most_axes, "\n#define START ", maximum ? lowest(dtype) : "(C)0", "\n",
-      element_text(dtype, computed), "typedef ", register_type(held), " W;\nPG_INLINE W value(T x) { return ",
-      is_half(dtype) ? "pg_float(x)" : "x", "; }\nPG_INLINE C combine(C a, C b) { return ",
-      maximum ? "a > b || a != a ? a : b" : "pg_plus(a, b)", "; }\n", text);
+  const std::string all =
+      concat("#define RANK ", rank, "\n#define MOST ", most_axes, "\n#define START ",
+             maximum ? lowest(dtype) : "(C)0", "\n", element_text(dtype, computed), "typedef ",
+             register_type(held), " W;\nPG_INLINE W value(T x) { return ",
+             is_half(dtype) ? "pg_float(x)" : "x", "; }\nPG_INLINE C combine(C a, C b) { return ",
+             maximum ? "a > b || a != a ? a : b" : "pg_plus(a, b)", "; }\n", text);
   const Operands in(c);
   const void* const x = in[0];
   const void* const second = c.in.size() > 1 ? in[1] : nullptr;
-  const char* const name = maximum || sum                     ? "reduce"
-                           : &c.op == &window_sum_grad_op     ? "sum_grad"
-                           : &c.op == &window_max_grad_op     ? "max_grad"
-                                                              : "max_pick";
+  const char* const name = maximum || sum                 ? "reduce"
+                           : &c.op == &window_sum_grad_op ? "sum_grad"
+                           : &c.op == &window_max_grad_op ? "max_grad"
+                                                          : "max_pick";
   const FixedLaunch what{all, name, blocks_for(s.threads), block_threads};
   if (second) launch_fixed(in.run, what, {&s, &x, &second, &c.output});
   else launch_fixed(in.run, what, {&s, &x, &c.output});

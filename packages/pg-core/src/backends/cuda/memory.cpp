@@ -102,8 +102,8 @@ BufferRef Memory::allocate(size_t bytes) {
     check(result == CUDA_ERROR_OUT_OF_MEMORY ? CUDA_SUCCESS : result, "to allocate memory");
     const MemoryStats now = stats();
     fail(ErrorKind::memory,
-         concat("out of memory on cuda:", gpu_.index, ": ", in_mib(static_cast<int64_t>(bytes)), " requested, ",
-                in_mib(now.live_bytes), " in use by ", now.live_buffers, " tensors, ",
+         concat("out of memory on cuda:", gpu_.index, ": ", in_mib(static_cast<int64_t>(bytes)),
+                " requested, ", in_mib(now.live_bytes), " in use by ", now.live_buffers, " tensors, ",
                 in_mib(static_cast<int64_t>(gpu_.bytes)), " on the device; use a smaller ",
                 "batch or shape, or drop tensors you no longer need", holders()));
   }
@@ -135,8 +135,9 @@ std::string Memory::holders() {
   std::string out;
   for (size_t i = 0; i < shown; ++i) {
     const std::string place = line_text && all[i].where.code ? line_text(all[i].where) : "";
-    out += concat(i ? "\n  " : "\nheld by what was computed at\n  ", place.empty() ? "unknown lines" : place, ": ",
-                  in_mib(all[i].bytes), " in ", all[i].count, all[i].count == 1 ? " tensor" : " tensors");
+    out +=
+        concat(i ? "\n  " : "\nheld by what was computed at\n  ", place.empty() ? "unknown lines" : place,
+               ": ", in_mib(all[i].bytes), " in ", all[i].count, all[i].count == 1 ? " tensor" : " tensors");
   }
   return out;
 }
