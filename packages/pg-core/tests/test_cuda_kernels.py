@@ -210,8 +210,6 @@ def test_what_is_refused(gpu: str) -> None:
     x, y = pg.ones(3), pg.ones(3, device=gpu)
     with pytest.raises(pg.DeviceError, match=r"\.to\(device\)"):
         x + y
-    with pytest.raises(pg.UnsupportedError, match="the op fft is not implemented on cuda:0"):
-        pg.fft.fft(y).eval()
     with pytest.raises(pg.DeviceError, match="no cuda:200 on this machine"):
         pg.ones(2, device="cuda:200")
     with pytest.raises(pg.UnsupportedError, match="cannot be shared yet"):
@@ -235,8 +233,12 @@ def test_memory_is_counted_and_given_back(allocator: str, gpu: str) -> None:
         assert pg.cuda.memory_stats()["live_bytes"] == start["live_bytes"]
         pg.cuda.empty_cache()
         assert pg.cuda.memory_stats()["cached_bytes"] == 0
-        with pytest.raises(pg.OutOfMemoryError, match="requested"):
+        held = pg.ones((512, 1024), device=gpu).eval()
+        with pytest.raises(
+            pg.OutOfMemoryError, match=r"requested(.|\n)*test_cuda_kernels.py:\d+ in .*: 2 MiB in 1 tensor"
+        ):
             pg.zeros((1 << 20, 1 << 20), device=gpu).eval()
+        del held
     finally:
         pg.cuda.set_allocator(before)
 

@@ -1,5 +1,6 @@
 // Stands for libnvrtc: compiles CUDA C with the host's compiler. What it hands out as machine code is a
-// shared object for the emulated driver, with a number behind it (module.h). PGEMU_CXX names the compiler.
+// shared object for the emulated driver, with a number behind it (module.h). PGEMU_CXX names the compiler,
+// PGEMU_KEEP a folder that receives every text, without its prelude.
 //
 // Starting a compiler and reading the prelude takes longer than most kernels do. So texts that wait while a
 // compiler runs are compiled together, each in a namespace of its own.
@@ -189,6 +190,9 @@ API int nvrtcCompileProgram(Program* p, int count, const char* const* options) {
   r.kernels = p->text.substr(first);
   // Whether threads meet is read off the kernels themselves; a prelude may define more than they use.
   r.meets = std::regex_search(r.kernels, std::regex("__sync|_sync\\(|pg_across"));
+  if (const char* kept = std::getenv("PGEMU_KEEP"))
+    std::ofstream(std::string(kept) + "/" + std::to_string(std::hash<std::string>()(r.kernels)) + ".cu")
+        << r.kernels;
   compile_with_others(r);
   p->log = r.log;
   p->code = r.code;
