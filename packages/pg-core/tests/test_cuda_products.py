@@ -155,6 +155,64 @@ def test_derivatives(gpu: str) -> None:
     assert many(pg.Tensor(np.stack([w, w]), device=gpu)).shape == (2,)
 
 
+ADDED = {
+    "bias": ("ij,jk->ik", lambda y, b, r: y + b, 0),
+    "bias on the left": ("ij,jk->ik", lambda y, b, r: b + y, 0),
+    "bias of rows that lie last": ("ij,jk->ki", lambda y, b, r: y + b, 0),
+    "bias of a batch": ("aij,ajk->aik", lambda y, b, r: y + b, 0),
+    "bias of copied operands": ("ija,jka->ika", lambda y, b, r: y + b, 0),
+    "bias of several axes": ("ij,jkb->ikb", lambda y, b, r: y + b, 0),
+    "bias of a vector": ("ij,j->i", lambda y, b, r: y + b, 0),
+    "array": ("ij,jk->ik", lambda y, b, r: y + r, 0),
+    "array of a batch": ("abij,abjk->baik", lambda y, b, r: r + y, 0),
+    "array of copied operands": ("ija,jka->ika", lambda y, b, r: y + r, 0),
+    "below a view": ("ij,jk->ik", lambda y, b, r: (y + b).reshape((-1,)), 0),
+    "bias of other axes": ("ij,jk->ik", lambda y, b, r: y + r[:, :1], 1),
+    "read by a kernel": ("ij,jk->ik", lambda y, b, r: pg.tanh(y + b), 1),
+    "product needed twice": ("ij,jk->ik", lambda y, b, r: (y + b, y), 1),
+    "addend of a kernel": ("ij,jk->ik", lambda y, b, r: y + pg.exp(r), 1),
+}
+
+
+@pytest.mark.parametrize("form", ADDED)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_added_on_the_way(form: str, dtype: str, gpu: str) -> None:
+    dot, add, kernels = ADDED[form]
+    _, (a, b, c) = labels(dot)
+    shape = tuple(EXTENTS[n] for n in c)
+    x, y, bias, array = (
+        pg.Tensor(rng.standard_normal(s), dtype=dtype)
+        for s in (tuple(EXTENTS[n] for n in a), tuple(EXTENTS[n] for n in b), shape[-1:], shape)
+    )
+    f = pg.jit(lambda x, y, bias, array: add(contract(dot, x, y), bias, array))
+    operands = [t.to(gpu) for t in (x, y, bias, array)]
+    plan = f.explain(*operands)
+    if dtype == "float32":
+        assert len(plan.kernels) == kernels, str(plan)
+    wanted, got = (pg.pytree.leaves(f(*ts)) for ts in ((x, y, bias, array), operands))
+    for w, g in zip(wanted, got, strict=True):
+        np.testing.assert_allclose(g.numpy(), w.numpy(), rtol=TOLERANCE[dtype], atol=10 * TOLERANCE[dtype])
+
+
+def test_added_to_sums_of_nothing_and_rounded_in_halves(gpu: str) -> None:
+    f = pg.jit(lambda x, y, b: x @ y + b)
+    x, y, b = pg.ones((3, 0), device=gpu), pg.ones((0, 4), device=gpu), pg.arange(4.0, device=gpu)
+    np.testing.assert_array_equal(f(x, y, b).numpy(), np.tile(np.arange(4.0), (3, 1)))
+    halves = [pg.Tensor(rng.standard_normal(s), dtype="float16", device=gpu) for s in ((5, 9), (9, 4), (4,))]
+    assert len(f.explain(*halves).kernels) == 1  # every op rounds
+    np.testing.assert_array_equal(f(*halves).numpy(), (halves[0] @ halves[1]).numpy() + halves[2].numpy())
+
+
+def test_biases_lie_anywhere(gpu: str) -> None:
+    x, w, biases = rng.random((4, 3, 5)), rng.random((5, 3)), rng.random((4, 3))
+
+    def f(x: Any, w: Any, biases: Any) -> Any:
+        return pg.scan(lambda c, at: (c, at[0] @ w + at[1]), w[0], (x, biases))[1]
+
+    got = pg.jit(f)(*[pg.Tensor(t, dtype="float32", device=gpu) for t in (x, w, biases)])
+    np.testing.assert_allclose(got.numpy(), x @ w + biases[:, None], rtol=1e-5)
+
+
 def test_tf32_is_asked_for(gpu: str) -> None:
     x, y = (rng.standard_normal(s).astype(np.float32) for s in ((40, 64), (64, 30)))
     exact = x.astype(np.float64) @ y

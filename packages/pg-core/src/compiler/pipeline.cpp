@@ -25,13 +25,14 @@ Program compile(Graph graph, const Backend& backend, const Placing& placing) {
     graph = passes.run("layout", layout, graph);            // before select_calls, which absorbs permutes
     graph = passes.run("absorb_bias", absorb_bias, graph);  // after layout, which knows plain sums
   }
-  graph = passes.run("select_calls", select_calls, graph);      // after simplify, which composes permutes
+  graph = passes.run("select_calls", select_calls, graph);  // after simplify, which composes permutes
+  const bool on_cpu = graph.nodes.empty() || graph.nodes[0].type.device == Device{};
+  if (!on_cpu) graph = passes.run("absorb_addends", absorb_addends, graph);
   graph = passes.run("strip_reshapes", strip_reshapes, graph);  // after simplify: reshapes below identities
   graph = passes.run("unused_results", unused_results, graph);  // before remove_dead: operands die with them
   graph = passes.run("remove_dead", remove_dead, graph);  // before fuse: dead readers keep values in memory
-  const bool on_cpu = graph.nodes.empty() || graph.nodes[0].type.device == Device{};
-  if (!placing.on_strips && on_cpu)               // other devices have no caches of this kind
-    graph = passes.run("strips", strips, graph);  // last: it looks at the steps of fusion
+  if (!placing.on_strips && on_cpu)                       // other devices have no caches of this kind
+    graph = passes.run("strips", strips, graph);          // last: it looks at the steps of fusion
   std::vector<Step> steps;
   const auto text = [&] { return steps_text(graph, steps); };
   passes.run("fuse", [&] { steps = fuse(graph); }, text);

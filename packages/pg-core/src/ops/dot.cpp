@@ -10,13 +10,16 @@ namespace {
 
 struct Labels {
   Ints a, b, c;
+  Ints added;  // of the third operand, in the result's order
 };
 
-// attrs: |a|, |b|, |c|, then the labels of a, b and c.
+// attrs: |a|, |b|, |c|, then the labels of a, b and c; with a third operand, which is added, its labels. Only
+// the compiler writes that one (passes/absorb_addends.cpp), so no derivative rule sees it.
 Labels labels_of(const Attrs& attrs) {
   const size_t na = static_cast<size_t>(attrs[0]), nb = static_cast<size_t>(attrs[1]),
                nc = static_cast<size_t>(attrs[2]);
-  return {part(attrs, 3, na), part(attrs, 3 + na, nb), part(attrs, 3 + na + nb, nc)};
+  return {part(attrs, 3, na), part(attrs, 3 + na, nb), part(attrs, 3 + na + nb, nc),
+          rest(attrs, 3 + na + nb + nc)};
 }
 
 int64_t position(const Ints& labels, int64_t label) {
@@ -31,7 +34,9 @@ std::string text(const Ints& labels) {
     out += label < 26 ? std::string(1, static_cast<char>('a' + label)) : concat("(", label, ")");
   return out;
 }
-std::string text(const Labels& l) { return concat(text(l.a), ",", text(l.b), "->", text(l.c)); }
+std::string text(const Labels& l) {
+  return concat(text(l.a), ",", text(l.b), "->", text(l.c), l.added.empty() ? "" : " + ", text(l.added));
+}
 
 void check_distinct(const Labels& all, const Ints& labels) {
   for (size_t i = 0; i < labels.size(); ++i) {
@@ -48,9 +53,25 @@ void check_distinct(const Labels& all, const Ints& labels) {
   }
 }
 
+// The third operand repeats over the labels that it lacks.
+void check_added(const Labels& l, std::span<const Aval> in, const Shape& result) {
+  require(in.size() == (l.added.empty() ? 2 : 3), ErrorKind::type,
+          [&] { return concat("dot_general: labels ", text(l), " do not fit ", in.size(), " operands"); });
+  for (size_t i = 0; i < l.added.size(); ++i) {
+    const int64_t at = position(l.c, l.added[i]);
+    require(at >= 0 && l.added.size() == in[2].shape.size() && in[2].shape[i] == result[at], ErrorKind::shape,
+            [&] {
+              return concat("dot_general: an addend of shape ", to_string(in[2].shape),
+                            " does not fit the result ", to_string(result), " of ", text(l));
+            });
+  }
+}
+
 Aval infer_dot(std::span<const Aval> in, const Attrs& attrs) {
   same_dtype("matmul", in);
   const Labels l = labels_of(attrs);
+  require(in.size() >= 2, ErrorKind::type,
+          [&] { return concat("dot_general: takes 2 operands, got ", in.size()); });
   require(l.a.size() == in[0].shape.size() && l.b.size() == in[1].shape.size(), ErrorKind::shape, [&] {
     return concat("dot_general: labels ", text(l), " do not fit shapes ", to_string(in[0].shape), " and ",
                   to_string(in[1].shape));
@@ -73,10 +94,12 @@ Aval infer_dot(std::span<const Aval> in, const Attrs& attrs) {
     out.shape.push_back(at >= 0 ? in[0].shape[at] : in[1].shape[position(l.b, label)]);
   }
   count_of(out.shape);
+  check_added(l, in, out.shape);
   return out;
 }
 
 NodeRef transpose_dot(const NodeRef& ct, const RuleArgs& args, const Aval&, int i) {
+  PG_INVARIANT(args.x.size() == 2, "a rule of a product with an addend");
   const Labels l = labels_of(args.attrs);
   return i == 0 ? dot_general(ct, args.x[1], l.c, l.b, l.a) : dot_general(ct, args.x[0], l.c, l.a, l.b);
 }
@@ -99,7 +122,7 @@ Batched batch_dot(const BatchArgs& args) {
 
 const Op& dot_general_op = define({.name = "dot_general",
                                    .doc = "Sum of products over the labels that are missing in the result.",
-                                   .arity = 2,
+                                   .arity = -1,
                                    .infer = infer_dot,
                                    .lower = Call{},
                                    .facts = {linear(), linear()},

@@ -115,6 +115,14 @@ void goldens() {
   const Graph product = graph_of({dot_general(permute(x, {1, 0}), y, {0, 1}, {1, 2}, {0, 2})});
   golden("select_calls", product, remove_dead(select_calls(product)));
 
+  const NodeRef w = input({3, 5}), bias = input({5});
+  const auto times_w = [&](const NodeRef& left) { return dot_general(left, w, {0, 1}, {1, 2}, {0, 2}); };
+  const NodeRef repeated = broadcast(bias, {2, 5}, {1}), added = input({2, 5});
+  // A bias and an array are added on the way; what a kernel reads is not.
+  const Graph sums = graph_of(
+      {times_w(x) + repeated, added + times_w(y), unary(tanh_op, times_w(unary(sin_op, x)) + repeated)});
+  golden("absorb_addends", sums, remove_dead(absorb_addends(sums)));
+
   const Graph views = graph_of({reshape(x + y, {6}), reshape(x, {3, 2})});
   golden("strip_reshapes", views, strip_reshapes(views));
 

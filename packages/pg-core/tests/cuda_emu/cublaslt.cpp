@@ -20,7 +20,8 @@ struct Handle {
 struct Desc {
   Mark mark = desc_mark;
   int compute = 0, scale = 0;
-  int32_t turned[2] = {0, 0};
+  int32_t turned[2] = {0, 0}, epilogue = 1;
+  const void* bias = nullptr;
 };
 struct Layout {
   Mark mark = layout_mark;
@@ -82,6 +83,8 @@ int check_shapes(const Desc& desc, const Layout& a, const Layout& b, const Layou
   if (desc.scale != scale) return refuse("the scale has another type");
   if (wide ? desc.compute != 70 : desc.compute != 68 && desc.compute != 77)
     return refuse("this way to compute does not fit the type");
+  if (desc.epilogue != 1 && (desc.epilogue != 4 || d.type != real32)) return not_supported;
+  if (desc.epilogue == 4 && !desc.bias) return refuse("there is no bias");
   if (desc.compute == 77 && d.type != real32 && d.type != complex32) return refuse("TF32 is of float32");
   return fine;
 }
@@ -126,6 +129,7 @@ template <class T> void multiply(const Desc& desc, T* d, const T* a, const T* b,
         for (uint64_t k = 0; k < terms; ++k) total += left[r * terms + k] * right[s * terms + k];
         total *= alpha;
         if (beta != Wide(0)) total += beta * wide(c[r + s * lc.leading + i * lc.stride]);
+        if (desc.epilogue == 4) total += wide(static_cast<const T*>(desc.bias)[r]);
         d[r + s * ld.leading + i * ld.stride] = Sum<T>::back(total);
       }
   }
@@ -156,12 +160,14 @@ API int cublasLtMatrixLayoutSetAttribute(Layout* l, int attribute, const void* v
   return refuse("an attribute of matrices is not emulated");
 }
 API int cublasLtMatmulDescCreate(Desc** out, int compute, int scale) {
-  *out = new Desc{desc_mark, compute, scale, {0, 0}};
+  *out = new Desc{desc_mark, compute, scale, {0, 0}, 1, nullptr};
   return fine;
 }
 API int cublasLtMatmulDescSetAttribute(Desc* d, int attribute, const void* value, size_t bytes) {
   if (d->mark != desc_mark) return refuse("this is no description of a product");
   if (attribute == 3 || attribute == 4) return set(d->turned[attribute - 3], value, bytes);
+  if (attribute == 7) return set(d->epilogue, value, bytes);
+  if (attribute == 8) return set(d->bias, value, bytes);
   return refuse("an attribute of products is not emulated");
 }
 API int cublasLtMatmulPreferenceCreate(Preference** out) {

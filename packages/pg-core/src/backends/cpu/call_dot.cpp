@@ -88,6 +88,7 @@ ContractionAxes joined(const ContractionAxes& x, const ContractionAxes& y) {
 }  // namespace
 
 void call_dot_general(const CallArgs& call) {
+  PG_INVARIANT(call.in.size() == 2, "a product with an addend");
   Contraction classes = contraction_of(call.attrs, call.in, call.out);
   const void* a = call.inputs[0];
   const void* b = call.inputs[1];

@@ -4,6 +4,7 @@
 
 #include "backends/cuda/call_dot.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -108,9 +109,17 @@ Order put_in_order(CudaRun& run, std::span<ContractionAxes* const> lists, Contra
   return out;
 }
 
-void multiply(CudaRun& run, const Layout& layout, const char* a, const char* b, char* c) {
+/// Places of what is multiplied, and added: nothing, an array that lies like the result, or a bias of its
+/// last axis.
+struct Places {
+  const void *a, *b;
+  void* c;
+  const void *added = nullptr, *bias = nullptr;
+};
+
+void multiply(CudaRun& run, const Layout& layout, const Places& at) {
   const int64_t item = size_of(layout.product.dtype);
-  const auto at = [&](const ContractionAxes& axes, int64_t i, ContractionSide side) {
+  const auto offset = [&](const ContractionAxes& axes, int64_t i, ContractionSide side) {
     int64_t place = 0;
     for (size_t d = axes.size(); d-- > 0; i /= axes[d].extent) place += i % axes[d].extent * axes[d].*side;
     return place * item;
@@ -118,11 +127,31 @@ void multiply(CudaRun& run, const Layout& layout, const char* a, const char* b, 
   int64_t products = 1;
   for (const ContractionAxis& axis : layout.outer) products *= axis.extent;
   for (int64_t i = 0; i < products; ++i) {
-    const char* const left = a + at(layout.outer, i, side_a);
-    const char* const right = b + at(layout.outer, i, side_b);
-    product(run, layout.product, layout.swapped ? right : left, layout.swapped ? left : right,
-            c + at(layout.outer, i, side_c));
+    const char* const a = static_cast<const char*>(at.a) + offset(layout.outer, i, side_a);
+    const char* const b = static_cast<const char*>(at.b) + offset(layout.outer, i, side_b);
+    const int64_t in_c = offset(layout.outer, i, side_c);
+    ProductOperands operands;
+    operands.x = layout.swapped ? b : a;
+    operands.y = layout.swapped ? a : b;
+    if (at.added) operands.added = static_cast<const char*>(at.added) + in_c;
+    operands.bias = at.bias;
+    operands.d = static_cast<char*>(at.c) + in_c;
+    product(run, layout.product, operands);
   }
+}
+
+/// The third operand, repeated over the axes that it lacks, in the place of the result.
+void spread_addend(CudaRun& run, const CallArgs& call, const void* addend) {
+  const Ints strides = strides_of(call.in[2].shape), out = strides_of(call.out.shape);
+  const size_t rank = call.out.shape.size(), added = strides.size();
+  const int64_t* const labels = call.attrs.data() + call.attrs.size() - rank - added;
+  std::vector<CopyAxis> axes;
+  for (size_t i = 0; i < rank; ++i) {
+    const int64_t* const found = std::find(labels + rank, labels + rank + added, labels[i]);
+    axes.push_back(
+        {call.out.shape[i], found == labels + rank + added ? 0 : strides[found - labels - rank], out[i]});
+  }
+  strided_copy(run, axes, size_of(call.out.dtype), addend, call.output);
 }
 
 void sum_integers(CudaRun& run, const Contraction& c, DType dtype, const void* a, const void* b, void* to) {
@@ -140,37 +169,58 @@ void call_dot_general(const CallArgs& call) {
   const DType dtype = call.out.dtype;
   const int64_t item = size_of(dtype), count = count_of(call.out.shape);
   if (count == 0) return;
+  const auto operand = [&](size_t i) { return run.placed(call.inputs[i], static_cast<size_t>(item)); };
+  const bool adds = call.in.size() > 2;
   if (count_of(call.in[0].shape) == 0 || count_of(call.in[1].shape) == 0)  // sums of nothing
-    return clear(run, call.output, static_cast<size_t>(count * item));
-  const void* a = run.placed(call.inputs[0], static_cast<size_t>(item));
-  const void* b = run.placed(call.inputs[1], static_cast<size_t>(item));
+    return adds ? spread_addend(run, call, operand(2))
+                : clear(run, call.output, static_cast<size_t>(count * item));
+  Places at{operand(0), operand(1), call.output};
   Contraction c = contraction_of(call.attrs, call.in, call.out);
-  if (!is_inexact(dtype)) return sum_integers(run, c, dtype, a, b, call.output);
+  if (!is_inexact(dtype)) return sum_integers(run, c, dtype, at.a, at.b, call.output);
 
   std::optional<Layout> layout = layout_of(c, dtype);
   Order of_a, of_b, of_c;
   if (!layout) {
-    const auto ordered = [&](const void* operand, Order& order, const std::array<ContractionAxes*, 3>& lists,
+    const auto ordered = [&](const void* from, Order& order, const std::array<ContractionAxes*, 3>& lists,
                              ContractionSide side) {
       order = put_in_order(run, lists, side, item);
-      strided_copy(run, order.axes, item, operand, order.memory->data);
+      strided_copy(run, order.axes, item, from, order.memory->data);
       return order.memory->data;
     };
-    if (!tidy(c, c.rows, c.summed, side_a)) a = ordered(a, of_a, {&c.batch, &c.rows, &c.summed}, side_a);
+    if (!tidy(c, c.rows, c.summed, side_a))
+      at.a = ordered(at.a, of_a, {&c.batch, &c.rows, &c.summed}, side_a);
     if (!tidy(c, c.columns, c.summed, side_b))
-      b = ordered(b, of_b, {&c.batch, &c.columns, &c.summed}, side_b);
-    if (!tidy(c, c.rows, c.columns, side_c))
+      at.b = ordered(at.b, of_b, {&c.batch, &c.columns, &c.summed}, side_b);
+    if (!tidy(c, c.rows, c.columns, side_c)) {
       of_c = put_in_order(run, std::array{&c.batch, &c.rows, &c.columns}, side_c, item);
+      at.c = of_c.memory->data;
+    }
     for (ContractionAxes* axes : {&c.batch, &c.rows, &c.columns, &c.summed}) merge(*axes);
     layout = layout_of(c, dtype);
     PG_INVARIANT(layout.has_value(), "operands in order are matrices");
   }
-  void* const result = of_c.memory ? of_c.memory->data : call.output;
-  multiply(run, *layout, static_cast<const char*>(a), static_cast<const char*>(b),
-           static_cast<char*>(result));
+  if (adds) {
+    const void* const addend = operand(2);
+    const bool whole = call.in[2].shape.size() == call.out.shape.size(), in_order = of_c.memory == nullptr;
+    // The rows of the library's result are the last axis of ours, or several of the last together.
+    const bool is_bias = !whole && in_order && call.in[2].shape.size() == 1 && dtype == DType::float32 &&
+                         call.attrs.back() == call.attrs[call.attrs.size() - 2] &&
+                         layout->product.m == call.in[2].shape[0] &&
+                         reinterpret_cast<uintptr_t>(addend) % 16 == 0;
+    if (is_bias) {
+      at.bias = addend;
+    } else if (whole && in_order) {
+      at.added = addend;
+    } else {
+      if (!whole) spread_addend(run, call, addend);
+      if (!in_order) strided_copy(run, of_c.axes, item, whole ? addend : call.output, at.c);
+      at.added = at.c;
+    }
+  }
+  multiply(run, *layout, at);
   if (!of_c.memory) return;
   for (CopyAxis& axis : of_c.axes) std::swap(axis.from, axis.to);
-  strided_copy(run, of_c.axes, item, result, call.output);
+  strided_copy(run, of_c.axes, item, at.c, call.output);
 }
 
 }  // namespace pg::cuda

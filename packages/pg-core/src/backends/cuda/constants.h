@@ -33,6 +33,9 @@
   PG_CONSTANT(cublasLt.h, CUBLAS_OP_T, 1)                                                                    \
   PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_DESC_TRANSA, 3)                                                    \
   PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_DESC_TRANSB, 4)                                                    \
+  PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_DESC_EPILOGUE, 7)                                                  \
+  PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_DESC_BIAS_POINTER, 8)                                              \
+  PG_CONSTANT(cublasLt.h, CUBLASLT_EPILOGUE_BIAS, 4)                                                         \
   PG_CONSTANT(cublasLt.h, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, 5)                                             \
   PG_CONSTANT(cublasLt.h, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, 6)                                    \
   PG_CONSTANT(cublasLt.h, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, 1)                                       \

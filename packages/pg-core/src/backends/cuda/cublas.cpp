@@ -87,7 +87,7 @@ struct Plan {
 };
 
 // All that the choice depends on, as words, so that keys compare by their bytes.
-using Key = std::array<int64_t, 16>;
+using Key = std::array<int64_t, 17>;
 
 constexpr size_t most_workspace = 32 << 20;  // what the library's fastest algorithms ask for on Hopper
 
@@ -106,7 +106,13 @@ LtLayout layout(const CublasLt& lt, int type, int64_t rows, int64_t columns, int
   return out;
 }
 
-Plan make_plan(LtHandle handle, const Product& p, bool allowed, const uint32_t alignments[3]) {
+void set_bias(LtDesc desc, const void* bias) {
+  check_lt(CublasLt::get().desc_set(desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias),
+           "to take a bias");
+}
+
+Plan make_plan(LtHandle handle, const Product& p, bool allowed, const void* bias,
+               const uint32_t alignments[4]) {
   const CublasLt& lt = CublasLt::get();
   const Types types = types_of(p.dtype);
   const bool wide = real_type(p.dtype) == DType::float64;
@@ -121,6 +127,12 @@ Plan make_plan(LtHandle handle, const Product& p, bool allowed, const uint32_t a
   };
   turn(CUBLASLT_MATMUL_DESC_TRANSA, p.x_transposed);
   turn(CUBLASLT_MATMUL_DESC_TRANSB, p.y_transposed);
+  if (bias) {
+    const int32_t epilogue = CUBLASLT_EPILOGUE_BIAS;
+    check_lt(lt.desc_set(plan.desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue),
+             "to describe a product");
+    set_bias(plan.desc, bias);
+  }
   const auto side = [&](int64_t rows, int64_t columns, bool transposed, int64_t leading, int64_t stride) {
     if (transposed) std::swap(rows, columns);
     return layout(lt, types.data, rows, columns, leading, p.batch, stride);
@@ -138,7 +150,7 @@ Plan make_plan(LtHandle handle, const Product& p, bool allowed, const uint32_t a
   prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignments[0]);
   prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignments[1]);
   prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignments[2]);
-  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignments[2]);
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignments[3]);
   LtChoice choice{};
   int found = 0;
   const int status =
@@ -177,12 +189,14 @@ Started& library_of(Gpu& gpu) {
 bool tf32_allowed() { return tf32.load(std::memory_order_relaxed); }
 void allow_tf32(bool allow) { tf32.store(allow, std::memory_order_relaxed); }
 
-void product(CudaRun& run, const Product& p, const void* x, const void* y, void* d) {
+void product(CudaRun& run, const Product& p, const ProductOperands& at) {
   Gpu& gpu = run.gpu();
+  const CublasLt& lt = CublasLt::get();
   const int64_t item = size_of(p.dtype);
   const bool allowed = tf32_allowed();
-  const uint32_t alignments[] = {alignment_of(x, p.x_stride * item), alignment_of(y, p.y_stride * item),
-                                 alignment_of(d, p.d_stride * item)};
+  const void* const c = at.added ? at.added : at.d;
+  const uint32_t alignments[] = {alignment_of(at.x, p.x_stride * item), alignment_of(at.y, p.y_stride * item),
+                                 alignment_of(c, p.d_stride * item), alignment_of(at.d, p.d_stride * item)};
   const Key key = {static_cast<int64_t>(p.dtype),
                    p.m,
                    p.n,
@@ -197,30 +211,28 @@ void product(CudaRun& run, const Product& p, const void* x, const void* y, void*
                    p.y_stride,
                    p.d_stride,
                    allowed,
+                   at.bias != nullptr,
                    static_cast<int64_t>(alignments[0]) << 32 | alignments[1],
-                   alignments[2]};
-  LtHandle handle;
-  const Plan* plan;
-  {
-    const std::lock_guard lock(mutex);
-    Started& library = library_of(gpu);
-    handle = library.handle;
-    auto known = library.plans.find(key);
-    if (known == library.plans.end()) {
-      gpu.enter();
-      known = library.plans.emplace(key, make_plan(handle, p, allowed, alignments)).first;
-    }
-    plan = &known->second;  // never removed
-  }
-  const BufferRef workspace = plan->workspace ? run.allocate(plan->workspace) : nullptr;
+                   static_cast<int64_t>(alignments[2]) << 32 | alignments[3]};
   const std::complex<float> one(1), zero(0);
   const std::complex<double> wide_one(1), wide_zero(0);  // a real number is the first part
-  const bool wide = real_type(p.dtype) == DType::float64;
+  const auto number = [&](bool is_one) -> const void* {
+    if (real_type(p.dtype) == DType::float64) return is_one ? &wide_one : &wide_zero;
+    return is_one ? &one : &zero;
+  };
+  const std::lock_guard lock(mutex);  // a plan holds the bias of one product at a time
+  Started& library = library_of(gpu);
   gpu.enter();
-  check_lt(CublasLt::get().matmul(handle, plan->desc, wide ? static_cast<const void*>(&wide_one) : &one, x,
-                                  plan->x, y, plan->y, wide ? static_cast<const void*>(&wide_zero) : &zero, d,
-                                  plan->d, d, plan->d, &plan->algorithm,
-                                  workspace ? workspace->data : nullptr, plan->workspace, gpu.stream),
+  auto known = library.plans.find(key);
+  if (known == library.plans.end())
+    known = library.plans.emplace(key, make_plan(library.handle, p, allowed, at.bias, alignments)).first;
+  const Plan& plan = known->second;
+  if (at.bias) set_bias(plan.desc, at.bias);
+  const BufferRef workspace = plan.workspace ? run.allocate(plan.workspace) : nullptr;
+  gpu.enter();
+  check_lt(lt.matmul(library.handle, plan.desc, number(true), at.x, plan.x, at.y, plan.y,
+                     number(at.added != nullptr), c, plan.d, at.d, plan.d, &plan.algorithm,
+                     workspace ? workspace->data : nullptr, plan.workspace, gpu.stream),
            "to multiply matrices");
 }
 

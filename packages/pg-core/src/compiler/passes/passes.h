@@ -1,6 +1,6 @@
 #pragma once
 // The passes from graph to graph, in the order in which pipeline.cpp runs them. Each is a pure function whose
-// result computes the same values to the last bit (layout and absorb_bias: apart from the order of sums), and
+// result computes the same values to the last bit (layout and absorb_...: apart from the order of sums), and
 // looks at every record a bounded number of times.
 
 #include "graph/graph.h"
@@ -51,6 +51,13 @@ Graph absorb_bias(const Graph& graph);
 ///
 ///   %2 = permute(%0, (1, 0)); %3 = dot_general(%2, %1, ab,bc->ac)  ->  %3 = dot_general(%0, %1, ba,bc->ac)
 Graph select_calls(const Graph& graph);
+
+/// Products of float32 and float64 add what is added to them on the way, for devices whose library does so,
+/// where no kernel reads the sum: an array of the result's shape, or one number per place on its last axis.
+///
+///   %2 = dot_general(%0, %1, ab,bc->ac); %4 = broadcast(%3, axes=(1,)); %5 = add(%2, %4)
+///   -> %5 = dot_general(%0, %1, %3, ab,bc->ac + c)
+Graph absorb_addends(const Graph& graph);
 
 /// Outputs that only rename memory become what they rename: a reshape of x has the bytes of x.
 Graph strip_reshapes(const Graph& graph);
