@@ -35,24 +35,28 @@ template <class F, class... A> struct Map {
 
 /// The same for a function with a costly form for rare operands (math.h, Sine): chunks without one take the
 /// fast loop.
-template <class F, class T> struct MapRare {
-  static PG_INLINE void run(void* out, const void* const* in, int64_t n) {
+template <class F, class... A> struct MapRare {
+  template <size_t... k>
+  static PG_INLINE void run(void* out, const void* const* in, int64_t n, std::index_sequence<k...>) {
     constexpr int64_t chunk = 64;
-    const void* const operand = in[0];  // not reread after every store
+    const void* const operand[] = {in[k]...};  // not reread after every store
     for (int64_t start = 0; start < n; start += chunk) {
       const int64_t end = start + chunk < n ? start + chunk : n;
       uint32_t any = 0;
-      for (int64_t i = start; i < end; ++i) any |= F::rare(load<T>(operand, i)).v ? 1u : 0u;
+      for (int64_t i = start; i < end; ++i) any |= F::rare(load<A>(operand[k], i)...).v ? 1u : 0u;
       if (any) {
-        for (int64_t i = start; i < end; ++i) {
-          const Val<T> x = load<T>(operand, i);
-          store(out, i, F::rare(x).v ? F::slow(x) : F::fast(x));
-        }
+        for (int64_t i = start; i < end; ++i)
+          store(out, i,
+                F::rare(load<A>(operand[k], i)...).v ? F::slow(load<A>(operand[k], i)...)
+                                                     : F::fast(load<A>(operand[k], i)...));
       } else {
 #pragma GCC ivdep
-        for (int64_t i = start; i < end; ++i) store(out, i, F::fast(load<T>(operand, i)));
+        for (int64_t i = start; i < end; ++i) store(out, i, F::fast(load<A>(operand[k], i)...));
       }
     }
+  }
+  static PG_INLINE void run(void* out, const void* const* in, int64_t n) {
+    run(out, in, n, std::index_sequence_for<A...>{});
   }
 };
 

@@ -5,11 +5,12 @@
 // that every dialect and instruction set computes the same bits and loops vectorise; errors stay below 1 ulp
 // (tests/accuracy.py). Coefficients come from a minimax fit (Lawson's reweighted least squares) with each low
 // coefficient rounded first. Functions without such a form compute in float64 through the C library and round
-// once. float64: the C library.
+// once. float64: double_math.h, where it has the function, else the C library.
 
 #include <limits>
 #include <numbers>
 
+#include "ir/double_math.h"
 #include "ir/native.h"
 #include "ir/scalar.h"
 
@@ -191,7 +192,7 @@ template <class X> PG_INLINE X rsqrt(X x) {
 // ---- exponentials ---------------------------------------------------------------------------------------
 
 template <class X> PG_INLINE X exp(X x) {
-  return by_width(x, [](auto v) { return detail::exp_single(v); }, [](auto v) { return libm<Libm::exp>(v); });
+  return by_width(x, [](auto v) { return detail::exp_single(v); }, [](auto v) { return wide::exp(v); });
 }
 
 template <class X> PG_INLINE X exp2(X x) {
@@ -206,7 +207,7 @@ template <class X> PG_INLINE X exp2(X x) {
         const auto whole = scale(fma(r, 0.6931472f, r * r * p) + 1.0f, bits(t) - detail::magic_bits);
         return select(vanishes, 0.0f, whole);
       },
-      [](auto v) { return libm<Libm::exp2>(v); });
+      [](auto v) { return wide::exp2(v); });
 }
 
 template <class X> PG_INLINE X expm1(X x) {
@@ -224,7 +225,7 @@ template <class X> PG_INLINE X expm1(X x) {
         r = select(v < -17.5f, -1.0f, r);
         return select(v == 0.0f, v, r);  // keeps -0
       },
-      [](auto v) { return libm<Libm::expm1>(v); });
+      [](auto v) { return wide::expm1(v); });
 }
 
 template <class X> PG_INLINE X log(X x) {
@@ -234,17 +235,17 @@ template <class X> PG_INLINE X log(X x) {
         const auto [f, g, e] = detail::log_parts(v);
         return detail::log_ends(v, fma(e, detail::ln2_high, fma(e, detail::ln2_low, f) + g));
       },
-      [](auto v) { return libm<Libm::log>(v); });
+      [](auto v) { return wide::log(v); });
 }
 template <class X> PG_INLINE X log2(X x) {
   return by_width(
       x, [](auto v) { return detail::log_base(v, 1.0f, 0.0f, 1.442695f, 1.925963e-08f); },
-      [](auto v) { return libm<Libm::log2>(v); });
+      [](auto v) { return wide::log2(v); });
 }
 template <class X> PG_INLINE X log10(X x) {
   return by_width(
       x, [](auto v) { return detail::log_base(v, 0.3010254f, 4.605039e-06f, 0.4342945f, -1.010305e-08f); },
-      [](auto v) { return libm<Libm::log10>(v); });
+      [](auto v) { return wide::log10(v); });
 }
 template <class X> PG_INLINE X log1p(X x) {
   return by_width(
@@ -261,7 +262,7 @@ template <class X> PG_INLINE X log1p(X x) {
         r = select(v == -1.0f, -detail::inf, r);
         return select(v == 0.0f, v, r);
       },
-      [](auto v) { return libm<Libm::log1p>(v); });
+      [](auto v) { return wide::log1p(v); });
 }
 
 /// 1 / (1 + e^-x), through e^-|x| so that nothing overflows and the small tail keeps its digits.
@@ -281,10 +282,7 @@ template <class X> PG_INLINE X sigmoid(X x) {
         const auto r = fma(y, select(negative, lower, left), y);
         return select(negative, scale(r, e.n), r);
       },
-      [](auto v) {
-        const auto e = libm<Libm::exp>(-abs(v));
-        return select(v < 0.0, e, 1.0) / (1.0 + e);
-      });
+      [](auto v) { return wide::sigmoid(v); });
 }
 
 template <class X> PG_INLINE X tanh(X x) {
@@ -309,7 +307,7 @@ template <class X> PG_INLINE X tanh(X x) {
             1.0f);
         return detail::with_sign_of(select(a > -0.85f, small, large), v);
       },
-      [](auto v) { return libm<Libm::tanh>(v); });
+      [](auto v) { return wide::tanh(v); });
 }
 
 template <class X> PG_INLINE X erf(X x) {
@@ -336,20 +334,22 @@ template <class X> PG_INLINE X erf(X x) {
 
 // ---- trigonometry ---------------------------------------------------------------------------------------
 
-/// sin and cos of float32 have a straight-line form below 2^15 and take the C library beyond: block loops ask
-/// once per chunk.
-template <class X> PG_INLINE auto beyond_sine(X x) { return abs(x) >= 32768.0f; }
+/// sin and cos have a straight-line form below 2^15 (float64: 10^6) and take the C library beyond: block
+/// loops ask once per chunk.
+template <class X> PG_INLINE auto beyond_sine(X x) {
+  return by_width(x, [](auto v) { return abs(v) >= 32768.0f; }, [](auto v) { return abs(v) >= 1e6; });
+}
 struct Sine {
   template <class X> static PG_INLINE X fast(X x) {
     return by_width(
         x, [](auto v) { return select(v == 0.0f, v, detail::sine(v, 0)); },
-        [](auto v) { return libm<Libm::sin>(v); });
+        [](auto v) { return select(v == 0.0, v, wide::sine(v, 0)); });
   }
   template <class X> static PG_INLINE X slow(X x) { return detail::through_double<Libm::sin>(x); }
 };
 struct Cosine {
   template <class X> static PG_INLINE X fast(X x) {
-    return by_width(x, [](auto v) { return detail::sine(v, 1); }, [](auto v) { return libm<Libm::cos>(v); });
+    return by_width(x, [](auto v) { return detail::sine(v, 1); }, [](auto v) { return wide::sine(v, 1); });
   }
   template <class X> static PG_INLINE X slow(X x) { return detail::through_double<Libm::cos>(x); }
 };
@@ -359,11 +359,19 @@ struct Cosine {
 /// x^n by repeated squaring, wrapping; a negative power of an integer is 0 except for 1 and -1.
 template <class X> PG_INLINE X integer_power(X x, X n) {
   X base = x, result = like(x, 1), left = n;
-  for (int bit = 0; bit < width_of(x) && !known_zero(left); ++bit) {
-    result = select((left & 1) == 1, result * base, result);
-    base = base * base;
-    left = left >> 1;
-  }
+  const auto squared = [&](int rounds) {
+    for (int bit = 0; bit < rounds && !known_zero(left); ++bit) {
+      result = select((left & 1) == 1, result * base, result);
+      base = base * base;
+      left = left >> 1;
+    }
+  };
+  constexpr int usual = 6;
+  squared(usual);
+  const X small = result;
+  const auto large = left > 0;
+  squared(width_of(x) - usual);
+  result = select_rare(large, result, small);
   return by_sign(
       x,
       [](auto v, auto exponent, auto positive) {
@@ -376,54 +384,79 @@ template <class X> PG_INLINE X integer_power(X x, X n) {
 /// Does the truncated division leave something on the other side of zero than the divisor?
 template <class X> PG_INLINE auto crosses(X left, X y) { return (left != 0) & ((left < 0) ^ (y < 0)); }
 
+/// The truncated division of floats leaves something exact in straight-line arithmetic for quotients below
+/// 2^53; the C library knows all. F makes the result of the operands and of what was left; `whole` that of
+/// integers.
+template <class F> struct Division {
+  template <class X> static PG_INLINE auto rare(X a, X b) {
+    return by_width(
+        a, [](auto v, auto w) { return wide::beyond_division(convert<double>(v), convert<double>(w)); },
+        [](auto v, auto w) { return wide::beyond_division(v, w); }, b);
+  }
+  template <class X> static PG_INLINE X fast(X a, X b) {
+    return F::finish(a, b,
+                     by_width(
+                         a,
+                         [](auto v, auto w) {
+                           return convert<float>(wide::division_rest(convert<double>(v), convert<double>(w)));
+                         },
+                         [](auto v, auto w) { return wide::division_rest(v, w); }, b));
+  }
+  template <class X> static PG_INLINE X slow(X a, X b) { return F::finish(a, b, libm<Libm::fmod>(a, b)); }
+  template <class X> PG_INLINE X operator()(X x, X y) const {
+    return by_kind(
+        x, [](auto a, auto b) { return select_rare(rare(a, b), slow(a, b), fast(a, b)); },
+        [](auto a, auto b) { return F::whole(a, b); }, y);
+  }
+};
+
 /// Quotient rounded down, as Python's //; where an operand is infinite the plain quotient, as the array API
 /// standard has it: inf // 2 is inf, -2 // inf is -0 (NumPy and Python give NaN and -1).
-template <class X> PG_INLINE X floor_divide(X x, X y) {
-  return by_kind(
-      x,
-      [](auto a, auto b) {
-        // What fmod leaves makes the quotient an integer up to rounding; Python's corner cases follow from
-        // that.
-        const auto left = libm<Libm::fmod>(a, b), d = (a - left) / b;
-        const auto q = select(crosses(left, b), d - 1, d), down = floor(q);
-        const auto near = select(q - down > 0.5, down + 1, down);
-        const auto r = select(q == 0, copysign(like(b, 0), a / b), near);
-        return select((b == 0) | (abs(a) == detail::inf) | (abs(b) == detail::inf), a / b, r);
-      },
-      [](auto a, auto b) {
-        return by_sign(
-            a,
-            [](auto s, auto t) { return select(crosses(rest(s, t), t), quotient(s, t) - 1, quotient(s, t)); },
-            [](auto s, auto t) { return quotient(s, t); }, b);
-      },
-      y);
-}
+struct FloorDivide : Division<FloorDivide> {
+  // What is left makes the quotient an integer up to rounding; Python's corner cases follow from that.
+  template <class X> static PG_INLINE X finish(X a, X b, X left) {
+    const X d = (a - left) / b;
+    const X q = select(crosses(left, b), d - 1, d), down = floor(q);
+    const X near = select(q - down > 0.5, down + 1, down);
+    const X r = select(q == 0, copysign(like(b, 0), a / b), near);
+    return select((b == 0) | (abs(a) == detail::inf) | (abs(b) == detail::inf), a / b, r);
+  }
+  template <class X> static PG_INLINE X whole(X a, X b) {
+    return by_sign(
+        a, [](auto s, auto t) { return select(crosses(rest(s, t), t), quotient(s, t) - 1, quotient(s, t)); },
+        [](auto s, auto t) { return quotient(s, t); }, b);
+  }
+};
 
 /// x - y * floor_divide(x, y), with the sign of y, as Python's %.
-template <class X> PG_INLINE X remainder(X x, X y) {
-  return by_kind(
-      x,
-      [](auto a, auto b) {
-        const auto left = libm<Libm::fmod>(a, b);
-        return select(left == 0, copysign(left, b), select(crosses(left, b), left + b, left));
-      },
-      [](auto a, auto b) {
-        return by_sign(
-            a, [](auto s, auto t) { return select(crosses(rest(s, t), t), rest(s, t) + t, rest(s, t)); },
-            [](auto s, auto t) { return rest(s, t); }, b);
-      },
-      y);
-}
+struct Remainder : Division<Remainder> {
+  template <class X> static PG_INLINE X finish(X, X b, X left) {
+    return select(left == 0, copysign(left, b), select(crosses(left, b), left + b, left));
+  }
+  template <class X> static PG_INLINE X whole(X a, X b) {
+    return by_sign(
+        a, [](auto s, auto t) { return select(crosses(rest(s, t), t), rest(s, t) + t, rest(s, t)); },
+        [](auto s, auto t) { return rest(s, t); }, b);
+  }
+};
 
 /// Remainder of the truncated division, with the sign of x, as C's.
-template <class X> PG_INLINE X fmod(X x, X y) {
-  return by_kind(
-      x, [](auto a, auto b) { return libm<Libm::fmod>(a, b); }, [](auto a, auto b) { return rest(a, b); }, y);
-}
+struct Fmod : Division<Fmod> {
+  template <class X> static PG_INLINE X finish(X, X, X left) { return left; }
+  template <class X> static PG_INLINE X whole(X a, X b) { return rest(a, b); }
+};
 
 template <class X> PG_INLINE X pow(X x, X y) {
   return by_kind(
-      x, [](auto a, auto b) { return detail::through_double<Libm::pow>(a, b); },
+      x,
+      [](auto a, auto b) {
+        return by_width(
+            a,
+            [](auto v, auto w) {
+              return convert<float>(wide::power_single(convert<double>(v), convert<double>(w)));
+            },
+            [](auto v, auto w) { return libm<Libm::pow>(v, w); }, b);
+      },
       [](auto a, auto b) { return integer_power(a, b); }, y);
 }
 

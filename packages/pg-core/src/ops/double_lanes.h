@@ -65,11 +65,15 @@ template <class X> PG_INLINE X log(X x) {
   return ir::convert<double>(e) * std::numbers::ln2 + r;
 }
 
-/// f of float32 through float64, or the C library's function of float64.
-template <ir::Libm exact, class F, class X, class... Rest> PG_INLINE X through_lanes(F f, X x, Rest... rest) {
+/// f of float32 through float64, or `exact` of float64.
+template <class F, class Exact, class X, class... Rest>
+PG_INLINE X lanes_or(F f, Exact exact, X x, Rest... rest) {
   return ir::by_width(
-      x, [f](auto... v) { return ir::convert<float>(f(ir::convert<double>(v)...)); },
-      [](auto... v) { return ir::libm<exact>(v...); }, rest...);
+      x, [f](auto... v) { return ir::convert<float>(f(ir::convert<double>(v)...)); }, exact, rest...);
+}
+/// The same with the C library's function of float64.
+template <ir::Libm exact, class F, class X, class... Rest> PG_INLINE X through_lanes(F f, X x, Rest... rest) {
+  return lanes_or(f, [](auto... v) { return ir::libm<exact>(v...); }, x, rest...);
 }
 
 }  // namespace pg::double_lanes

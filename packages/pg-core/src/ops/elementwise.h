@@ -105,7 +105,9 @@ template <class F, int arity, bool sign_free, class... T> struct Record<F, arity
   }
 
   template <class U, size_t... k> static ir::BlockFn loop(std::index_sequence<k...>) {
-    using Loop = ir::Map<F, Repeat<U, k>...>;
+    constexpr bool has_rare =
+        std::is_floating_point_v<U> && requires { F::rare(Repeat<ir::Val<U>, k>{}...); };
+    using Loop = std::conditional_t<has_rare, ir::MapRare<F, Repeat<U, k>...>, ir::Map<F, Repeat<U, k>...>>;
     if constexpr (ir::is_complex_type<U>) return ir::Clones<Loop>::baseline;
     else return ir::Clones<Loop>::pick();
   }

@@ -26,15 +26,14 @@ NodeRef first_power(std::span<const NodeRef> x, const Attrs&) {
 
 const Op& floor_divide_op =
     elementwise<2>("floor_divide", "x // y, rounded down; an integer divided by 0 gives 0.", numbers,
-                   [](auto x, auto y) { return floor_divide(x, y); }, {no_derivative(), no_derivative()});
-const Op& remainder_op =
-    elementwise<2>("remainder", "x % y, with the sign of y; an integer modulo 0 gives 0.", numbers,
-                   [](auto x, auto y) { return remainder(x, y); },
-                   {partial([](const RuleArgs& a) { return fill_like(1.0, a.x[0]); }),
-                    partial([](const RuleArgs& a) { return -binary(floor_divide_op, a.x[0], a.x[1]); })});
+                   ir::FloorDivide{}, {no_derivative(), no_derivative()});
+const Op& remainder_op = elementwise<2>(
+    "remainder", "x % y, with the sign of y; an integer modulo 0 gives 0.", numbers, ir::Remainder{},
+    {partial([](const RuleArgs& a) { return fill_like(1.0, a.x[0]); }),
+     partial([](const RuleArgs& a) { return -binary(floor_divide_op, a.x[0], a.x[1]); })});
 const Op& fmod_op = elementwise<2>(
     "fmod", "The remainder of the truncated division, with the sign of x; an integer modulo 0 gives 0.",
-    numbers, [](auto x, auto y) { return fmod(x, y); },
+    numbers, ir::Fmod{},
     {partial([](const RuleArgs& a) { return fill_like(1.0, a.x[0]); }),
      partial([](const RuleArgs& a) { return -unary(trunc_op, a.x[0] / a.x[1]); })});
 

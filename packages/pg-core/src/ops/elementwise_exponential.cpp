@@ -22,7 +22,7 @@ template <class X> PG_INLINE X with_sign(X r, X x) { return ir::select(x < 0.0, 
 
 struct Sinh {
   template <class X> PG_INLINE auto operator()(X x) const {
-    return through_lanes<Libm::sinh>(
+    return double_lanes::lanes_or(
         [](auto v) {
           const auto a = ir::abs(v), e = double_lanes::exp(clamped(a)), s = v * v;
           const auto near =
@@ -30,17 +30,17 @@ struct Sinh {
                                        0.00019835812457561332, 2.8185239268740257e-06);
           return ir::select(a < 1.0, near, with_sign((e - 1.0 / e) * 0.5, v));
         },
-        x);
+        [](auto v) { return ir::wide::sinh(v); }, x);
   }
 };
 struct Cosh {
   template <class X> PG_INLINE auto operator()(X x) const {
-    return through_lanes<Libm::cosh>(
+    return double_lanes::lanes_or(
         [](auto v) {
           const auto e = double_lanes::exp(clamped(ir::abs(v)));
           return (e + 1.0 / e) * 0.5;
         },
-        x);
+        [](auto v) { return ir::wide::cosh(v); }, x);
   }
 };
 constexpr double finite = 1e39;  // above all of float32

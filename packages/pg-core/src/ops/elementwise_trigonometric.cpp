@@ -13,7 +13,7 @@ using ir::Libm;
 using ir::detail::through_double;
 namespace on_complex = ir::complex_math;
 
-/// A function with a straight-line form for ordinary float32 and a costly one for large arguments
+/// A function with a straight-line form for ordinary numbers and a costly one for large arguments
 /// (ir/math.h).
 template <class F> struct Rare : F {
   template <class X> static PG_INLINE auto rare(X x) { return ir::beyond_sine(x); }
@@ -23,21 +23,17 @@ template <class F, class OnComplex> struct RareRecord {
   static ir::Sym emit(std::span<const ir::Sym> in, std::span<const int64_t>) {
     if (is_complex(in[0].dtype)) return on_complex::call<OnComplex>(in[0]);
     const ir::Sym x = ir::convert(in[0], compute_type(in[0].dtype));
-    if (x.dtype == DType::float64) return F::fast(x);
     // No float16 is beyond the straight-line form's range, but bfloat16 is.
     const ir::Sym z = ir::select_rare(ir::beyond_sine(x), F::slow(x), F::fast(x));
     return ir::convert(z, in[0].dtype);
   }
-  struct Double {
-    PG_INLINE auto operator()(ir::Val<double> x) const { return F::fast(x); }
-  };
   struct Continued {
     template <class T> PG_INLINE auto operator()(ir::Val<T> z) const {
       return on_complex::call<OnComplex>(z);
     }
   };
   static ir::BlockFn block(std::span<const DType> in, DType, std::span<const int64_t>) {
-    if (in[0] == DType::float64) return ir::Clones<ir::Map<Double, double>>::pick();
+    if (in[0] == DType::float64) return ir::Clones<ir::MapRare<Rare<F>, double>>::pick();
     if (in[0] == DType::complex64) return ir::Clones<ir::Map<Continued, Complex64>>::pick();
     if (in[0] == DType::complex128) return ir::Clones<ir::Map<Continued, Complex128>>::pick();
     return is_float(in[0]) ? ir::Clones<ir::MapRare<Rare<F>, float>>::pick() : nullptr;

@@ -287,12 +287,12 @@ class Scheduler {
     if (rows) {
       std::erase(reduced, lane);
       stride_ = -1;
-      if (row < 2 * shortest) lengthen(lane, reduced, 8 * shortest, stride_, c.accesses, replace_);
+      if (row < shortest) lengthen(lane, reduced, 8 * shortest, stride_, c.accesses, replace_);
       reduced.push_back(lane);
     } else {
       std::erase(outer, lane);
       stride_ = store_stride(lane, c.accesses);
-      lengthen(lane, outer, 2 * shortest, stride_, c.accesses, replace_);
+      lengthen(lane, outer, shortest, stride_, c.accesses, replace_);
       tile = std::min(lane->extent(), target_.block);
       if (in_stages()) {  // no parts then: narrower columns for more threads, which later stages find in the
                           // cache

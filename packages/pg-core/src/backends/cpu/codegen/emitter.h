@@ -125,6 +125,7 @@ class Emitter {
   std::vector<const Value*> limits_;
   std::unordered_map<const KernelBuffer*, const Value*> fetched_;  // by which load
   ir::Axis grid_ = nullptr, lane_ = nullptr;
+  ir::Axis rows_ = nullptr;  // of the innermost loop around the lanes
   size_t pieces_ = 1;
   bool lane_aligned_ = false;  // the loop over lanes starts at a multiple of the vector length
   std::string mask_;           // of the lanes that exist; empty: all

@@ -42,10 +42,13 @@ std::string Emitter::end_of(const Loop& l, const std::string& start) {
 void Emitter::serial(const Loop& l) {
   if (const auto copy = transposed_copy(l)) return transpose(l, *copy);
   const std::string start = scalar(l.start, 0);
+  const ir::Axis around = rows_;
+  if (!lane_) rows_ = l.axis;
   counted(start, end_of(l, start), 1, updated_in(l.body), [&](const std::string& i) {
     axes_[l.axis] = i;
     body(l.body);
   });
+  rows_ = around;
 }
 
 // i = from; while i (`whole`: all of [i, i + step)) lies before `to`: inside, i += step. Answers where it

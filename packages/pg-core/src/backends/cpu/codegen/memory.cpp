@@ -83,10 +83,11 @@ std::string Emitter::gather(const Value& v, size_t piece, const Run& run, const 
                              mask.empty() ? "splat (i1 true)" : mask, ", ", type, " ", passed));
 }
 
-// Rows of the next grid point: the processor itself stops fetching ahead where a page ends.
+// Rows of the next iteration around the lanes, or of the next grid point: the processor itself stops fetching
+// ahead where a page ends.
 void Emitter::prefetch(const Value& v, const std::string& at) {
-  const int64_t bytes = v.index.coefficient(grid_) * size_in_memory(v.buffer);
-  if (v.buffer->space != Space::global || bytes < near_bytes || bytes > far_bytes) return;
+  const int64_t bytes = v.index.coefficient(rows_ ? rows_ : grid_) * size_in_memory(v.buffer);
+  if (v.buffer->space != Space::global || bytes < near_bytes || (!rows_ && bytes > far_bytes)) return;
   const auto [first, fresh] = fetched_.try_emplace(v.buffer, &v);
   if (!fresh && first->second != &v) return;  // a later stage finds it in the cache
   const std::string next = w_.put(concat("getelementptr i8, ptr ", at, ", i64 ", bytes));
