@@ -98,7 +98,9 @@ def _pairs(dtype: str, n: int) -> tuple[np.ndarray, np.ndarray]:
     y[: n // 2] = (rng.standard_normal(n // 2) * 10.0 ** rng.integers(-6, 7, n // 2)).astype(dtype)
     x[: n // 4] = (y[: n // 4] * rng.integers(-1000, 1000, n // 4)).astype(dtype)  # multiples, or nearly
     tiny = np.finfo(dtype).smallest_subnormal
-    special = np.array([0, -0.0, 1, -1, 3, -3, 0.5, np.inf, -np.inf, np.nan, tiny, -tiny, np.finfo(dtype).max])
+    special = np.array(
+        [0, -0.0, 1, -1, 3, -3, 0.5, np.inf, -np.inf, np.nan, tiny, -tiny, np.finfo(dtype).max]
+    )
     a, b = np.meshgrid(special.astype(dtype), special.astype(dtype))
     return np.concatenate([x, a.ravel()]), np.concatenate([y, b.ravel()])
 

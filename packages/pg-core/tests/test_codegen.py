@@ -194,6 +194,26 @@ def test_transposed_operands(dtype: str, shape: tuple[int, ...], rng: np.random.
 
 
 @needs_compiler
+@pytest.mark.parametrize(
+    "shape", [(3, 20, 100), (2, 16, 32), (5, 17, 33), (2, 64, 300), (4, 40, 50), (2, 65, 40)]
+)
+def test_sums_that_read_across_rows(shape: tuple[int, ...], rng: np.random.Generator) -> None:
+    """Lanes over the last axis of x, where y has its second: a tile per grid point where that one is short."""
+    x = rng.standard_normal(shape)
+    y = rng.standard_normal((shape[0], shape[2], shape[1]))
+
+    def f(x: pg.Tensor, y: pg.Tensor) -> tuple[pg.Tensor, ...]:
+        z = x + pg.swapaxes(y, 1, 2)
+        return z.sum(1), pg.var(z, 1), z.max(1)
+
+    for dtype in ("float32", "float64", "float16"):
+        assert_same(f, x.astype(dtype), y.astype(dtype))
+    z = x + y.swapaxes(1, 2)
+    for made, want in zip(both(f, x, y)[1], (z.sum(1), z.var(1), z.max(1)), strict=True):
+        np.testing.assert_allclose(made, want, rtol=1e-12, atol=1e-13)
+
+
+@needs_compiler
 @pytest.mark.parametrize("axes", [(0, 2, 3, 1), (0, 3, 1, 2), (3, 2, 1, 0), (2, 0, 3, 1), (1, 3, 0, 2)])
 def test_permuted_copies(axes: tuple[int, ...], rng: np.random.Generator) -> None:
     x = rng.standard_normal((3, 40, 19, 33), dtype=np.float32)

@@ -1,3 +1,4 @@
+// Size: one class, the way from a group to its loops; coordinates.cpp, tiles.cpp and builder.cpp hold the rest.
 #include "compiler/kernel/lower.h"
 
 #include <algorithm>
@@ -201,7 +202,6 @@ class Scheduler {
   /// Tiles of both axes; what is read across its rows is transposed into memory of the grid point first.
   void map_tiles(const Domain& domain, const std::vector<Root>& roots, const Coordinates& c,
                  const std::vector<Axis>& outer, Axis lane, Axis cross) {
-    const auto padded = [](int64_t n) { return ceil_div(n, tile_side) * tile_side; };
     const int64_t tile = std::min(padded(lane->extent()), target_.transposed_tile);
     const int64_t rows = std::min(
         padded(cross->extent()), target_.crossed_tile * std::max<int64_t>(1, target_.transposed_tile / tile));
@@ -210,12 +210,13 @@ class Scheduler {
     extents.push_back(ceil_div(lane->extent(), tile));
     const std::vector<Expr> position = make_grid(outer, extents);
     Builder b(kernel_, group_, grid_, 0);
-    const Loop* const across = b.open(cross, Kind::serial, position[outer.size()] * rows, rows);
-    const Loop* const along = b.open(lane, Kind::lanes, position.back() * tile, tile);
+    const Tile area{cross, position[outer.size()] * rows, rows, lane, position.back() * tile, tile};
+    b.open(cross, Kind::serial, area.across_start, rows);
+    b.open(lane, Kind::lanes, area.along_start, tile);
     compute(b, domain, roots, c,
             concat("map of tiles: lanes over ", lane->name, "=", lane->extent(), ", rows over ", cross->name,
                    "=", cross->extent()));
-    stage_tiles(kernel_, kernel_.phases.back().body, *across, *along);
+    stage_tiles(kernel_, kernel_.phases.back().body, area);
   }
 
   /// Stores the roots in the loops that are open.
@@ -228,6 +229,7 @@ class Scheduler {
     kernel_.phases.push_back({grid_, b.take_body(), std::move(note)});
   }
 
+  static int64_t padded(int64_t n) { return ceil_div(n, tile_side) * tile_side; }
   static Ints extents_of(const std::vector<Axis>& axes) {
     Ints out;
     for (Axis a : axes) out.push_back(a->extent());
@@ -284,6 +286,7 @@ class Scheduler {
     Axis lane = rows ? reduced_best : kept_best;
     std::vector<Axis> outer = c.kept, reduced = c.reduced;
     int64_t tile = 0, tiles = 1;
+    Axis cross = nullptr;  // a short reduced axis along which an operand lies contiguous
     if (rows) {
       std::erase(reduced, lane);
       stride_ = -1;
@@ -300,6 +303,9 @@ class Scheduler {
         for (Axis a : outer) others *= a->extent();
         while (tile > target_.narrow_columns && others * ceil_div(lane->extent(), tile) < 16) tile /= 2;
       }
+      if (reduced.size() == 1 && reduced[0]->extent() <= target_.crossed_tile)
+        cross = crossing(lane, reduced, c.accesses, 2 * tile_side);
+      if (cross) tile = std::min(padded(lane->extent()), target_.transposed_tile);
       tiles = ceil_div(lane->extent(), tile);
     }
     Ints extents = extents_of(outer);
@@ -319,6 +325,9 @@ class Scheduler {
       stages(b, domain, reduced, rows);
       if (!rows) b.close();
       kernel_.phases.push_back({grid_, b.take_body(), note});
+      if (cross)
+        stage_tiles(kernel_, kernel_.phases.back().body,
+                    {cross, ir::expr(0), padded(cross->extent()), lane, start, tile});
       return;
     }
 

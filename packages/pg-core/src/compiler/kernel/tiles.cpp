@@ -1,6 +1,7 @@
 #include "compiler/kernel/tiles.h"
 
 #include <algorithm>
+#include <map>
 
 #include "support/format.h"
 
@@ -49,38 +50,50 @@ bool can_be_staged(const Value& v, Axis across, Axis along) {
 
 }  // namespace
 
-bool stage_tiles(Kernel& kernel, std::vector<Statement>& body, const Loop& across, const Loop& along) {
+void stage_tiles(Kernel& kernel, std::vector<Statement>& body, const Tile& t) {
+  const Expr at = ir::mod(ir::expr(t.across), t.rows) * t.pitch + ir::mod(ir::expr(t.along), t.pitch);
   std::vector<Statement> filling;
-  const int64_t pitch = along.count, rows = across.count;
-  const Expr at = ir::mod(ir::expr(across.axis), rows) * pitch + ir::mod(ir::expr(along.axis), pitch);
-  for (const Statement& s : along.body) {
-    Value* const* const found = std::get_if<Value*>(&s);
-    if (!found || !can_be_staged(**found, across.axis, along.axis)) continue;
-    Value& v = **found;
-    kernel.buffers.push_back({concat("tile", kernel.locals.size()), v.dtype, rows * pitch, Space::row, true});
+  std::map<std::pair<const KernelBuffer*, const ir::ExprData*>, KernelBuffer*> tiles;
+  const auto fill = [&](const Value& v) {
+    kernel.buffers.push_back(
+        {concat("tile", kernel.locals.size()), v.dtype, t.rows * t.pitch, Space::row, true});
     KernelBuffer* const tile = &kernel.buffers.back();
     kernel.locals.push_back(tile);
     kernel.values.push_back(v);
     Value* const load = &kernel.values.back();
     load->id = static_cast<int32_t>(kernel.values.size() + kernel.accumulators.size()) - 1;
+    load->depth = 2;
     kernel.stores.push_back({tile, at, load});
-    kernel.loops.push_back({.axis = across.axis,
+    kernel.loops.push_back({.axis = t.across,
                             .kind = Loop::Kind::lanes,
-                            .start = across.start,
-                            .count = rows,
+                            .start = t.across_start,
+                            .count = t.rows,
                             .body = {load, &kernel.stores.back()}});
     Loop* const inner = &kernel.loops.back();
-    kernel.loops.push_back({.axis = along.axis,
+    kernel.loops.push_back({.axis = t.along,
                             .kind = Loop::Kind::serial,
-                            .start = along.start,
-                            .count = pitch,
+                            .start = t.along_start,
+                            .count = t.pitch,
                             .body = {inner}});
     filling.push_back(&kernel.loops.back());
-    v.buffer = tile;
-    v.index = at;
+    return tile;
+  };
+  std::vector<std::vector<Statement>*> bodies{&body};
+  while (!bodies.empty()) {
+    std::vector<Statement>* const statements = bodies.back();
+    bodies.pop_back();
+    for (Statement& s : *statements) {
+      if (Loop* const* l = std::get_if<Loop*>(&s)) bodies.push_back(&(*l)->body);
+      Value* const* const found = std::get_if<Value*>(&s);
+      if (!found || !can_be_staged(**found, t.across, t.along)) continue;
+      Value& v = **found;
+      KernelBuffer*& tile = tiles[{v.buffer, v.index.get()}];
+      if (!tile) tile = fill(v);
+      v.buffer = tile;
+      v.index = at;
+    }
   }
   body.insert(body.begin(), filling.begin(), filling.end());
-  return !filling.empty();
 }
 
 std::optional<TransposedCopy> transposed_copy(const Loop& outer) {

@@ -15,10 +15,18 @@ constexpr int64_t tile_side = 16;
 ir::Axis crossing(ir::Axis lane, const std::vector<ir::Axis>& outer, const std::vector<Access>& accesses,
                   int64_t shortest_lane);
 
-/// `body` holds the loop `across`, whose body holds the loop `along` over lanes; both begin at multiples of
-/// their counts, which are multiples of tile_side. Loads that are contiguous in the first and strided in the
-/// second then read a row buffer that loops put before `body` fill; answers whether there are any.
-bool stage_tiles(Kernel& kernel, std::vector<Statement>& body, const Loop& across, const Loop& along);
+/// A range of two axes; both parts begin at multiples of their counts, which are multiples of tile_side.
+struct Tile {
+  ir::Axis across;  // along which operands lie contiguous
+  ir::Expr across_start;
+  int64_t rows;
+  ir::Axis along;  // of the lanes
+  ir::Expr along_start;
+  int64_t pitch;
+};
+/// Loads in `body`, in which loops run over the tile, that are contiguous across and strided along the lanes
+/// then read a row buffer instead, which loops put before `body` fill.
+void stage_tiles(Kernel& kernel, std::vector<Statement>& body, const Tile& tile);
 
 /// What such a filling loop does: to[row, column] = from[column, row].
 struct TransposedCopy {

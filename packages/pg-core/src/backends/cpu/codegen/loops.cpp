@@ -142,6 +142,14 @@ void Emitter::sweep(const Loop& l, size_t pieces, const std::function<void()>& i
       s->in_registers = false;
     }
   }
+  // Loops inside take about as long for one vector as for several.
+  if (pieces == 4 && has_loop(l.body) && trips(l) % step >= 2 * width) {
+    pieces_ = 2;
+    at = counted(at, lane_end_, 2 * width, {}, [&](const std::string& i) {
+      axes_[l.axis] = i;
+      inside();
+    });
+  }
   if (l.limit || lane_divisor_ % step != 0 || l.count % step != 0 || l.axis->extent() % step != 0) {
     pieces_ = 1;
     const auto masked = [&](const std::string& i) {

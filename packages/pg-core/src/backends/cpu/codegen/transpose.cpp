@@ -6,8 +6,7 @@
 
 namespace pg::codegen {
 
-// Bytes between rows beyond which the processor does not fetch ahead; the rows of the next square are then
-// fetched by hand.
+// Bytes between rows beyond which the processor does not fetch ahead.
 constexpr int64_t far_pitch = 1 << 10;
 
 // Whole squares, then those that stick out: their missing columns are masked, their missing rows read the
@@ -59,6 +58,11 @@ void Emitter::transpose_square(const TransposedCopy& copy, const std::string& ro
     const std::string left = w_.put(concat("trunc i64 ", columns, " to i32"));
     mask = w_.put(concat("icmp slt ", w_.type("i32"), " <", count, ">, ", splat(left, "i32")));
   }
+  // Fetched ahead: the rows of the next square where they lie apart, else those of the next grid point.
+  const int64_t to_next = copy.load->index.coefficient(grid_) * size;
+  const int64_t ahead = copy.from_pitch * size >= far_pitch                 ? side * copy.from_pitch * size
+                        : to_next >= far_pitch && to_next <= 32 * far_pitch ? to_next
+                                                                            : 0;
   Registers x;
   for (int k = 0; k < side; ++k) {
     std::string at = corner;
@@ -70,11 +74,9 @@ void Emitter::transpose_square(const TransposedCopy& copy, const std::string& ro
       at = w_.put(
           concat("getelementptr ", mem, ", ptr ", corner, ", i64 ", scalar_op("mul", row, copy.from_pitch)));
     }
-    if (rows.empty() && copy.from_pitch * size >= far_pitch)
+    if (rows.empty() && columns.empty() && ahead)
       w_.call_void("llvm.prefetch.p0", "ptr, i32, i32, i32",
-                   concat("ptr ",
-                          w_.put(concat("getelementptr ", mem, ", ptr ", corner, ", i64 ",
-                                        (k + side) * copy.from_pitch)),
+                   concat("ptr ", w_.put(concat("getelementptr i8, ptr ", at, ", i64 ", ahead)),
                           ", i32 0, i32 2, i32 1"));
     x.push_back(mask.empty() ? w_.effect(concat("load ", type, ", ptr ", at, ", align ", size))
                              : w_.load_call(type, concat("llvm.masked.load.", w_.suffix(mem), ".p0"),
@@ -103,7 +105,12 @@ void Emitter::transpose_square(const TransposedCopy& copy, const std::string& ro
   }
   const KernelBuffer* const to = copy.store->buffer;
   const std::string place = pointer(to, scalar(copy.store->index, 0));
-  for (int k = 0; k < side; ++k) {
+  // Of an axis that runs as a whole, only what there is; the shuffles of the rest vanish.
+  const Loop& inner = *copy.inner;
+  const bool whole = inner.start.is_constant(0) && inner.count >= inner.axis->extent();
+  const int64_t left = inner.axis->extent() % side;
+  const int64_t last = !columns.empty() && whole && left ? left : side;
+  for (int k = 0; k < last; ++k) {
     const std::string value = stored(loaded(x[static_cast<size_t>(k)], from), to);
     const std::string at =
         k ? w_.put(concat("getelementptr ", element(to), ", ptr ", place, ", i64 ", k * copy.to_pitch))
