@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from typing import Any
 
@@ -401,6 +402,7 @@ def test_bodies_are_interned_and_freed() -> None:
     def run(scale):
         pg.scan(lambda c, x: (c + x * scale, None), arr(0.0), arr([1.0, 2.0]))
 
+    gc.collect()  # functions of other tests hold programs
     pg._core.clear_programs()
     run(2.0)
     before = pg._core.live_payloads()

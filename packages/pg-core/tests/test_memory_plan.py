@@ -190,3 +190,34 @@ def test_explain_does_not_run_the_program() -> None:
     told = f.explain(x)
     assert pg.debug.launches() == launches and x.numpy()[0, 0] == 1
     assert str(told.graph.out_tree) == "PyTree({'y': *, 'z': None})"
+
+
+def test_updates_of_rows_write_over_a_table_that_dies() -> None:
+    rng = np.random.default_rng(0)
+    table, rows = rng.standard_normal((50, 8)).astype(np.float32), np.array([3, 7, 3, 49])
+    update = rng.standard_normal((4, 8)).astype(np.float32)
+    want = table.copy()
+    np.add.at(want, rows, update)
+    add = pg.jit(lambda t, i, u: t.at[i].add(u), donate_argnums=(0,))
+    memory = add.explain(pg.Tensor(table), pg.Tensor(rows), pg.Tensor(update)).memory
+    assert (memory.donated, memory.outputs) == (table.nbytes, 0)
+    np.testing.assert_array_equal(add(pg.Tensor(table), pg.Tensor(rows), pg.Tensor(update)).numpy(), want)
+
+
+def test_a_table_that_is_also_the_update_is_not_written_over() -> None:
+    table = np.arange(40, dtype=np.float32).reshape(5, 8)
+    back = pg.Tensor(np.arange(5)[::-1].copy())
+    f = lambda t, i: t.at[i].add(t)
+    with pytest.warns(UserWarning, match="can take the memory"):
+        got = pg.jit(f, donate_argnums=(0,))(pg.Tensor(table), back)
+    np.testing.assert_array_equal(got.numpy(), table + table[::-1])
+
+
+def test_a_cache_is_updated_in_place() -> None:
+    cache, row = np.zeros((2, 4, 16, 8), np.float32), np.ones((2, 4, 1, 8), np.float32)
+    step = pg.jit(lambda c, r, at: pg.dynamic_update_slice(c, r, (0, 0, at, 0)), donate_argnums=(0,))
+    memory = step.explain(pg.Tensor(cache), pg.Tensor(row), pg.Tensor(np.int32(3))).memory
+    assert (memory.donated, memory.outputs) == (cache.nbytes, 0)
+    got = step(pg.Tensor(cache), pg.Tensor(row), pg.Tensor(np.int32(3))).numpy()
+    cache[:, :, 3] = 1
+    np.testing.assert_array_equal(got, cache)

@@ -219,6 +219,30 @@ CASES: list[Case] = [
     ("concat of neighbours", lambda x: pg.stack([x[:, 2], x[:, 1], x[:, 0]], 1), lambda x: x[:, ::-1], (T,)),
     ("slice of concat", lambda x, y: pg.concat([x, y])[2:], lambda x, y: y, (F, G)),
     (
+        "sum of pads",
+        lambda x, y: pg.pad(x, ((0, 0), (0, 4))) + pg.pad(y, ((0, 0), (4, 0))),
+        lambda x, y: np.concatenate([x + 0, y + 0], 1),
+        (F, G),
+    ),
+    (
+        "sum of pads",
+        lambda x, y: (pg.pad(y, ((4, 1), (0, 0))) + pg.pad(x, ((0, 5), (0, 0)))) + pg.pad(y, ((2, 3), (0, 0))),
+        lambda x, y: np.concatenate([x + 0, y + 0, y + 0, np.zeros((1, 4), "f4")]),
+        (F, G),
+    ),
+    (
+        "permute of concat",
+        lambda x, y: pg.concat([x, y], 1).T,
+        lambda x, y: np.concatenate([x, y], 1).T,
+        (F, G),
+    ),
+    (
+        "sum of pads",
+        lambda x: pg.pad(x, ((0, 2), (0, 0))) + pg.pad(x, ((2, 0), (0, 0))),
+        lambda x: np.concatenate([x, x]),
+        (N,),
+    ),
+    (
         "slice of concat",
         lambda x, y: pg.concat([x, y, x])[3:1:-1],
         lambda x, y: np.concatenate([x, y, x])[3:1:-1],

@@ -76,7 +76,8 @@ class CompiledKernel {
 /// When a backend wants code to be generated.
 enum class Generation : uint8_t { never, when_worth, always };
 
-/// Operands and result of a library call; all buffers are row-major and do not overlap.
+/// Operands and result of a library call; all buffers are row-major and do not overlap, but for a result over
+/// the first operand where the backend `changes_first`.
 struct CallArgs {
   const Op& op;
   const Attrs& attrs;
@@ -101,6 +102,8 @@ class Backend {
   virtual Generation generation() const = 0;
   /// The implementation of a Call record, or null when this device has none.
   virtual CallFn call(const Op& op) const = 0;
+  /// May the result of this call lie over its first operand, which it then changes?
+  virtual bool changes_first(const Op&) const { return false; }
   /// Begins a run; null on the CPU.
   virtual std::unique_ptr<DeviceRun> begin() const = 0;
   /// Are convolutions calls of a library that prefers images with the channels last and adds a bias on the

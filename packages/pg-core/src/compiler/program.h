@@ -41,6 +41,7 @@ struct ProgramStep {
   Id record = 0;                       // of the call
   SmallVector<uint32_t, 6> slots;      // operands, then results
   uint32_t reads = 0;                  // how many of them are operands
+  bool changes_first = false;          // the result of the call may lie over its first operand
   std::vector<Aval> in, out;           // of the call
   std::vector<Group> groups;           // of the kernel: one, or its segments
 };

@@ -86,6 +86,7 @@ void prepare_call(const Graph& graph, const Graph::Record& r, const Backend& bac
   step.out = output_types(graph, r);
   if (!r.payloads) {
     step.call = backend.call(*r.op);
+    step.changes_first = backend.changes_first(*r.op);
     require(step.call != nullptr, ErrorKind::not_implemented, [&] {
       const std::string place = describe_location && r.where.code ? describe_location(r.where) : "";
       return concat("the op ", r.op->name, " is not implemented on ", backend.name(),
@@ -116,10 +117,11 @@ void prepare_call(const Graph& graph, const Graph::Record& r, const Backend& bac
 // of an operand which is cut in the same way, where its own kernel may and nothing reads the operand later.
 std::vector<std::pair<int, int>> in_place(const Graph& graph, const ProgramStep& step) {
   std::vector<std::pair<int, int>> out;
-  if (step.kernel) {
-    out.assign(step.kernel->in_place().begin(), step.kernel->in_place().end());
-    if (step.groups.size() < 2) return out;
-    std::unordered_map<uint32_t, int> readers;  // another segment may read the operand later
+  if (step.kernel) out.assign(step.kernel->in_place().begin(), step.kernel->in_place().end());
+  else if (step.changes_first) out.emplace_back(0, 0);
+  if (step.kernel && step.groups.size() < 2) return out;
+  if (!out.empty()) {
+    std::unordered_map<uint32_t, int> readers;  // another segment, or the call, may read the operand later
     for (size_t i = 0; i < step.reads; ++i) ++readers[step.slots[i]];
     std::erase_if(
         out, [&](const auto& pair) { return readers[step.slots[static_cast<size_t>(pair.second)]] > 1; });

@@ -7,6 +7,7 @@
 #include "backends/cpu/codegen/launch.h"
 #include "backends/cpu/interpreter/launch.h"
 #include "backends/cpu/onednn.h"
+#include "ops/ops.h"
 
 namespace pg {
 namespace {
@@ -72,6 +73,7 @@ class CpuBackend final : public Backend {
     return Generation::when_worth;
   }
   CallFn call(const Op& op) const override { return cpu_call(op); }
+  bool changes_first(const Op& op) const override { return &op == &scatter_op; }
   std::unique_ptr<DeviceRun> begin() const override { return nullptr; }
   bool convolves_by_library() const override { return cpu::onednn_available(); }
   bool joins_segments() const override { return true; }

@@ -1,4 +1,4 @@
-// Concatenations and gathers.
+// Concatenations, sums of pads, gathers.
 
 #include "compiler/passes/rules.h"
 #include "ops/ops.h"
@@ -108,6 +108,88 @@ std::optional<Id> concat_sliced(const Match& m) {
   return m.make(slice_op, {rest}, std::move(attrs));
 }
 
+// Every piece is then written where it belongs, in the order that suits it.
+std::optional<Id> concat_permuted(const Match& m) {
+  constexpr size_t most_pieces = 8;
+  const Graph::Record from = m.operand();
+  if (from.inputs.size() > most_pieces) return std::nullopt;
+  SmallVector<Id, 3> pieces;
+  for (const Id id : from.inputs) pieces.push_back(m.make(permute_op, {id}, m.root.attrs));
+  const auto axis = std::find(m.root.attrs.begin(), m.root.attrs.end(), static_cast<int64_t>(axis_of(from)));
+  return m.make(concat_op, std::move(pieces), {axis - m.root.attrs.begin()});
+}
+
+// ---- sums of pads, which is what the gradients of slices are
+
+// A value with zeros before and behind it along one axis.
+struct Padded {
+  Id value;
+  Id zero;
+  size_t axis;
+  int64_t start, stop;
+};
+
+std::optional<Padded> padded(const Match& m, Id id) {
+  const Graph::Record& r = m.out[id];
+  if (r.op != &pad_op || m.out[r.inputs[1]].op != &full_op || m.out[r.inputs[1]].attrs[0] != 0)
+    return std::nullopt;
+  std::optional<size_t> axis;
+  for (size_t i = 0; i < r.type.shape.size(); ++i) {
+    const int64_t low = r.attrs[3 * i], high = r.attrs[3 * i + 1];
+    if (low == 0 && high == 0 && r.attrs[3 * i + 2] == 0) continue;
+    if (axis || low < 0 || high < 0 || r.attrs[3 * i + 2] != 0) return std::nullopt;
+    axis = i;
+  }
+  if (!axis) return std::nullopt;
+  const int64_t start = r.attrs[3 * *axis];
+  return Padded{r.inputs[0], r.inputs[1], *axis, start, start + extent(m.out[r.inputs[0]].type, *axis)};
+}
+
+// x + 0 for floats, as the sum has it: -0 becomes 0. Once is enough.
+Id plus_zero(const Match& m, Id id) {
+  const auto done = [&](Id x) {
+    const Graph::Record& r = m.out[x];
+    return r.op == &add_op && std::any_of(r.inputs.begin(), r.inputs.end(), [&](Id in) {
+             return m.out[in].op == &full_op && m.out[in].attrs[0] == 0;
+           });
+  };
+  const Graph::Record r = m.out[id];
+  if (!is_float(r.type.dtype) || done(id)) return id;
+  if (r.op == &concat_op && std::all_of(r.inputs.begin(), r.inputs.end(), done)) return id;
+  return m.make(add_op, {id, m.full(0, r.type.shape, r.type.dtype)});
+}
+
+// Pads whose values follow one another are one pad of their concatenation, in whichever order they are added.
+std::optional<Id> sum_of_pads(const Match& m) {
+  constexpr size_t most_pads = 16;
+  if (m.operand(0).op != &pad_op && m.operand(1).op != &pad_op) return std::nullopt;
+  std::vector<Padded> pads;
+  std::vector<Id> stack(m.root.inputs.begin(), m.root.inputs.end());
+  while (!stack.empty()) {
+    const Id id = stack.back();
+    stack.pop_back();
+    if (const auto p = padded(m, id)) {
+      pads.push_back(*p);
+    } else {
+      const Graph::Record& r = m.out[id];
+      if (r.op != &add_op || pads.size() + stack.size() + 2 > most_pads) return std::nullopt;
+      stack.insert(stack.end(), r.inputs.begin(), r.inputs.end());
+    }
+  }
+  std::sort(pads.begin(), pads.end(), [](const Padded& a, const Padded& b) { return a.start < b.start; });
+  SmallVector<Id, 3> values;
+  for (size_t i = 0; i < pads.size(); ++i) {
+    if (pads[i].axis != pads[0].axis || (i && pads[i].start != pads[i - 1].stop)) return std::nullopt;
+    values.push_back(plus_zero(m, pads[i].value));
+  }
+  const int64_t axis = static_cast<int64_t>(pads[0].axis);
+  const Id joined = m.make(concat_op, std::move(values), {axis});
+  Attrs margins(3 * m.type().shape.size(), 0);
+  margins[3 * pads[0].axis] = pads[0].start;
+  margins[3 * pads[0].axis + 1] = extent(m.type(), pads[0].axis) - pads.back().stop;
+  return m.make(pad_op, {joined, pads[0].zero}, std::move(margins));
+}
+
 // ---- gather: rows that are known need no table of them
 
 std::optional<Id> rows_of_table(const Match& m, const Span& rows) {
@@ -143,6 +225,8 @@ constexpr Rule table[] = {
     {"concat of concat", "concat", nullptr, concat_flat},
     {"concat of neighbours", "concat", nullptr, join_slices},
     {"slice of concat", "slice(concat)", nullptr, concat_sliced},
+    {"permute of concat", "permute(concat)", nullptr, concat_permuted},
+    {"sum of pads", "add", real, sum_of_pads},
     {"gather of a progression", "gather", nullptr, gather_of_progression},
     {"gather of one row", "gather", nullptr, gather_of_literal},
 };
