@@ -14,7 +14,7 @@ import pytest
 # Tiles with rests, several blocks of the summed axis, few rows, few columns, a short summed axis, empty ones.
 SIZES = [
     (1, 1, 1), (7, 5, 3), (29, 33, 65), (64, 48, 300), (130, 70, 513), (8, 600, 100), (1, 520, 70), (100, 3, 90),
-    (150, 40, 300), (17, 90, 64), (200, 96, 8), (900, 2, 18), (900, 18, 2), (3, 0, 4), (0, 5, 2), (4, 6, 0),
+    (150, 40, 300), (17, 90, 64), (200, 96, 8), (900, 2, 18), (900, 18, 2), (1, 1, 64), (1, 1, 20001), (3, 0, 4), (0, 5, 2), (4, 6, 0),
 ]  # fmt: skip
 BOUNDS = {"float32": 3e-6, "float64": 1e-14}  # of the sum of absolute products
 
@@ -117,7 +117,7 @@ def test_threads_do_not_change_bits():
     code = (
         "import hashlib, numpy as np, pequegrad as pg\n"
         "rng, digest = np.random.default_rng(1), hashlib.sha256()\n"
-        "for m, n, k in [(300, 200, 600), (8, 2000, 300), (16, 400, 1500), (500, 600, 8), (128, 10, 512)]:\n"
+        "for m, n, k in [(300, 200, 600), (8, 2000, 300), (16, 400, 1500), (500, 600, 8), (128, 10, 512), (1, 1, 99999)]:\n"
         "    a, b = rng.standard_normal((m, k)).astype('f'), rng.standard_normal((n, k)).astype('f')\n"
         "    digest.update((pg.Tensor(a) @ pg.Tensor(b).T).numpy().tobytes())\n"
         "    digest.update((pg.Tensor(a) @ pg.Tensor(np.ascontiguousarray(b.T))).numpy().tobytes())\n"

@@ -247,11 +247,12 @@ template <class T, class C> class Product {
 // Signed and unsigned words of one size may alias, and wrap alike.
 template <class T> constexpr bool aliases = sizeof(Accumulator<T>) == sizeof(T) && !is_half_type<T>;
 
-enum class Way { panels, few_rows, dots_of_rows, dots_of_columns };
+enum class Way { panels, few_rows, dots_of_rows, dots_of_columns, vectors };
 
 // Fixes the order of the sums, so it may depend on one product's extents and strides, and on nothing else.
 Way way_of(const MatmulDesc& d) {
   if (d.c_col != 1) return Way::panels;
+  if (d.k >= 64 && d.m == 1 && d.n == 1 && d.a_col == 1 && d.b_row == 1) return Way::vectors;
   if (d.k >= 64 && d.m <= dot_rows && d.b_row == 1 && d.n >= 64) return Way::dots_of_rows;
   if (d.k >= 64 && d.n <= dot_rows && d.a_col == 1 && d.m >= 64) return Way::dots_of_columns;
   return d.m <= skinny_rows && d.b_col == 1 && d.n >= 512 ? Way::few_rows : Way::panels;
@@ -274,6 +275,7 @@ void product(const MatmulDesc& d, const T* a, const T* b, T* c, bool accumulate,
       return skinny_dots_product<C>(m, n, k, x, d.a_row, d.a_col, y, d.b_col, z, d.c_row, 1, accumulate);
     case Way::dots_of_columns:
       return skinny_dots_product<C>(n, m, k, y, d.b_col, d.b_row, x, d.a_row, z, 1, d.c_row, accumulate);
+    case Way::vectors: return vectors_product<C>(k, x, y, z, accumulate);
     case Way::few_rows:
       return skinny_rows_product<C>(m, n, k, x, d.a_row, d.a_col, y, d.b_row, z, d.c_row, accumulate);
     case Way::panels: break;

@@ -12,8 +12,9 @@ namespace {
 // Measured. Blocks of b are fetched whole, one ahead: rows and columns of such a block, of which the columns
 // of c stay in the first-level cache.
 constexpr int64_t block_depth = 32, block_columns = 512;
-constexpr int64_t dot_depth = 1024;  // of k: up to eight rows of a stay in the first-level cache
-constexpr int64_t dot_columns = 24;  // of a task, at least
+constexpr int64_t dot_depth = 1024;    // of k: up to eight rows of a stay in the first-level cache
+constexpr int64_t dot_columns = 24;    // of a task, at least
+constexpr int64_t vector_part = 8192;  // numbers of a vector that one sum takes
 
 }  // namespace
 
@@ -95,11 +96,33 @@ template <class T> void skinny_dots_product(int64_t m, int64_t n, int64_t k, con
   });
 }
 
+template <class T> void vectors_product(int64_t k, const T* x, const T* y, T* c, bool accumulate) {
+  const Kernel<T>& kernel = best_kernel<T>();
+  const int64_t parts = ceil_div(k, vector_part);
+  const BufferRef memory = allocate_items(parts, sizeof(T));
+  T* const sums = static_cast<T*>(memory->data);
+  parallel_for(parts, 2, [&](int64_t begin, int64_t end, int) {
+    Dots<T> dots;
+    dots.cols = 1;
+    for (int64_t part = begin; part < end; ++part) {
+      dots.x = x + part * vector_part;
+      dots.b = y + part * vector_part;
+      dots.k = std::min(vector_part, k - part * vector_part);
+      dots.c = sums + part;
+      kernel.dots[0](dots);
+    }
+  });
+  T total = accumulate ? *c : T(0);
+  for (int64_t part = 0; part < parts; ++part) total += sums[part];
+  *c = total;
+}
+
 #define PG_SKINNY(T)                                                                                         \
   template void skinny_rows_product<T>(int64_t, int64_t, int64_t, const T*, int64_t, int64_t, const T*,      \
                                        int64_t, T*, int64_t, bool);                                          \
   template void skinny_dots_product<T>(int64_t, int64_t, int64_t, const T*, int64_t, int64_t, const T*,      \
-                                       int64_t, T*, int64_t, int64_t, bool);
+                                       int64_t, T*, int64_t, int64_t, bool);                                 \
+  template void vectors_product<T>(int64_t, const T*, const T*, T*, bool);
 PG_SKINNY(float)
 PG_SKINNY(double)
 PG_SKINNY(uint32_t)

@@ -18,4 +18,7 @@ template <class T> void skinny_dots_product(int64_t m, int64_t n, int64_t k, con
                                             int64_t a_col, const T* b, int64_t b_col, T* c, int64_t c_row,
                                             int64_t c_col, bool accumulate);
 
+/// *c (+)= the sum of x[i] * y[i]: the sum, in order, of sums of fixed parts, which threads share.
+template <class T> void vectors_product(int64_t k, const T* x, const T* y, T* c, bool accumulate);
+
 }  // namespace pg::cpu
