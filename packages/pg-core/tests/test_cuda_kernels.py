@@ -235,7 +235,8 @@ def test_memory_is_counted_and_given_back(allocator: str, gpu: str) -> None:
         assert pg.cuda.memory_stats()["cached_bytes"] == 0
         held = pg.ones((512, 1024), device=gpu).eval()
         with pytest.raises(
-            pg.OutOfMemoryError, match=r"requested(.|\n)*held by what was computed at\n.*: 2 MiB in 1 tensor"
+            pg.OutOfMemoryError,
+            match=r"requested(.|\n)*held by what was computed at\n.*test_cuda_kernels.py:\d+ in .*: 2 MiB in 1 tensor",
         ):
             pg.zeros((1 << 20, 1 << 20), device=gpu).eval()
         del held

@@ -4,10 +4,12 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_set>
 
 #include "backends/cpu/backend.h"
 #include "backends/cuda/backend.h"
+#include "backends/cuda/memory.h"
 #include "compiler/print.h"
 #include "engine/control.h"
 #include "engine/engine.h"
@@ -276,6 +278,8 @@ BadIndex run_yielding(Executable& executable, std::span<const Input> inputs,
   held.reserve(inputs.size());
   for (const Input& input : inputs)
     if (input.buffer) held.push_back(BufferRef::share(input.buffer));
+  std::optional<cuda::LineScope> line;
+  if (executable.device.kind == DeviceKind::cuda) line.emplace();
   const WithoutGil released;
   return run(executable, inputs, outputs);
 }

@@ -13,6 +13,7 @@ namespace pg::cuda {
 namespace {
 
 thread_local Allocator chosen = Allocator::pool;
+thread_local Location line;  // of the LineScope that lives
 
 // Four sizes an octave up to 1 MiB, sixteen above, so that a block wastes little and is found again.
 size_t capacity_for(size_t bytes) {
@@ -29,6 +30,9 @@ std::string in_mib(int64_t bytes) { return concat((bytes + (1 << 20) - 1) >> 20,
 
 Location (*running_line)() = nullptr;
 std::string (*line_text)(const Location&) = nullptr;
+
+LineScope::LineScope() : before_(std::exchange(line, running_line ? running_line() : Location{})) {}
+LineScope::~LineScope() { line = before_; }
 
 Allocator Memory::allocator() { return chosen; }
 void Memory::set_allocator(Allocator allocator) { chosen = allocator; }
@@ -58,7 +62,8 @@ Result Memory::take(Block& block) {
 BufferRef Memory::allocate(size_t bytes) {
   const Allocator from = pool_ ? chosen : Allocator::custom;
   const size_t capacity = from == Allocator::custom ? capacity_for(bytes) : std::max<size_t>(bytes, 1);
-  const Location where = running_line ? running_line() : Location{};
+  Location where = running_line ? running_line() : Location{};
+  if (!where.code) where = line;
   Block* block = nullptr;
   Result result = CUDA_SUCCESS;
   {

@@ -76,6 +76,18 @@ class Memory {
   Block* living_ = nullptr;  // the last one asked for
 };
 
+/// While one lives, this thread allocates for the Python line that it ran when the scope began: it may give
+/// the interpreter's lock away meanwhile.
+class LineScope {
+ public:
+  LineScope();
+  ~LineScope();
+  LineScope(const LineScope&) = delete;
+
+ private:
+  Location before_;
+};
+
 /// The custom allocator serves the thread while one with `custom` lives.
 class AllocatorScope {
  public:
