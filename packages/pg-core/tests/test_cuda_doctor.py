@@ -69,17 +69,75 @@ def test_constants_are_those_of_the_headers(header: str, tmp_path: Path) -> None
     if path is None or compiler is None:
         pytest.skip(f"{header} is not installed")
     checks = [f'static_assert({name} == {value}, "{name}");' for h, name, value in CONSTANTS if h == header]
-    source = tmp_path / "check.cpp"
-    source.write_text("\n".join([f'#include "{path}"', *checks]))
-    others = sorted(path.parent.parent.parent.glob("*/include"))  # of the other wheels
+    compile_with(compiler, path, "\n".join(checks), tmp_path)
+
+
+def compile_with(compiler: str, header: Path, text: str, folder: Path) -> None:
+    """Compiles the text behind a header of NVIDIA's; skips where that needs others that are not there."""
+    source = folder / "check.cpp"
+    source.write_text(f'#include "{header}"\n{text}\n')
+    others = sorted(header.parent.parent.parent.glob("*/include"))  # of the other wheels
+    places = [f"-I{place}" for place in (header.parent, *others)]
     done = subprocess.run(
-        [compiler, "-std=c++17", "-fsyntax-only", f"-I{path.parent}", *[f"-I{o}" for o in others], source],
+        [compiler, "-std=c++17", "-fsyntax-only", "-Wno-deprecated-declarations", *places, str(source)],
         capture_output=True,
         text=True,
     )
     if "No such file or directory" in done.stderr:
-        pytest.skip(f"a header that {header} includes is not installed")
+        pytest.skip(f"a header that {header.name} includes is not installed")
     assert done.returncode == 0, done.stderr
+
+
+TABLES = {
+    "cuda.h": "driver.h",
+    "nvrtc.h": "compile.cpp",
+    "cublasLt.h": "cublas.cpp",
+    "cudnn.h": "cudnn.cpp",
+    "cufft.h": "call_fft.cpp",
+}
+ALIKE = """
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+template <class A, class B> constexpr bool one() {
+  if (std::is_pointer<A>::value || std::is_pointer<B>::value)
+    return std::is_pointer<A>::value && std::is_pointer<B>::value;
+  return sizeof(A) == sizeof(B) && std::is_floating_point<A>::value == std::is_floating_point<B>::value;
+}
+template <class A, class B> struct alike { static constexpr bool value = false; };
+template <class R, class... A, class S, class... B> struct alike<R(A...), S(B...)> {
+  template <bool... all> struct list {};
+  template <bool same> static constexpr bool every() {
+    if constexpr (same) return std::is_same<list<true, one<A, B>()...>, list<one<A, B>()..., true>>::value;
+    else return false;
+  }
+  static constexpr bool value = sizeof(R) == sizeof(S) && every<sizeof...(A) == sizeof...(B)>();
+};
+"""
+
+
+@pytest.mark.parametrize("header", sorted(TABLES))
+def test_prototypes_are_those_of_the_headers(header: str, tmp_path: Path) -> None:
+    path, compiler = headers(header), shutil.which("g++")
+    if path is None or compiler is None:
+        pytest.skip(f"{header} is not installed")
+    # Handles of ours and of the header differ in type, not in kind: pointers, and numbers of one size.
+    parts = ["".join((SOURCES / name).read_text()) for name in ("driver.h", TABLES[header])]
+    names = set(re.findall(r"\b(\w+)\s*\*", parts[1])) | {"Result"}
+    aliases = dict(re.findall(r"^using (\w+) = ([^;<]+);", "\n".join(parts), re.MULTILINE))
+    structs = set(re.findall(r"^struct (\w+) \{$", parts[1], re.MULTILINE)) & names
+    table = re.search(r"#define (PG_\w+_FUNCTIONS)\(PG_FUNCTION\)(?:.*\\\n)*.*\n", parts[1])
+    assert table
+    text = [
+        *[f"struct {name};" for name in sorted(structs)],
+        *[f"using {name} = {meaning};" for name, meaning in aliases.items()],
+        table[0],
+        "#define PG_CHECK(member, symbol, parameters) "
+        "static_assert(::alike<int parameters, std::remove_pointer_t<decltype(&symbol)>>::value, #symbol);",
+        f"{table[1]}(PG_CHECK)",
+    ]
+    inside = "\n".join(text)
+    compile_with(compiler, path, f"{ALIKE}\nnamespace ours {{\n{inside}\n}}", tmp_path)
 
 
 def test_every_constant_is_used() -> None:
