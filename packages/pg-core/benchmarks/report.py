@@ -191,8 +191,8 @@ def page(results: dict[str, Row], facts: dict[str, Any], command: str, path: Pat
                 mean = geometric_mean(found)
                 parts.append(f"Geometric mean of the ratios: {mean:.2f}; target {CONVOLUTION_MEAN:.2f}.")
     parts.append(
-        "`benchmarks/sweep.py` looks at some hundred ordinary calls beyond these; `benchmarks/dispatch.py`\n"
-        "prints what an op and a call cost beside their arithmetic, `benchmarks/transforms.py` how\n"
-        "transforms grow with the size of a program."
+        "`benchmarks/sweep.py` looks at some hundred ordinary calls beyond these ([sweep.md](sweep.md));\n"
+        "`benchmarks/dispatch.py` prints what an op and a call cost beside their arithmetic,\n"
+        "`benchmarks/transforms.py` how transforms grow with the size of a program."
     )
     path.write_text("\n\n".join(parts) + "\n")

@@ -3,6 +3,7 @@
     python packages/pg-core/benchmarks/sweep.py                       # everything: some minutes
     python packages/pg-core/benchmarks/sweep.py --only sort,cum --size medium
     python packages/pg-core/benchmarks/sweep.py --shard 2/10 --json sweep.json --merge
+    python packages/pg-core/benchmarks/sweep.py --size small,medium --report docs/sweep.md   # a page
 
 Every call's result is compared with a peer's. Unjitted calls are compared with the better of NumPy and
 torch, jitted ones with the best of those and jax.jit. All frameworks run in this process, one after another,
@@ -34,6 +35,7 @@ import pequegrad as pg
 import sweep_programs  # noqa: F401  adds its cases
 import torch
 from sweep_cases import CASES, SIZES, Case
+from sweep_report import page
 
 ROUNDS, SECONDS = 2, 0.01
 
@@ -209,6 +211,8 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="print every call as it is measured")
     parser.add_argument("--json", help="write the results to this file")
     parser.add_argument("--merge", action="store_true", help="keep what that file holds already")
+    parser.add_argument("--report", help="write this Markdown page, and its plot into a folder beside it")
+    parser.add_argument("--render", action="store_true", help="measure nothing: only --json and --report")
     parser.add_argument("--list", action="store_true", help="print the names and stop")
     args = parser.parse_args()
     torch.set_num_threads(int(THREADS))
@@ -221,7 +225,9 @@ def main() -> int:
         print("\n".join(f"{c.name}, {s}" for c, s in wanted))
         return 0
     results: dict[str, dict[str, Any]] = {}
-    if args.merge and args.json and Path(args.json).exists():
+    if args.render:
+        wanted = []
+    if (args.merge or args.render) and args.json and Path(args.json).exists():
         results = json.loads(Path(args.json).read_text())
     if args.all:
         print(HEAD)
@@ -235,10 +241,12 @@ def main() -> int:
         if args.json:
             Path(args.json).write_text(json.dumps(results, indent=1))
     slow = {n: r for n, r in results.items() if worst(r) > args.limit or r["note"]}
+    lines = [HEAD, *(line(name, slow[name]) for name in sorted(slow, key=lambda n: -worst(slow[n])))]
     print(f"\n{len(results)} calls; slower than {args.limit} x the best peer, or with a note:\n")
-    print(HEAD)
-    for name in sorted(slow, key=lambda n: -worst(slow[n])):
-        print(line(name, slow[name]))
+    print("\n".join(lines))
+    if args.report:
+        command = "python packages/pg-core/benchmarks/sweep.py --size small,medium --report docs/sweep.md"
+        page(results, ratios, "\n".join(lines), command, int(THREADS), args.limit, Path(args.report))
     return 0
 
 
