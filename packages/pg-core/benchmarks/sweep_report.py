@@ -34,7 +34,7 @@ def plot(found: list[Ratios], limit: float, path: Path) -> None:
 
     figure, axes = pyplot.subplots(figsize=(7.5, 3.6))
     for place, (label, colour) in enumerate((("unjitted", "#c7683c"), ("jitted", "#4c9a5b"))):
-        values = sorted(r[place] for r in found if r[place] is not None)
+        values = sorted(v for r in found if (v := r[place]) is not None)
         share = [100.0 * (i + 1) / len(values) for i in range(len(values))]
         axes.plot(share, values, label=label, color=colour)
     axes.axhline(1, color="#555555", linewidth=0.8)
@@ -64,8 +64,8 @@ def page(
     facts = about(threads)
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     found = [ratios(row) for row in results.values()]
-    unjitted = [r[0] for r in found if r[0] is not None]
-    jitted = [r[1] for r in found if r[1] is not None]
+    unjitted = [a for a, _ in found if a is not None]
+    jitted = [b for _, b in found if b is not None]
     drawing = path.with_suffix("") / "ratios.svg"
     plot(found, limit, drawing)
     parts = [

@@ -94,7 +94,7 @@ def test_convolution_by_the_theorem_in_one_program() -> None:
     a, b = signal(64), signal(64)[::-1].copy()
     f = pg.jit(lambda a, b: fft.irfft(fft.rfft(a, n=128) * fft.rfft(b, n=128), n=128))
     np.testing.assert_allclose(f(pg.Tensor(a), pg.Tensor(b)).numpy()[:127], np.convolve(a, b), atol=1e-12)
-    assert sum(call.name == "fft" for call in f.explain(pg.Tensor(a), pg.Tensor(b)).library_calls) == 3
+    assert sum("rfft" in str(call) for call in f.explain(pg.Tensor(a), pg.Tensor(b)).library_calls) == 3
 
 
 def test_empty_signals() -> None:

@@ -44,6 +44,8 @@ def common(xs: Sequence[TensorLike], what: str) -> list[Tensor]:
     """Operands in one dtype."""
     made = [inexact(x, what) for x in xs]
     kind = made[0].dtype
+    if all(x.dtype is kind for x in made):
+        return made
     for x in made[1:]:
         kind = dt.all_dtypes[_core.promote(_core.full(0, kind.code, False, (), (0, 0)), x)[0]]
     return [cast(x, kind) for x in made]
@@ -56,6 +58,8 @@ def stretch(x: Tensor, batch: tuple[int, ...]) -> Tensor:
 
 def same_batch(a: Tensor, b: Tensor, what: str) -> tuple[Tensor, Tensor]:
     """Two stacks of matrices over common leading axes."""
+    if a.shape[:-2] == b.shape[:-2]:
+        return a, b
     try:
         batch = tuple(broadcast_shapes(a.shape[:-2], b.shape[:-2]))
     except ShapeError:

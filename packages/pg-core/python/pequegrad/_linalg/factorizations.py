@@ -40,7 +40,9 @@ from .common import (
 
 
 def real_type(x: Tensor) -> dt.DType:
-    return dt.as_dtype({"complex64": "float32", "complex128": "float64"}.get(x.dtype.name, x.dtype.name))
+    """The dtype of magnitudes."""
+    kind = x.dtype
+    return kind if kind.kind != "c" else dt.float32 if kind is dt.complex64 else dt.float64
 
 
 def _complex_type(x: Tensor) -> dt.DType:
