@@ -8,7 +8,6 @@ and say what is wrong with it.
 from __future__ import annotations
 
 import functools
-import glob
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -26,6 +25,8 @@ Array = np.ndarray[Any, Any]
 @functools.cache
 def _library() -> str:
     """Where NumPy's OpenBLAS lies; empty where it has none of its own."""
+    import glob  # when asked for
+
     folder = os.path.dirname(os.path.abspath(np.__file__))
     for pattern in ("../numpy.libs/*openblas64_*", ".dylibs/*openblas64_*"):
         for path in sorted(glob.glob(os.path.join(folder, pattern))):
