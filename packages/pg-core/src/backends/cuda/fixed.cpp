@@ -1,10 +1,8 @@
 #include "backends/cuda/fixed.h"
 
 #include <algorithm>
-#include <map>
-#include <mutex>
 
-#include "backends/cuda/compile.h"
+#include "backends/cuda/kernels.h"
 #include "support/error.h"
 #include "support/format.h"
 
@@ -61,26 +59,11 @@ extern "C" __global__ void __launch_bounds__(256) pg_sum_products(const pg_item*
 }
 )";
 
-/// Compiled once for each GPU and type of element; kept for the life of the process.
-Function function(Gpu& gpu, const char* name, const std::string& item, const char* text) {
-  static std::mutex mutex;
-  static auto* known = new std::map<std::string, std::pair<std::shared_ptr<const Code>, Function>>;
-  const std::lock_guard lock(mutex);
-  auto& entry = (*known)[concat(gpu.index, name, item)];
-  if (!entry.first) {
-    auto code = compile(gpu, concat("typedef ", item, " pg_item;\n", axes_text, text));
-    const Function found = code->function(name);
-    entry = {std::move(code), found};
-  }
-  return entry.second;
-}
-
-void launch(Gpu& gpu, Function f, int64_t threads, void** parameters) {
-  const int64_t blocks = std::min<int64_t>((threads + 255) / 256, 16 * std::max(gpu.processors, 1));
-  gpu.enter();
-  check(
-      driver().launch(f, static_cast<unsigned>(blocks), 1, 1, 256, 1, 1, 0, gpu.stream, parameters, nullptr),
-      "to launch a kernel");
+void launch(CudaRun& run, const char* name, const char* item, const char* text, int64_t threads,
+            std::initializer_list<const void*> parameters) {
+  const std::string all = concat("typedef ", item, " pg_item;\n", axes_text, text);
+  const int64_t most = 16 * std::max(run.gpu().processors, 1);
+  launch_fixed(run, {all, name, std::min(blocks_for(threads), most), block_threads}, parameters);
 }
 
 void add(Axes& axes, int64_t extent, std::initializer_list<int64_t> strides) {
@@ -129,8 +112,7 @@ void strided_copy(CudaRun& run, std::span<const CopyAxis> axes, int64_t item, co
     count *= axes[i].extent;
   }
   if (count == 0) return;
-  void* parameters[] = {&from, &to, &given, &count};
-  launch(run.gpu(), function(run.gpu(), "pg_strided_copy", item_text(item), copy_text), count, parameters);
+  launch(run, "pg_strided_copy", item_text(item), copy_text, count, {&from, &to, &given, &count});
 }
 
 void sum_products(CudaRun& run, std::span<const SumAxis> kept, std::span<const SumAxis> summed, DType dtype,
@@ -146,8 +128,8 @@ void sum_products(CudaRun& run, std::span<const SumAxis> kept, std::span<const S
     terms *= summed[i].extent;
   }
   if (count == 0) return;
-  void* parameters[] = {&a, &b, &c, &of_result, &of_sum, &count, &terms};
-  launch(run.gpu(), function(run.gpu(), "pg_sum_products", integer_text(dtype), sum_text), count, parameters);
+  launch(run, "pg_sum_products", integer_text(dtype), sum_text, count,
+         {&a, &b, &c, &of_result, &of_sum, &count, &terms});
 }
 
 void clear(CudaRun& run, void* at, size_t bytes) {

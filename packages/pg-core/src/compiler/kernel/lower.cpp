@@ -1,4 +1,5 @@
-// Size: one class, the way from a group to its loops; coordinates.cpp, tiles.cpp and builder.cpp hold the rest.
+// Size: one class, the way from a group to its loops; coordinates.cpp, tiles.cpp and builder.cpp hold the
+// rest.
 #include "compiler/kernel/lower.h"
 
 #include <algorithm>
