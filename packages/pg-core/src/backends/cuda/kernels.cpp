@@ -12,6 +12,7 @@ namespace pg::cuda {
 namespace {
 
 struct Known {
+  std::mutex mutex;  // compiling one text does not hold up another
   std::shared_ptr<const Code> code;
   std::map<std::string, Function> functions;
 };
@@ -24,11 +25,15 @@ struct Table {
 
 Function function_of(Gpu& gpu, const std::string& text, const char* name) {
   static auto* table = new Table;
-  const std::lock_guard lock(table->mutex);
-  Known& k = table->known[{gpu.index, text}];
-  if (!k.code) k.code = compile(gpu, prelude + text);
-  Function& f = k.functions[name];
-  if (!f) f = k.code->function(name);
+  Known* k = nullptr;
+  {
+    const std::lock_guard lock(table->mutex);
+    k = &table->known[{gpu.index, text}];
+  }
+  const std::lock_guard lock(k->mutex);
+  if (!k->code) k->code = compile(gpu, prelude + text);
+  Function& f = k->functions[name];
+  if (!f) f = k->code->function(name);
   return f;
 }
 
