@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pequegrad as pg
 import pytest
@@ -43,7 +44,7 @@ def outcome(cell: Cell) -> str:
 
 
 @pytest.mark.keeps_alive
-def test_cells_on_cuda(part: list[Cell], on_cuda: None, record_property) -> None:
+def test_cells_on_cuda(part: list[Cell], on_cuda: None, record_property: Any) -> None:
     gc.collect()
     with ThreadPoolExecutor(THREADS) as pool:
         outcomes = list(pool.map(outcome, part))
