@@ -6,6 +6,7 @@
 
 #include "backends/cpu/interpreter/emitter.h"
 #include "compiler/kernel/cost.h"
+#include "compiler/kernel/tiles.h"
 #include "support/error.h"
 #include "support/format.h"
 
@@ -310,7 +311,37 @@ class Compiler : Emitter {
     i.fn = r.blocks ? r.folder.fold_block : r.folder.fold;
   }
 
+  /// Tiles that are read across their rows: one instruction instead of a short block per column.
+  bool transposes(const Loop& l) {
+    const auto copy = transposed_copy(l);
+    if (!copy || converts(copy->load->buffer)) return false;
+    const Loop& inner = *copy->inner;
+    const auto corner = [&](ir::Expr e) {
+      return ir::substitute(e, [&](const Atom* a) {
+        return a == l.axis ? l.start : a == inner.axis ? inner.start : ir::Expr();
+      });
+    };
+    const Access from = access(copy->load->buffer, corner(copy->load->index), {});
+    const Access to = access(copy->store->buffer, corner(copy->store->index), {});
+    if (from.size != 4 || to.size != 4) return false;
+    Transposition t;
+    t.from = add_access(from);
+    t.to = add_access(to);
+    t.row = linear(l.start, nullptr);
+    t.column = linear(inner.start, nullptr);
+    t.rows = l.count;
+    t.row_limit = l.axis->extent();
+    t.columns = inner.count;
+    t.column_limit = inner.axis->extent();
+    t.from_pitch = copy->from_pitch;
+    t.to_pitch = copy->to_pitch;
+    emit(Code::transpose).a = static_cast<int32_t>(program_.transpositions.size());
+    program_.transpositions.push_back(t);
+    return true;
+  }
+
   void loop(const Loop& l) {
+    if (transposes(l)) return;
     const bool is_lanes = l.kind == Loop::Kind::lanes;
     const int32_t position = position_;
     for (const Accumulator* a : l.accumulators) {

@@ -58,6 +58,7 @@ class Machine {
   void load_cell(const Instruction& i);
   void store(const Instruction& i);
   void store_cell(const Instruction& i);
+  void transpose(const Transposition& t);
   void limit(const Instruction& i, int64_t* out, const void* in, int64_t n);
   void in_range(const Instruction& i, uint8_t* out, const void* in, int64_t n);
   void apply_many(const Instruction& i);

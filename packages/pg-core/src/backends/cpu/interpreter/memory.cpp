@@ -4,6 +4,7 @@
 
 #include "backends/cpu/interpreter/blocks.h"
 #include "backends/cpu/interpreter/machine.h"
+#include "backends/cpu/transpose.h"
 #include "support/error.h"
 
 namespace pg::interpreter {
@@ -264,6 +265,14 @@ void Machine::store_cell(const Instruction& i) {
   const void* in = cell(i.a);
   if (a.convert) a.convert(out, &in, 1);
   else std::memcpy(out, in, static_cast<size_t>(a.size));
+}
+
+void Machine::transpose(const Transposition& t) {
+  const Access &from = program_.accesses[t.from], &to = program_.accesses[t.to];
+  const int64_t row = eval(t.row), column = eval(t.column);
+  cpu::transpose_words(buffers_[from.buffer] + eval(from.at.linear) * from.size, t.from_pitch,
+                       std::min(t.rows, t.row_limit - row), std::min(t.columns, t.column_limit - column),
+                       buffers_[to.buffer] + eval(to.at.linear) * to.size, t.to_pitch);
 }
 
 // ---- checked indices

@@ -31,7 +31,8 @@ enum class Code : uint8_t {
   load_cell,
   store,
   store_cell,
-  apply1,  // location[dst] = fn(location[a]...)
+  transpose,  // a whole loop nest: see Transposition
+  apply1,     // location[dst] = fn(location[a]...)
   apply2,
   apply,       // any number of operands, listed in Program::operands
   apply_cell,  // cell[dst] = fn(cell[a]...), operands listed likewise
@@ -110,6 +111,15 @@ struct Access {
   int32_t otherwise = -1;
 };
 
+/// to[j * to_pitch + i] = from[i * from_pitch + j] of 4-byte elements, for as many rows i and columns j as
+/// there are. Both accesses are uniform.
+struct Transposition {
+  int32_t from = 0, to = 0;  // accesses, of the first element
+  Linear row, column;        // where they start
+  int64_t rows = 0, row_limit = 0, columns = 0, column_limit = 0;
+  int64_t from_pitch = 0, to_pitch = 0;
+};
+
 struct Instruction {
   Code code;
   uint8_t size = 4;  // bytes of an element where that matters
@@ -145,6 +155,7 @@ struct Program {
   std::vector<Tree> trees;
   std::vector<LaneIndex> indices;
   std::vector<Access> accesses;
+  std::vector<Transposition> transpositions;
   std::vector<int32_t> operands;
   std::vector<std::vector<Test>> tests;
   int32_t params = 0;

@@ -128,6 +128,7 @@ void Machine::execute(const Instruction* pc, const Instruction* stop) {
     case Code::load_cell: load_cell(i); break;
     case Code::store: store(i); break;
     case Code::store_cell: store_cell(i); break;
+    case Code::transpose: transpose(program_.transpositions[i.a]); break;
     case Code::apply1: {
       const void* in = locations_[i.a];
       i.fn(locations_[i.dst], &in, n_);
