@@ -15,7 +15,7 @@ template <class T> struct Tile {
   const T* b = nullptr;
   int64_t b_step = 0;   // stride of l; that of j is 1, and packed b has a kernel's full width
   T* b_copy = nullptr;  // where a kernel that copies packs b, with zeros where b has fewer columns
-  int64_t b_far = 0;    // such a kernel fetches what lies so far behind each row of b
+  int64_t b_far = 0;  // one that does not read packed b fetches what lies so far behind each row; 0: nothing
   T* c = nullptr;
   int64_t ldc = 0;
   int cols = 0;
@@ -42,8 +42,7 @@ template <class T> struct Dots {
 };
 constexpr int most_dot_rows = 8;
 
-/// Packed by an earlier tile; where it lies, and packed for later tiles; where it lies, nothing fetched
-/// ahead.
+/// Packed by an earlier tile; where it lies, and packed for later tiles; where it lies.
 enum BSource { from_packed, from_copied, from_place };
 
 template <class T> struct Kernel {

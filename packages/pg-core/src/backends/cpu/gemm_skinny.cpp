@@ -25,12 +25,10 @@ template <class T> void skinny_rows_product(int64_t m, int64_t n, int64_t k, con
   const int64_t nr = kernel.nr, tiles = ceil_div(m, kernel.mr);
   const int64_t columns = std::min(block_columns, ceil_div(ceil_div(n, num_threads()), nr) * nr);
   parallel_for(ceil_div(n, columns), 1, [&](int64_t begin, int64_t end, int) {
-    const BufferRef memory = allocate_items(nr * block_depth, sizeof(T));
     Tile<T> tile;
     tile.a_row = a_row;
     tile.a_step = a_col;
     tile.b_step = b_row;
-    tile.b_copy = static_cast<T*>(memory->data);  // nobody reads it
     tile.ldc = ldc;
     for (int64_t block = begin; block < end; ++block)
       for (int64_t l = 0; l < k; l += block_depth) {
@@ -41,13 +39,11 @@ template <class T> void skinny_rows_product(int64_t m, int64_t n, int64_t k, con
         for (int64_t j = block * columns; j < last; j += nr) {
           tile.cols = static_cast<int>(std::min(nr, last - j));
           tile.b = b + l * b_row + j;
-          tile.b_ahead = tile.b;
           for (int64_t t = 0; t < tiles; ++t) {
             const int64_t i = m * t / tiles, height = m * (t + 1) / tiles - i;
             tile.a = a + i * a_row + l * a_col;
             tile.c = c + i * ldc + j;
-            tile.c_ahead = tile.c;
-            kernel.run[height - 1][tile.cols > kernel.lanes][from_copied][1](tile);
+            kernel.run[height - 1][tile.cols > kernel.lanes][from_place][1](tile);
           }
         }
       }

@@ -48,9 +48,11 @@ PG_TILE_TARGET void tile(const Tile<typename S::T>& t) {
       if constexpr (vectors == 2) bv[0] = S::load(b);
       if constexpr (source != from_packed) bv[last] = S::load(b + last * lanes, mask);
       else bv[last] = S::load(b + last * lanes);
-      if constexpr (copies) {
+      if (copies || (source == from_place && b_far != 0)) {
         __builtin_prefetch(b + b_far, 0, 2);
         __builtin_prefetch(b + b_far + vectors * lanes - 1, 0, 2);
+      }
+      if constexpr (copies) {
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v) S::store(copy + v * lanes, bv[v]);
         copy += vectors * lanes;
