@@ -28,7 +28,8 @@ def device_count() -> int:
 
 def memory_stats(device: Any = 0) -> dict[str, int]:
     """What the allocator of a GPU holds: bytes and number of living buffers, the highest use, bytes kept for
-    reuse by the "custom" allocator, and bytes taken from the driver. Raises DeviceError without a GPU.
+    reuse by the "custom" allocator, and bytes taken from the driver; how many CUDA graphs there are, the
+    bytes that they keep for themselves, and how often one was launched. Raises DeviceError without a GPU.
 
     >>> sorted(pg.cuda.memory_stats()) if pg.cuda.is_available() else []  # doctest: +ELLIPSIS
     [...]
@@ -84,6 +85,23 @@ def set_float32_precision(name: str) -> str:
             f"set_float32_precision: the precisions are 'highest' and 'high', got {name!r}"
         )
     return "high" if _core.cuda_allow_tf32(name == "high") else "highest"
+
+
+def set_graphs(name: str) -> str:
+    """Choose when the work of a jitted function is recorded as a CUDA graph and replayed by one request:
+    "automatic", where its kernels are many and short; "always", wherever that is possible; "never". Returns
+    the name set before. Results are the same. What ``pg.jit(f).explain(...)`` prints says what was done.
+
+    >>> pg.cuda.set_graphs("never")
+    'automatic'
+    >>> pg.cuda.set_graphs("automatic")
+    'never'
+    """
+    if name not in ("automatic", "always", "never"):
+        raise InvalidValueError(
+            f"set_graphs: the choices are 'automatic', 'always' and 'never', got {name!r}"
+        )
+    return _core.cuda_set_graphs(name)
 
 
 def report() -> dict[str, Any]:

@@ -83,7 +83,8 @@ class Explanation:
     ``kernels``, ``library_calls``, ``control_flow``: what runs. ``rules``: how often each rewrite rule was
     applied, by its name; ``patterns``: the same of registered patterns. ``passes``: seconds that each pass of
     the compiler took. ``compile_time``: seconds in all. ``cache``: "hit" or "miss"; ``retrace_reason``: why
-    the function was traced again. ``graph``: as it was traced.
+    the function was traced again. ``graph``: as it was traced. ``devices``: of a program over several
+    devices, its parts and the copies between them; ``replays``: what GPUs keep from run to run.
 
     >>> f = pg.jit(lambda x: x * 2.0 + 1.0)
     >>> e = f.explain(pg.zeros(3))
@@ -105,6 +106,8 @@ class Explanation:
         self.patterns: dict[str, int] = details["patterns"]
         self.passes: dict[str, float] = details["passes"]
         self.control_flow: list[str] = list(details["control_flow"])  # their kernels and calls count once
+        self.devices: list[str] = list(details["devices"])
+        self.replays: list[str] = list(details["replays"])
         self.compile_time: float = details["compile_seconds"]
         need = details["memory"]
         self.memory = Memory(

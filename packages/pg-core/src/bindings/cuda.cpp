@@ -5,8 +5,10 @@
 #include "backends/cuda/compile.h"
 #include "backends/cuda/cublas.h"
 #include "backends/cuda/device.h"
+#include "backends/cuda/recording.h"
 #include "backends/cuda/source.h"
 #include "bindings/common.h"
+#include "bindings/streams.h"
 #include "engine/engine.h"
 #include "support/error.h"
 #include "support/format.h"
@@ -59,13 +61,17 @@ py::dict report() {
 }
 
 py::dict stats_of(int device) {
-  const cuda::MemoryStats s = cuda::gpu(device).memory->stats();
+  cuda::Gpu& gpu = cuda::gpu(device);
+  const cuda::MemoryStats s = gpu.memory->stats();
   py::dict out;
   out["live_bytes"] = s.live_bytes;
   out["live_buffers"] = s.live_buffers;
   out["cached_bytes"] = s.cached_bytes;
   out["held_bytes"] = s.held_bytes;
   out["peak_bytes"] = s.peak_bytes;
+  out["graphs"] = gpu.graphs.load();
+  out["graph_bytes"] = gpu.graph_bytes.load();
+  out["graph_launches"] = gpu.graph_launches.load();
   return out;
 }
 
@@ -79,6 +85,7 @@ BufferRef host_values(const Node& node) {
 }
 
 void bind_cuda(py::module_& m) {
+  bind_streams(m);
   cuda::find_in_wheels = find_in_wheels;
   cuda::running_line = [] { return PyGILState_Check() ? nearest_user_location() : Location{}; };
   cuda::line_text = [](const Location& where) {
@@ -131,6 +138,19 @@ void bind_cuda(py::module_& m) {
         return before;
       },
       py::arg("allow"), "May products of float32 round their operands to TF32? Answers whether they might.");
+  m.def(
+      "cuda_set_graphs",
+      [](const std::string& name) {
+        constexpr const char* names[] = {"automatic", "always", "never"};
+        const char* const before = names[static_cast<int>(cuda::graph_use())];
+        for (int i = 0; i < 3; ++i)
+          if (name == names[i]) {
+            cuda::set_graph_use(static_cast<cuda::GraphUse>(i));
+            return before;
+          }
+        fail(ErrorKind::value, concat("graphs are 'automatic', 'always' or 'never', not '", name, "'"));
+      },
+      py::arg("name"), "When runs of jitted functions are recorded; answers what was set before.");
   m.def(
       "cuda_compile_counts",
       [] {

@@ -1,18 +1,22 @@
 // DLPack both ways. The structures are the standard's, declared here because no header of it is needed
 // otherwise.
 
+#include <pybind11/stl.h>
+
+#include <cstring>
+#include <optional>
+
 #include "bindings/common.h"
+#include "bindings/streams.h"
 #include "runtime/pool.h"
 #include "support/error.h"
 #include "support/format.h"
-
-#include <cstring>
 
 namespace pg::bindings {
 namespace {
 
 struct DLDevice {
-  int32_t kind;  // 1: CPU
+  int32_t kind;  // 1: CPU, 2: CUDA, 3: pinned, 13: managed
   int32_t index;
 };
 struct DLDataType {
@@ -41,7 +45,7 @@ struct DLManagedTensorVersioned {
   DLVersion version;
   void* context;
   void (*deleter)(DLManagedTensorVersioned*);
-  uint64_t flags;  // 1: read-only
+  uint64_t flags;  // 1: read-only, 2: a copy
   DLTensor tensor;
 };
 
@@ -67,21 +71,25 @@ template <class Managed> struct Export {
   Managed managed;
   BufferRef buffer;
   Ints shape, strides;
+  int64_t stream;  // on which the consumer works, where it is a GPU's
 };
 
 template <class Managed> void delete_export(Managed* managed) {
-  delete static_cast<Export<Managed>*>(managed->context);
+  auto* own = static_cast<Export<Managed>*>(managed->context);
+  if (own->buffer->device != Device{}) wait_for_consumer(own->buffer->device, own->stream);
+  delete own;
 }
 
-template <class Managed> Managed* make_export(Node* node) {
+template <class Managed> Managed* make_export(Node* node, int64_t stream) {
   auto* out = new Export<Managed>{{},
                                   BufferRef::share(node->buffer.load(std::memory_order_acquire)),
                                   node->shape,
-                                  strides_of(node->shape)};
+                                  strides_of(node->shape),
+                                  stream};
   out->managed.context = out;
   out->managed.deleter = delete_export<Managed>;
   out->managed.tensor = {out->buffer->data,
-                         {1, 0},
+                         {node->device == Device{} ? 1 : 2, node->device.index},
                          static_cast<int32_t>(node->shape.size()),
                          dl_dtype(node->dtype),
                          out->shape.data(),
@@ -100,22 +108,20 @@ template <class Managed> void drop_unused(PyObject* capsule, const char* name) {
   if (managed->deleter) managed->deleter(managed);
 }
 
-py::object to_dlpack(py::handle x, bool versioned) {
+py::object to_dlpack(py::handle x, bool versioned, std::optional<int64_t> stream, bool copied) {
   require(is_tensor(x.ptr()), ErrorKind::type, "to_dlpack takes a Tensor");
   Node* node = evaluated(as_tensor(x.ptr()), "__dlpack__");
-  require(node->device == Device{}, ErrorKind::not_implemented, [&] {
-    return concat("__dlpack__: a tensor on ", to_string(node->device),
-                  " cannot be shared yet; copy it first: x.to('cpu')");
-  });
+  const int64_t consumer = stream.value_or(legacy_stream);
+  if (node->device != Device{}) let_follow(node->device, consumer);
   PyObject* capsule;
   if (versioned) {
-    auto* managed = make_export<DLManagedTensorVersioned>(node);
+    auto* managed = make_export<DLManagedTensorVersioned>(node, consumer);
     managed->version = {1, 0};
-    managed->flags = 1;
+    managed->flags = copied ? 3 : 1;
     capsule = PyCapsule_New(managed, new_name,
                             [](PyObject* c) { drop_unused<DLManagedTensorVersioned>(c, new_name); });
   } else {
-    capsule = PyCapsule_New(make_export<DLManagedTensor>(node), old_name,
+    capsule = PyCapsule_New(make_export<DLManagedTensor>(node, consumer), old_name,
                             [](PyObject* c) { drop_unused<DLManagedTensor>(c, old_name); });
   }
   if (!capsule) throw_python_error();
@@ -124,6 +130,10 @@ py::object to_dlpack(py::handle x, bool versioned) {
 
 template <class Managed> void release_import(void* owner) {
   auto* managed = static_cast<Managed*>(owner);
+  // The producer may use the memory again at once, on a stream of its own.
+  const DLDevice& device = managed->tensor.device;
+  if (device.kind == 2 || device.kind == 13)
+    finish_work({DeviceKind::cuda, static_cast<uint8_t>(device.index)});
   if (managed->deleter) managed->deleter(managed);
 }
 
@@ -145,9 +155,11 @@ void gather_strided(char* out, const DLTensor& t, int64_t item) {
 
 template <class Managed> NodeRef import(Managed* managed) {
   const DLTensor& t = managed->tensor;
-  require(t.device.kind == 1 || t.device.kind == 3, ErrorKind::device,
-          "the other tensor does not lie in CPU memory; move it there first");
+  const bool on_gpu = t.device.kind == 2 || t.device.kind == 13;
+  require(on_gpu || t.device.kind == 1 || t.device.kind == 3, ErrorKind::device,
+          "the other tensor lies neither in CPU memory nor on a CUDA device; move it there first");
   Aval aval{Shape(t.shape, t.shape + t.ndim), dtype_from_dl(t.dtype), false, Device{}};
+  if (on_gpu) aval.device = {DeviceKind::cuda, static_cast<uint8_t>(t.device.index)};
   const int64_t item = size_of(aval.dtype);
   const size_t bytes = static_cast<size_t>(count_of(aval.shape) * item);
   const Ints dense = strides_of(aval.shape);
@@ -156,8 +168,10 @@ template <class Managed> NodeRef import(Managed* managed) {
     row_major = row_major && (t.shape[d] == 1 || t.strides[d] == dense[static_cast<size_t>(d)]);
   char* data = static_cast<char*>(t.data) + t.byte_offset;
   if ((row_major || bytes == 0) && reinterpret_cast<uintptr_t>(data) % static_cast<size_t>(item) == 0)
-    return buffer_node(wrap_foreign(data, bytes, Device{}, {release_import<Managed>, managed}),
+    return buffer_node(wrap_foreign(data, bytes, aval.device, {release_import<Managed>, managed}),
                        std::move(aval));
+  require(!on_gpu, ErrorKind::not_implemented,
+          "the memory of the other tensor on the GPU is not row-major; make it contiguous there first");
   BufferRef buffer = allocate(bytes);
   if (t.strides) gather_strided(static_cast<char*>(buffer->data), t, item);
   else std::memcpy(buffer->data, data, bytes);
@@ -185,9 +199,11 @@ NodeRef from_dlpack(py::handle capsule) {
 }  // namespace
 
 void bind_dlpack(py::module_& m) {
-  m.def("to_dlpack", to_dlpack, py::arg("x"), py::arg("versioned") = false,
+  m.def("to_dlpack", to_dlpack, py::arg("x"), py::arg("versioned") = false, py::arg("stream") = std::nullopt,
+        py::arg("copied") = false,
         "A DLPack capsule of the values: 'dltensor', or 'dltensor_versioned', which can say that the memory "
-        "is read-only.");
+        "is read-only. On a GPU, the consumer's stream (none: the legacy default stream) waits for the "
+        "values.");
   m.def("from_dlpack", from_dlpack, py::arg("capsule"),
         "A tensor over another library's memory (a copy when that is not row-major).");
 }

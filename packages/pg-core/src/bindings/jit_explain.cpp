@@ -11,6 +11,7 @@
 #include "bindings/values.h"
 #include "compiler/flops.h"
 #include "compiler/print.h"
+#include "engine/parts.h"
 #include "graph/walk.h"
 #include "ops/control.h"
 #include "ops/ops.h"
@@ -121,16 +122,48 @@ double bytes_of(const Program& program, const ProgramStep& step) {
 
 /// What the programs of a traced function consist of, those of bodies behind the record that runs them.
 struct Description {
-  const Backend& backend;
   py::list kernels, calls, control;
+  py::list devices;  // over several devices: programs and copies, in their order
+  py::list replays;  // what devices keep from run to run
   std::vector<RuleUse> rules, patterns;
   std::vector<PassTime> passes;
+  double bytes = 0, flops = 0;
+  MemoryNeed memory;
 
-  explicit Description(const Backend& backend) : backend(backend) {}
-  void add(const Program& program);
+  void add(const engine::Executable& executable);
+
+ private:
+  void add(const Program& program, const Backend& backend);
 };
 
-void Description::add(const Program& program) {
+void Description::add(const engine::Executable& executable) {
+  if (!executable.parts) {
+    const Program& program = executable.program;
+    add(program, engine::backend_for(executable.device));
+    if (executable.memory) replays.append(executable.memory->describe());
+    bytes += program.bytes_moved;
+    flops += program.flops;
+    memory.inputs += program.memory.inputs;
+    memory.outputs += program.memory.outputs;
+    memory.donated += program.memory.donated;
+    memory.temporaries += program.memory.temporaries;
+    memory.live += program.memory.live;
+    memory.unshared += program.memory.unshared;
+    return;
+  }
+  for (const engine::PartStep& step : executable.parts->steps) {
+    if (!step.program) {
+      devices.append(concat("copy to ", to_string(step.device)));
+      continue;
+    }
+    const size_t before = kernels.size(), before_calls = calls.size();
+    add(*step.program);
+    devices.append(concat(to_string(step.device), ": ", kernels.size() - before, " kernels, ",
+                          calls.size() - before_calls, " library calls"));
+  }
+}
+
+void Description::add(const Program& program, const Backend& backend) {
   for (const auto& [from, to] : {std::pair(&program.rules, &rules), std::pair(&program.patterns, &patterns)})
     for (const RuleUse& use : *from) {
       const auto known =
@@ -150,7 +183,7 @@ void Description::add(const Program& program) {
       control.append(
           concat(call_text(program, step),
                  strips ? concat(", each strip in ", step.bodies[0].arena_bytes, " bytes of scratch") : ""));
-      for (const Program& body : step.bodies) add(body);
+      for (const Program& body : step.bodies) add(body, backend);
       continue;
     }
     if (!step.kernel) {
@@ -183,28 +216,19 @@ py::object graph_trace_of(const Graph& graph) { return py::cast(GraphTrace{graph
 
 py::dict entry_details(const Entry& entry) {
   py::dict out;
-  py::list kernels, calls, control;
-  MemoryNeed memory;
+  Description found;
+  const MemoryNeed& memory = found.memory;
   py::dict rules, patterns, passes;
   const engine::Executable* executable = entry.program.executable();
   if (executable) {
-    const Program& program = executable->program;
-    const Backend& backend = engine::backend_for(entry.program.results()[0].device);
-    Description found(backend);
-    found.add(program);
-    kernels = found.kernels;
-    calls = found.calls;
-    control = found.control;
+    found.add(*executable);
     for (const RuleUse& use : found.rules) rules[py::str(use.name)] = use.times;
     for (const RuleUse& use : found.patterns) patterns[py::str(use.name)] = use.times;
     for (const PassTime& pass : found.passes) passes[pass.name] = pass.seconds;
-    out["bytes"] = program.bytes_moved;
-    memory = program.memory;
-    out["compile_seconds"] = program.compile_seconds;
-    out["flops"] = program.flops;
-  } else {
-    for (const char* name : {"bytes", "compile_seconds", "flops"}) out[name] = 0.0;
   }
+  out["bytes"] = found.bytes;
+  out["flops"] = found.flops;
+  out["compile_seconds"] = executable ? executable->program.compile_seconds : 0.0;
   py::dict need;
   need["inputs"] = memory.inputs;
   need["outputs"] = memory.outputs;
@@ -214,11 +238,13 @@ py::dict entry_details(const Entry& entry) {
   need["live"] = memory.live;
   need["unshared"] = memory.unshared;
   out["memory"] = need;
-  for (py::handle kernel : kernels)
+  for (py::handle kernel : found.kernels)
     out["flops"] = py::cast<double>(out["flops"]) + py::cast<double>(kernel["flops"]);
-  out["kernels"] = kernels;
-  out["library_calls"] = calls;
-  out["control_flow"] = control;
+  out["kernels"] = found.kernels;
+  out["library_calls"] = found.calls;
+  out["control_flow"] = found.control;
+  out["devices"] = found.devices;
+  out["replays"] = found.replays;
   out["rules"] = rules;
   out["patterns"] = patterns;
   out["passes"] = passes;
@@ -258,6 +284,8 @@ std::string explain_entry(const Entry& entry) {
   out += concat("passes: ", listed("passes", 1e3, " ms"), "\n");
   if (py::len(d["patterns"])) out += concat("patterns replaced: ", listed("patterns", 1, " times"), "\n");
   if (py::len(d["rules"])) out += concat("rules applied: ", listed("rules", 1, " times"), "\n");
+  for (const char* key : {"devices", "replays"})
+    for (py::handle text : py::list(d[key])) out += concat(py::cast<std::string>(text), "\n");
   for (py::handle flow : py::list(d["control_flow"]))
     out += concat("control flow ", py::cast<std::string>(flow), "\n");
   for (py::handle call : calls)

@@ -14,6 +14,8 @@
 
 namespace pg {
 
+struct Program;
+
 /// A gather or scatter met an index outside its table.
 struct BadIndex {
   bool happened = false;
@@ -26,6 +28,14 @@ struct BadIndex {
   Location where = {};
   std::exception_ptr raised = {};  // what a function of the host raised, instead of an index
   const Graph* graph = nullptr;    // of `record`, when it is not that of the program that was run
+};
+
+/// What a device keeps of the runs of one program to make the next ones shorter. Thread-safe.
+class RunMemory {
+ public:
+  virtual ~RunMemory() = default;
+  /// For people.
+  virtual std::string describe() const = 0;
 };
 
 /// One run of a program on a device that has memory of its own and a queue for its work. The engine makes one
@@ -48,6 +58,16 @@ class DeviceRun {
   virtual void write(void* to, const void* from, size_t bytes) = 0;
   /// After the last step: the first bad index that a kernel met. Waits only where a kernel may have met one.
   virtual BadIndex finish() = 0;
+
+  /// Around the steps, once inputs and results have their places: what was kept of earlier runs may stand for
+  /// them, or this run be kept. Where a step or `end_steps` raises and `starts_over` says so, nothing has
+  /// happened yet, and all steps are to be walked again, without these.
+  virtual void begin_steps(std::span<void* const> /*memory*/) {}
+  virtual void end_steps() {}
+  virtual bool starts_over() { return false; }
+  /// Around a call on these operands and results. False: something else stands for it.
+  virtual bool begin_call(std::span<void* const> /*operands*/) { return true; }
+  virtual void end_call() {}
 
   /// Kept by the engine: the program whose steps are walked, the outermost one, and its step.
   const Graph* graph = nullptr;
@@ -104,8 +124,10 @@ class Backend {
   virtual CallFn call(const Op& op) const = 0;
   /// May the result of this call lie over its first operand, which it then changes?
   virtual bool changes_first(const Op&) const { return false; }
-  /// Begins a run; null on the CPU.
-  virtual std::unique_ptr<DeviceRun> begin() const = 0;
+  /// For a program that will run often; null where nothing is worth keeping.
+  virtual std::unique_ptr<RunMemory> remember(const Program& /*program*/) const { return nullptr; }
+  /// Begins a run, with what was kept of others (or null); null on the CPU.
+  virtual std::unique_ptr<DeviceRun> begin(RunMemory* memory) const = 0;
   /// Are convolutions calls of a library that prefers images with the channels last and adds a bias on the
   /// way? Asked when a program has some.
   virtual bool convolves_by_library() const { return false; }

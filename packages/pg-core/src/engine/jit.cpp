@@ -18,6 +18,7 @@ JitProgram::JitProgram(std::span<const NodeRef> params, std::span<const NodeRef>
   if (outs.empty()) return;
   constexpr double likely_runs = 200;  // who asks for a compiled function means to call it often
   executable_ = build(traced_, outs[0]->device, {.donated = std::move(donated)});
+  remember_runs(*executable_);
   start_tiers(*executable_, likely_runs);
 }
 

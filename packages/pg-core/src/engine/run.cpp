@@ -73,9 +73,13 @@ BadIndex call(const Program& program, const ProgramStep& step, void* const* oper
   if (on && step.host)  // what it sees must be right
     if (BadIndex bad = on->finish(); bad.happened) return bad;
   try {
-    if (step.call)
+    if (step.call) {
+      if (on && !on->begin_call({operands, step.slots.size()})) return {};
       step.call(CallArgs{*r.op, r.attrs, step.in, r.type, operands, operands[step.in.size()], on});
-    else call_host(step, operands, on);
+      if (on) on->end_call();
+    } else {
+      call_host(step, operands, on);
+    }
   } catch (const Error& e) {
     if (e.kind != ErrorKind::index) throw;
     return {.happened = true, .record = step.record, .text = e.what()};
@@ -150,6 +154,15 @@ Executable::Executable() = default;
 Executable::~Executable() = default;
 void destroy(Executable* executable) { delete executable; }
 
+void remember_runs(Executable& executable) {
+  if (executable.parts) {
+    for (const PartStep& step : executable.parts->steps)
+      if (step.program) remember_runs(*step.program);
+  } else if (executable.device != Device{}) {
+    executable.memory = backend_for(executable.device).remember(executable.program);
+  }
+}
+
 bool is_long(const Executable& executable) {
   return executable.program.yields || executable.seconds.load(std::memory_order_relaxed) >= long_run;
 }
@@ -203,7 +216,7 @@ BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<
   if (program.slots.size() > few) many_places.reset(new void*[program.slots.size()]);
   void** memory = many_places ? many_places.get() : few_places;
   const std::unique_ptr<DeviceRun> on =
-      executable.device == Device{} ? nullptr : backend_for(executable.device).begin();
+      executable.device == Device{} ? nullptr : backend_for(executable.device).begin(executable.memory.get());
   for (size_t i = 0; i < inputs.size(); ++i) {
     const bool number = on && (!inputs[i].buffer || inputs[i].buffer->device == Device{});
     memory[i] = number ? on->number(inputs[i].data, program.slots[i].bytes) : inputs[i].data;
@@ -224,18 +237,34 @@ BadIndex run(Executable& executable, std::span<const Input> inputs, SmallVector<
       else results.push_back(allocate_on(on.get(), program.slots[slot].bytes).detach());
       memory[slot] = results[i]->data;
     }
-    if (program.arena_bytes) arena = allocate_on(on.get(), program.arena_bytes);
-    for (size_t slot = program.inputs + program.results; slot < program.slots.size(); ++slot) {
-      const Slot& s = program.slots[slot];
-      memory[slot] = static_cast<char*>(s.base == Slot::own ? arena->data : memory[s.base]) + s.offset;
-    }
-    if (timed) {
-      Watch watch;
-      const auto look = [&] { watch.look(); };
-      const Interruptible inside_kernels(look);
-      bad = run_steps(program, memory, launches, &watch, on.get());
+    // Places temporaries and walks the steps.
+    const auto walk = [&] {
+      launches = {};
+      if (program.arena_bytes) arena = allocate_on(on.get(), program.arena_bytes);
+      for (size_t slot = program.inputs + program.results; slot < program.slots.size(); ++slot) {
+        const Slot& s = program.slots[slot];
+        memory[slot] = static_cast<char*>(s.base == Slot::own ? arena->data : memory[s.base]) + s.offset;
+      }
+      if (timed) {
+        Watch watch;
+        const auto look = [&] { watch.look(); };
+        const Interruptible inside_kernels(look);
+        bad = run_steps(program, memory, launches, &watch, on.get());
+      } else {
+        bad = run_steps(program, memory, launches, nullptr, on.get());
+      }
+    };
+    if (!on || profiling()) {
+      walk();
     } else {
-      bad = run_steps(program, memory, launches, nullptr, on.get());
+      try {
+        on->begin_steps({memory, program.inputs + program.results});
+        walk();
+        if (!bad.happened) on->end_steps();
+      } catch (const Error&) {
+        if (!on->starts_over()) throw;
+        walk();
+      }
     }
     if (on && !bad.happened) bad = on->finish();
     if (!bad.happened)

@@ -21,8 +21,9 @@ struct Executable {
   std::unique_ptr<Parts> parts;  // of a graph over several devices (parts.h)
   Device device{};
   uint64_t hash = 0;
-  std::vector<uint64_t> key;       // empty for jit programs
-  std::atomic<double> seconds{0};  // estimated at first, then as measured last
+  std::vector<uint64_t> key;          // empty for jit programs
+  std::unique_ptr<RunMemory> memory;  // of a jit program, what its device keeps from run to run
+  std::atomic<double> seconds{0};     // estimated at first, then as measured last
   std::atomic<uint64_t> last_used{0};
   std::atomic<int64_t> runs{0};
   std::atomic<int64_t> next_look{0};  // the run after which kernels may be worth generating (tiers.h)
@@ -32,6 +33,9 @@ using ExecutableRef = Ref<Executable>;
 
 /// Compiles a graph for its device. Lets other threads run meanwhile.
 ExecutableRef build(Graph graph, Device device, const Placing& placing = {});
+
+/// It will run often: its device may keep what makes runs shorter.
+void remember_runs(Executable& executable);
 
 /// Is the program long enough that other Python threads should run meanwhile?
 bool is_long(const Executable& executable);

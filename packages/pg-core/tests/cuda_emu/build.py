@@ -26,7 +26,7 @@ FLAGS = [
 # They use the emulated driver's memory and streams, so they are parts of its library.
 MATHEMATICS = ["cublaslt.cpp", "cudnn.cpp", "cufft.cpp"]
 LIBRARIES = {
-    "libpgcuda.so": ["driver.cpp", "grid.cpp", "memory.cpp", "queue.cpp", *MATHEMATICS],
+    "libpgcuda.so": ["driver.cpp", "graphs.cpp", "grid.cpp", "memory.cpp", "queue.cpp", *MATHEMATICS],
     "libpgnvrtc.so": ["nvrtc.cpp"],
 }
 

@@ -24,6 +24,7 @@
 #include <string>
 #include <vector>
 
+#include "graph.h"
 #include "grid.h"
 #include "libraries.h"
 #include "queue.h"
@@ -170,12 +171,16 @@ API int cuMemFree_v2(Address at) {
 }
 API int cuMemAllocAsync(Address* out, size_t bytes, void* stream) {
   PGEMU_IN_CONTEXT;
-  if (!stream_of(stream)) return invalid_handle;
+  Stream* const s = stream_of(stream);
+  if (!s) return invalid_handle;
+  if (s->capture) return cannot_be_captured(s->capture, "memory is allocated");
   return allocate(out, bytes, current->device);
 }
 API int cuMemFreeAsync(Address at, void* stream) {
   PGEMU_IN_CONTEXT;
-  return submit(stream_of(stream), [at] { return release(at); });
+  Stream* const s = stream_of(stream);
+  if (s && s->capture) return cannot_be_captured(s->capture, "memory is freed");
+  return submit(s, [at] { return release(at); });
 }
 API int cuDeviceGetDefaultMemPool(void** pool, int device) {
   *pool = &contexts[device];
@@ -362,16 +367,11 @@ API int cuLaunchKernel(Function* f, unsigned gx, unsigned gy, unsigned gz, unsig
     return wrong(invalid_value, "%s: this kind of launch is not emulated", f->name.c_str());
   if (f->module->device != current->device)
     return wrong(invalid_handle, "%s: was loaded on another device", f->name.c_str());
-  if (const Result r = check_parameters(*f, given); r != success) return r;
-  // A launch copies its parameters.
-  auto kept = std::make_shared<std::vector<std::vector<char>>>();
-  for (unsigned i = 0; i < f->parameter_count; ++i)
-    kept->emplace_back(static_cast<char*>(given[i]), static_cast<char*>(given[i]) + f->parameters[i].bytes);
-  return submit(stream_of(stream), [=] {
-    std::vector<void*> parameters;
-    for (auto& p : *kept) parameters.push_back(p.data());
-    return run_grid(f->kernel, {gx, gy, gz}, {bx, by, bz}, parameters.data());
-  });
+  Launch launch{f, f->name, {gx, gy, gz}, {bx, by, bz}, {}, {}, {}};
+  for (unsigned i = 0; i < f->parameter_count; ++i) launch.parameter_bytes.push_back(f->parameters[i].bytes);
+  launch.check = [f](void** parameters) { return check_parameters(*f, parameters); };
+  launch.run = [=](void** parameters) { return run_grid(f->kernel, {gx, gy, gz}, {bx, by, bz}, parameters); };
+  return submit(stream_of(stream), std::move(launch), given);
 }
 
 // ---- words

@@ -24,7 +24,8 @@ enum Result {
   not_ready = 600,
   launch_out_of_resources = 701,
   launch_failed = 719,
-  stream_capture_unsupported = 900
+  stream_capture_unsupported = 900,
+  stream_capture_invalidated = 901
 };
 
 int environment(const char* name, int otherwise);

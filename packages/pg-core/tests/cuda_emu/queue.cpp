@@ -63,7 +63,7 @@ Stream* stream_of(void* handle) {
 }
 
 Stream* make_stream(int device, bool blocking) {
-  streams.push_back(std::make_unique<Stream>(Stream{device, blocking, {}}));
+  streams.push_back(std::make_unique<Stream>(Stream{device, blocking, {}, nullptr}));
   return streams.back().get();
 }
 
@@ -75,6 +75,10 @@ Result drop_stream(Stream* stream) {
 
 Result submit(Stream* stream, std::function<Result()> body) {
   if (!stream) return invalid_handle;
+  if (stream->capture) {
+    capture(stream->capture, std::move(body));
+    return success;
+  }
   if (!deferred()) return run(body);
   // The default stream and the blocking ones wait for each other.
   if (stream == &default_stream) {
@@ -90,6 +94,7 @@ Result submit(Stream* stream, std::function<Result()> body) {
 
 Result mark(Event* event, Stream* stream) {
   if (!stream) return invalid_handle;
+  if (stream->capture) return cannot_be_captured(stream->capture, "an event is recorded");
   ++event->recorded;
   if (deferred()) stream->work.push_back({nullptr, event, nullptr, event->recorded});
   else event->done = event->recorded;
@@ -98,19 +103,23 @@ Result mark(Event* event, Stream* stream) {
 
 Result await(Stream* stream, Event* event) {
   if (!stream) return invalid_handle;
+  if (stream->capture) return cannot_be_captured(stream->capture, "an event is awaited");
   if (deferred()) stream->work.push_back({nullptr, nullptr, event, event->recorded});
   return kept;
 }
 
 Result drain(Stream* stream) {
+  if (stream->capture) return cannot_be_captured(stream->capture, "the host waits");
   while (!stream->work.empty())
     if (const Result r = step(stream); r != success) return r;
   return kept;
 }
 
 Result drain_all() {
-  for (const auto& s : streams)
+  for (const auto& s : streams) {
+    if (s->capture) continue;  // has nothing to do
     if (const Result r = drain(s.get()); r != success) return r;
+  }
   return drain(&default_stream);
 }
 

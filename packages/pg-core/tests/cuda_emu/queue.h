@@ -19,10 +19,13 @@ struct Work {
   unsigned long long ticket = 0;
 };
 
+struct Graph;
+
 struct Stream {
   int device = 0;
   bool blocking = true;  // with the default stream
   std::deque<Work> work;
+  Graph* capture = nullptr;  // takes what is asked for
 };
 
 /// The stream of a handle; null when there is none. No handle: the default stream.
@@ -34,6 +37,9 @@ Result mark(Event* event, Stream* stream);
 Result await(Stream* stream, Event* event);
 Result drain(Stream* stream);
 Result drain_all();
+/// Into a graph (graphs.cpp).
+void capture(Graph* graph, std::function<Result()> body);
+Result cannot_be_captured(Graph* graph, const char* what);
 /// The error that a context keeps after a kernel failed.
 Result sticky();
 

@@ -74,7 +74,7 @@ class CpuBackend final : public Backend {
   }
   CallFn call(const Op& op) const override { return cpu_call(op); }
   bool changes_first(const Op& op) const override { return &op == &scatter_op; }
-  std::unique_ptr<DeviceRun> begin() const override { return nullptr; }
+  std::unique_ptr<DeviceRun> begin(RunMemory*) const override { return nullptr; }
   bool convolves_by_library() const override { return cpu::onednn_available(); }
   bool joins_segments() const override { return true; }
 };

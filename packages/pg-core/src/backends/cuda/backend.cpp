@@ -90,14 +90,14 @@ class CudaKernel final : public CompiledKernel {
     scalars.reserve(l.arguments.size());  // parameters point into it
     SmallVector<const void*, 16> pointers;
     pointers.reserve(l.arguments.size());
-    SmallVector<void*, 24> parameters;
+    SmallVector<Parameter, 24> parameters;
     std::pair<Address, int> report;
     for (const Argument& a : l.arguments) {
       switch (a.kind) {
       case Argument::Kind::pointer:
       case Argument::Kind::partial:
         pointers.push_back(a.kind == Argument::Kind::pointer ? buffers[a.index] : partials[a.index]->data);
-        parameters.push_back(&pointers.back());
+        parameters.push_back({&pointers.back(), sizeof(void*)});
         break;
       case Argument::Kind::scalar: {
         scalars.push_back({buffers[a.index], {}});
@@ -106,19 +106,18 @@ class CudaKernel final : public CompiledKernel {
           std::memcpy(s.given, s.at, source.item_bytes[a.index]);
           s.at = nullptr;
         }
-        parameters.push_back(&s);
+        parameters.push_back({&s, sizeof s});
         break;
       }
       case Argument::Kind::error:
         report = run.report_to(source.limits);
-        parameters.push_back(&report.first);
-        parameters.push_back(&report.second);
+        parameters.push_back({&report.first, sizeof report.first});
+        parameters.push_back({&report.second, sizeof report.second});
         break;
       }
     }
-    check(driver().launch(function, static_cast<unsigned>(l.blocks), 1, 1, l.threads_x, l.threads_y, 1, 0,
-                          gpu_.stream, parameters.data(), nullptr),
-          "to launch a kernel");
+    run.launch(function, {static_cast<unsigned>(l.blocks), l.threads_x, l.threads_y},
+               {parameters.data(), parameters.size()});
   }
 
   Gpu& gpu_;
@@ -161,7 +160,12 @@ class CudaBackend final : public Backend {
   std::string text(const Kernel& kernel) const override { return write_source(kernel, true).text; }
   Generation generation() const override { return Generation::never; }
   CallFn call(const Op& op) const override { return cuda_call(op); }
-  std::unique_ptr<DeviceRun> begin() const override { return std::make_unique<CudaRun>(gpu_); }
+  std::unique_ptr<RunMemory> remember(const Program& program) const override {
+    return std::make_unique<Recordings>(gpu_, program);
+  }
+  std::unique_ptr<DeviceRun> begin(RunMemory* memory) const override {
+    return std::make_unique<CudaRun>(gpu_, static_cast<Recordings*>(memory));
+  }
 
  private:
   Gpu& gpu_;

@@ -118,7 +118,7 @@ Code::Code(Gpu& gpu, const std::string& image) : gpu_(gpu) {
 Code::~Code() {
   // Work that was queued may still run it.
   if (driver().set_current(gpu_.context) != CUDA_SUCCESS) return;
-  driver().stream_synchronize(gpu_.stream);
+  driver().stream_synchronize(gpu_.stream.own);
   driver().module_unload(module_);
 }
 

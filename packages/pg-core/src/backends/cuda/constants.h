@@ -7,10 +7,13 @@
   PG_CONSTANT(cuda.h, CUDA_SUCCESS, 0)                                                                       \
   PG_CONSTANT(cuda.h, CUDA_ERROR_OUT_OF_MEMORY, 2)                                                           \
   PG_CONSTANT(cuda.h, CUDA_ERROR_NO_DEVICE, 100)                                                             \
+  PG_CONSTANT(cuda.h, CUDA_ERROR_NOT_READY, 600)                                                             \
+  PG_CONSTANT(cuda.h, CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, 9)                                                \
   PG_CONSTANT(cuda.h, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, 16)                                          \
   PG_CONSTANT(cuda.h, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, 75)                                      \
   PG_CONSTANT(cuda.h, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, 76)                                      \
   PG_CONSTANT(cuda.h, CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED, 115)                                       \
+  PG_CONSTANT(cuda.h, CU_STREAM_CAPTURE_MODE_RELAXED, 2)                                                     \
   PG_CONSTANT(cuda.h, CU_STREAM_NON_BLOCKING, 1)                                                             \
   PG_CONSTANT(cuda.h, CU_EVENT_DISABLE_TIMING, 2)                                                            \
   PG_CONSTANT(cuda.h, CU_MEMHOSTALLOC_PORTABLE, 1)                                                           \

@@ -35,12 +35,13 @@ Gpu::Gpu(int i) : index(i) {
   architecture = major * 10 + minor;
   check(d.primary_context(&context, handle), "to make a context");
   enter();
-  check(d.stream_create(&stream, CU_STREAM_NON_BLOCKING), "to make a stream");
+  check(d.stream_create(&stream.own, CU_STREAM_NON_BLOCKING), "to make a stream");
   memory = std::make_unique<Memory>(*this);
 }
 
 void Gpu::upload(Address to, const void* from, size_t count) {
   if (count == 0) return;
+  PG_INVARIANT(!stream.is_recorded(), "what the host holds now is no part of a recording");
   const Driver& d = driver();
   enter();
   const std::lock_guard lock(staging_);

@@ -14,6 +14,23 @@
 
 namespace pg::cuda {
 
+/// The stream of a GPU, or the one which the calling thread records instead (recording.h).
+class MainStream {
+ public:
+  Stream own = nullptr;
+  operator Stream() const { return recorded_for == this ? recorded : own; }
+  bool is_recorded() const { return recorded_for == this; }
+  /// Of the calling thread; null: no longer.
+  void record_into(Stream stream) const {
+    recorded = stream;
+    recorded_for = stream ? this : nullptr;
+  }
+
+ private:
+  static inline thread_local Stream recorded = nullptr;
+  static inline thread_local const MainStream* recorded_for = nullptr;
+};
+
 class Gpu {
  public:
   explicit Gpu(int index);
@@ -25,7 +42,11 @@ class Gpu {
   int processors = 0;
   size_t bytes = 0;
   Context context = nullptr;
-  Stream stream = nullptr;
+  MainStream stream;
+  // For recording, by one thread at a time; what lives of it, and how often it ran.
+  Stream side = nullptr;
+  std::mutex recording;
+  std::atomic<int64_t> graphs{0}, graph_bytes{0}, graph_launches{0};
   std::unique_ptr<Memory> memory;
 
   Device device() const { return {DeviceKind::cuda, static_cast<uint8_t>(index)}; }

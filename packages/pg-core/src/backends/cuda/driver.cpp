@@ -30,6 +30,12 @@ std::string load(Driver& d) {
   PG_DRIVER_FUNCTIONS(PG_FIND)
 #undef PG_FIND
   d.path = found.path;
+  d.graphs.complete = true;
+#define PG_FIND(member, name, parameters)                                                                    \
+  d.graphs.member = reinterpret_cast<decltype(d.graphs.member)>(symbol(found, #name));                       \
+  d.graphs.complete = d.graphs.complete && d.graphs.member;
+  PG_GRAPH_FUNCTIONS(PG_FIND)
+#undef PG_FIND
   if (lacking)
     return concat("the NVIDIA driver (", d.path, ") lacks ", lacking,
                   ", install a newer one (12.0 or later) from nvidia.com/drivers");

@@ -3,6 +3,7 @@
 // the public documentation.
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ using Event = struct EventHandle*;
 using Module = struct ModuleHandle*;
 using Function = struct FunctionHandle*;
 using Pool = struct PoolHandle*;
+using DeviceGraph = struct GraphHandle*;
+using GraphExec = struct GraphExecHandle*;
+using GraphNode = struct GraphNodeHandle*;
 
 /// PG_FUNCTION(member, symbol, parameters)
 #define PG_DRIVER_FUNCTIONS(PG_FUNCTION)                                                                     \
@@ -55,7 +59,12 @@ using Pool = struct PoolHandle*;
   PG_FUNCTION(event_create, cuEventCreate, (Event*, unsigned))                                               \
   PG_FUNCTION(event_record, cuEventRecord, (Event, Stream))                                                  \
   PG_FUNCTION(event_synchronize, cuEventSynchronize, (Event))                                                \
+  PG_FUNCTION(event_query, cuEventQuery, (Event))                                                            \
+  PG_FUNCTION(event_elapsed, cuEventElapsedTime, (float*, Event, Event))                                     \
   PG_FUNCTION(event_destroy, cuEventDestroy_v2, (Event))                                                     \
+  PG_FUNCTION(stream_query, cuStreamQuery, (Stream))                                                         \
+  PG_FUNCTION(context_synchronize, cuCtxSynchronize, ())                                                     \
+  PG_FUNCTION(pointer_attribute, cuPointerGetAttribute, (void*, int, Address))                               \
   PG_FUNCTION(module_load, cuModuleLoadData, (Module*, const void*))                                         \
   PG_FUNCTION(module_unload, cuModuleUnload, (Module))                                                       \
   PG_FUNCTION(module_function, cuModuleGetFunction, (Function*, Module, const char*))                        \
@@ -63,10 +72,30 @@ using Pool = struct PoolHandle*;
               (Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream,       \
                void**, void**))
 
+/// Those of graphs, without which a driver can be used as well.
+#define PG_GRAPH_FUNCTIONS(PG_FUNCTION)                                                                      \
+  PG_FUNCTION(begin, cuStreamBeginCapture_v2, (Stream, int))                                                 \
+  PG_FUNCTION(end, cuStreamEndCapture, (Stream, DeviceGraph*))                                               \
+  PG_FUNCTION(capture_info, cuStreamGetCaptureInfo_v2,                                                       \
+              (Stream, int*, uint64_t*, DeviceGraph*, const GraphNode**, size_t*))                           \
+  PG_FUNCTION(instantiate, cuGraphInstantiateWithFlags, (GraphExec*, DeviceGraph, unsigned long long))       \
+  PG_FUNCTION(set_parameters, cuGraphExecKernelNodeSetParams_v2, (GraphExec, GraphNode, const void*))        \
+  PG_FUNCTION(launch, cuGraphLaunch, (GraphExec, Stream))                                                    \
+  PG_FUNCTION(exec_destroy, cuGraphExecDestroy, (GraphExec))                                                 \
+  PG_FUNCTION(destroy, cuGraphDestroy, (DeviceGraph))
+
+struct GraphFunctions {
+#define PG_MEMBER(member, symbol, parameters) Result(*member) parameters = nullptr;
+  PG_GRAPH_FUNCTIONS(PG_MEMBER)
+#undef PG_MEMBER
+  bool complete = false;
+};
+
 struct Driver {
 #define PG_MEMBER(member, symbol, parameters) Result(*member) parameters = nullptr;
   PG_DRIVER_FUNCTIONS(PG_MEMBER)
 #undef PG_MEMBER
+  GraphFunctions graphs;
   int version_number = 0;  // 12080: 12.8
   int devices = 0;
   std::string path;
@@ -74,6 +103,8 @@ struct Driver {
 
 /// The driver, started, with at least one device. Raises DeviceError saying what is missing.
 const Driver& driver();
+/// Null where the driver lacks some of them.
+inline const GraphFunctions* graphs() { return driver().graphs.complete ? &driver().graphs : nullptr; }
 /// Empty when CUDA can be used; else what is missing and what would help.
 std::string missing();
 /// The same for the driver alone.

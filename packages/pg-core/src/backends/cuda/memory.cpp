@@ -55,7 +55,8 @@ void release_block(void* raw) {
 
 // The lock is held.
 Result Memory::take(Block& block) {
-  if (block.from == Allocator::pool) return driver().pool_allocate(&block.at, block.capacity, gpu_.stream);
+  if (block.from == Allocator::pool)
+    return driver().pool_allocate(&block.at, block.capacity, gpu_.stream.own);
   return driver().allocate(&block.at, block.capacity);
 }
 
@@ -161,7 +162,7 @@ void Memory::give(Block* block) {
   }
   // Called where nothing may be raised; a context that is gone took its memory along.
   stats_.held_bytes -= static_cast<int64_t>(block->capacity);
-  if (driver().set_current(gpu_.context) == CUDA_SUCCESS) driver().pool_release(block->at, gpu_.stream);
+  if (driver().set_current(gpu_.context) == CUDA_SUCCESS) driver().pool_release(block->at, gpu_.stream.own);
   delete block;
 }
 
@@ -169,7 +170,7 @@ void Memory::give(Block* block) {
 void Memory::empty_locked() {
   const Driver& d = driver();
   gpu_.enter();
-  check(d.stream_synchronize(gpu_.stream), "while waiting to free cached memory");
+  check(d.stream_synchronize(gpu_.stream.own), "while waiting to free cached memory");
   for (auto& [capacity, head] : spare_)
     while (Block* block = head) {
       head = block->next;

@@ -40,21 +40,83 @@ const void* CudaRun::placed(const void* operand, size_t bytes) {
 
 void CudaRun::copy(void* to, const void* from, size_t bytes) {
   if (is_number(from)) write(to, from, bytes);
+  else if (walk_) walk_->copy(address_of(to), address_of(from), bytes);
   else gpu_.copy(address_of(to), address_of(from), bytes);
 }
 
 void CudaRun::read(void* to, const void* from, size_t bytes) {
+  require(!walk_ || is_number(from), ErrorKind::device, "the host reads while a run is recorded");
   if (is_number(from)) std::memcpy(to, from, bytes);
   else gpu_.download(to, address_of(from), bytes);
 }
 
-void CudaRun::write(void* to, const void* from, size_t bytes) { gpu_.upload(address_of(to), from, bytes); }
+void CudaRun::write(void* to, const void* from, size_t bytes) {
+  require(!walk_, ErrorKind::device, "the host writes while a run is recorded");
+  gpu_.upload(address_of(to), from, bytes);
+}
+
+void CudaRun::launch(Function function, const Grid& grid, std::span<const Parameter> parameters) {
+  if (walk_) walk_->launch(function, grid, parameters);
+  else cuda::launch(gpu_, function, grid, parameters);
+}
+
+void CudaRun::begin_steps(std::span<void* const> memory) {
+  if (!recordings_) return;
+  choice_ = recordings_->choose(memory, [this](const void* at) { return is_number(at); });
+  if (choice_.replay) {
+    walk_ = choice_.replay;
+    walk_->rewind();
+  } else if (choice_.record) {
+    // Waiting for another thread's recording could be waiting for one that waits for the interpreter.
+    std::unique_lock alone(gpu_.recording, std::try_to_lock);
+    if (!alone) return;
+    try {
+      fresh_ = std::make_unique<Recording>(gpu_, std::move(choice_.key), std::move(alone));
+    } catch (const Error&) {
+      recordings_->give_up("the driver cannot record");
+      return;
+    }
+    walk_ = fresh_.get();
+  }
+}
+
+void CudaRun::end_steps() {
+  if (!walk_) return;
+  if (fresh_) fresh_->close();
+  walk_->play();
+  if (fresh_) recordings_->keep(std::move(fresh_));
+  else recordings_->played();
+  walk_ = nullptr;
+}
+
+bool CudaRun::starts_over() {
+  if (!walk_) return false;
+  walk_ = nullptr;
+  recordings_->give_up(fresh_ ? "a step cannot be recorded" : "runs differ");
+  fresh_.reset();
+  choice_ = {};
+  error_ = {};
+  watched_.clear();
+  placed_.clear();
+  return true;
+}
+
+bool CudaRun::begin_call(std::span<void* const> operands) {
+  if (!walk_) return true;
+  walk_->begin_call(operands);
+  return walk_->recording();
+}
+
+void CudaRun::end_call() {
+  if (walk_) walk_->end_call();
+}
 
 Address CudaRun::error() {
   if (!error_) {
     error_ = allocate(sizeof(Error));
     gpu_.enter();
-    check(driver().fill(address_of(error_->data), 0, sizeof(Error), gpu_.stream), "to clear memory");
+    if (!walk_ || walk_->recording())  // a replay clears it itself
+      check(driver().fill(address_of(error_->data), 0, sizeof(Error), gpu_.stream), "to clear memory");
   }
   return address_of(error_->data);
 }
