@@ -33,8 +33,11 @@ ROWS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "mlp_step": ((), ()),
     "alexnet_step": ((), ()),
     "gpt_step": ((), ()),
+    "mm_tf32": (((4096, 4096), (4096, 4096)), ((16, 16), (16, 16))),
+    "alexnet_tf32": ((), ()),
+    "gpt_tf32": ((), ()),
 }
-TRAINING = ("mlp_step", "alexnet_step", "gpt_step")
+TRAINING = ("mlp_step", "alexnet_step", "gpt_step", "alexnet_tf32", "gpt_tf32")
 # Bytes that must move, as multiples of the first operand.
 PASSES = {
     "copy": 2, "negate": 2, "add": 3, "chain": 2, "softmax": 2, "softmax_long": 2, "layer_norm": 2,
@@ -76,6 +79,24 @@ def shrink() -> None:
 def pieces() -> list[tuple[int, int]]:
     """Where 48 results of different sizes begin and end in the operand of "allocations", as parts of 64."""
     return [(i, i + 1 + (7 * i) % 16) for i in range(48)]
+
+
+def coarse(name: str) -> bool:
+    """May a row's products round float32 to TF32? In all others no framework does that."""
+    return name.endswith("_tf32")
+
+
+def with_precision(table: dict[str, Setup], choose: Callable[[bool], Any]) -> dict[str, Setup]:
+    """The set-ups, each of which first chooses how float32 is multiplied; one row is measured at a time."""
+
+    def chosen(name: str, setup: Setup) -> Setup:
+        def wrapped() -> tuple[Callable[[], Any], Callable[[], float]]:
+            choose(coarse(name))
+            return setup()
+
+        return wrapped
+
+    return {name: chosen(name, setup) for name, setup in table.items()}
 
 
 def _pequegrad(kind: str, small: bool) -> dict[str, Setup]:
@@ -138,10 +159,14 @@ def _pequegrad(kind: str, small: bool) -> dict[str, Setup]:
         "mlp_step": workloads.training("mlp_step", workloads.mlp, jitted=jitted),
         "alexnet_step": workloads.training("alexnet_step", workloads.alexnet, jitted=jitted),
         "gpt_step": workloads.training("gpt_step", workloads.gpt, "adam", jitted),
+        "mm_tf32": row("mm_tf32", lambda x, y: x @ y),
     }
+    table |= {"alexnet_tf32": table["alexnet_step"], "gpt_tf32": table["gpt_step"]}
     if kind == "pg_custom":
-        return {name: table[name] for name in ("chain", "tiny", *TRAINING)} | {"allocations": allocations}
-    return table | ({"allocations": allocations} if kind == "pg" else {})
+        table = {name: table[name] for name in ("chain", "tiny", *TRAINING)}
+    if kind != "pg_eager":
+        table["allocations"] = allocations
+    return with_precision(table, lambda tf32: pg.cuda.set_float32_precision("high" if tf32 else "highest"))
 
 
 def _torch(kind: str, small: bool) -> dict[str, Setup]:
@@ -245,8 +270,19 @@ def _torch(kind: str, small: bool) -> dict[str, Setup]:
         "mlp_step": training("mlp_step", peer_torch.mlp),
         "alexnet_step": training("alexnet_step", peer_torch.alexnet),
         "gpt_step": training("gpt_step", peer_torch.gpt, adam=True),
+        "mm_tf32": row("mm_tf32", lambda x, y: x @ y),
     }
-    return table if kind == "inductor" else table | {"copy": copy, "allocations": allocations}
+    table |= {"alexnet_tf32": table["alexnet_step"], "gpt_tf32": table["gpt_step"]}
+    if kind == "torch":
+        table |= {"copy": copy, "allocations": allocations}
+
+    def choose(tf32: bool) -> None:
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = tf32
+        if kind == "inductor":
+            torch.compiler.reset()  # what is compiled holds the choice
+
+    return with_precision(table, choose)
 
 
 def _jax(small: bool) -> dict[str, Setup]:
@@ -276,7 +312,7 @@ def _jax(small: bool) -> dict[str, Setup]:
     def gradient(x: Any, w: Any, b: Any, g: Any) -> Any:
         return jax.vjp(peer_jax.layer_norm, x, w, b)[1](g)
 
-    return {
+    table = {
         "negate": row("negate", lambda x: -x),
         "add": row("add", lambda x, y: x + y),
         "chain": row("chain", chain),
@@ -287,13 +323,17 @@ def _jax(small: bool) -> dict[str, Setup]:
         "layer_norm_grad": row("layer_norm_grad", gradient),
         "sum_columns": row("sum_columns", lambda x: x.sum(0)),
         "transposed": row("transposed", lambda x, y: x + y.T),
-        "mm_float32": row("mm_float32", lambda x, y: jnp.matmul(x, y, precision="highest")),
+        "mm_float32": row("mm_float32", lambda x, y: x @ y),
         "mm_bfloat16": row("mm_bfloat16", lambda x, y: x @ y, jnp.bfloat16),
         "tiny": row("tiny", lambda x, y: x + y),
         "mlp_step": peer_jax.training("mlp_step", peer_jax.mlp),
         "alexnet_step": peer_jax.training("alexnet_step", peer_jax.alexnet),
         "gpt_step": peer_jax.training("gpt_step", peer_jax.gpt, adam=True),
+        "mm_tf32": row("mm_tf32", lambda x, y: x @ y),
     }
+    table |= {"alexnet_tf32": table["alexnet_step"], "gpt_tf32": table["gpt_step"]}
+    config = "jax_default_matmul_precision"
+    return with_precision(table, lambda tf32: jax.config.update(config, "default" if tf32 else "highest"))
 
 
 def _cupy(small: bool) -> dict[str, Setup]:

@@ -274,14 +274,32 @@ class Tensor(RawTensor):
         dl_device: Any = None,
         copy: bool | None = None,
     ) -> Any:
-        if dl_device is not None and tuple(dl_device) != (1, 0):
+        wanted = self.__dlpack_device__() if dl_device is None else tuple(dl_device)
+        if wanted != self.__dlpack_device__() and (wanted != (1, 0) or copy is False):
             raise BufferError(
-                f"__dlpack__: this tensor is on the cpu, device {dl_device} was asked for; move it first"
+                f"__dlpack__: this tensor is on {self.device}, device {wanted} was asked for; move it first"
             )
-        return _core.to_dlpack(_core.apply("stop_gradient", (self,)) if copy else self)
+        moved = self.to("cpu") if wanted == (1, 0) else self
+        shared = _core.apply("stop_gradient", (moved,)) if copy else moved
+        versioned = max_version is not None and max_version[0] >= 1
+        return _core.to_dlpack(shared, versioned, stream, bool(copy) or moved is not self)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0) if self.device.kind == "cpu" else (2, self.device.index)
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        if self.device.kind != "cuda" or self.is_abstract or self.dtype is dt.bfloat16:
+            # As for an object that has no such attribute; bfloat16 has no name there.
+            raise AttributeError(f"a {self.dtype} tensor on {self.device} has no __cuda_array_interface__")
+        return {
+            "version": 3,
+            "shape": self.shape,
+            "typestr": np.dtype(self.dtype.name).str,
+            "data": (_core.cuda_pointer(self), False),
+            "strides": None,
+            "stream": _core.cuda_stream(self.device.index),
+        }
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickled, (_core.to_numpy(self).copy(), self.dtype.name)

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _core
+import numpy as np
+
+from . import _core, dt
 from .device import _cuda_index, is_cuda_available, sync_cuda_device
-from .errors import InvalidValueError
+from .device import cuda as _cuda
+from .errors import ArgumentError, DeviceError, InvalidValueError, UnsupportedError
 
 is_available = is_cuda_available
 synchronize = sync_cuda_device
@@ -112,3 +115,140 @@ def report() -> dict[str, Any]:
     ['devices', 'driver', 'libraries', 'missing']
     """
     return _core.cuda_report()
+
+
+class Stream:
+    """A stream of work on a GPU. ``Stream()`` is the one on which pequegrad queues all its work on a device;
+    ``Stream(handle=...)`` is one of another library, by the number that the driver gave it. ``cuda_stream``
+    is that number, and ``__cuda_stream__`` the protocol of cuda-python.
+
+    >>> if pg.cuda.is_available():
+    ...     pg.cuda.current_stream().synchronize()
+    """
+
+    def __init__(self, device: Any = 0, handle: int | None = None) -> None:
+        self.device = _cuda(_cuda_index(device))
+        self.cuda_stream: int = _core.cuda_stream(self.device.index) if handle is None else handle
+
+    def synchronize(self) -> None:
+        """Wait for what was queued."""
+        _core.cuda_stream_synchronize(self.device.index, self.cuda_stream)
+
+    def query(self) -> bool:
+        """Whether everything is done that was queued."""
+        return _core.cuda_stream_query(self.device.index, self.cuda_stream)
+
+    def record_event(self, event: Event | None = None) -> Event:
+        """Mark what was queued so far."""
+        made = Event(device=self.device) if event is None else event
+        made.record(self)
+        return made
+
+    def wait_event(self, event: Event) -> None:
+        """Let work that is queued from now on come after the event."""
+        event.wait(self)
+
+    def wait_stream(self, other: Stream) -> None:
+        """Let work that is queued from now on come after what the other stream holds now."""
+        self.wait_event(other.record_event())
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self.cuda_stream
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stream) and (self.device, self.cuda_stream) == (
+            other.device,
+            other.cuda_stream,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.device, self.cuda_stream))
+
+    def __repr__(self) -> str:
+        return f"Stream(device='{self.device}', handle={self.cuda_stream:#x})"
+
+
+class Event:
+    """A mark in a stream: to wait for, to ask, and, with ``enable_timing=True``, to measure between two.
+    Values that nobody has asked for are not queued yet: ``.eval()`` queues them.
+
+    >>> if pg.cuda.is_available():
+    ...     event = pg.cuda.current_stream().record_event()
+    ...     event.synchronize()
+    """
+
+    def __init__(self, enable_timing: bool = False, device: Any = 0) -> None:
+        self._index = _cuda_index(device)
+        self._handle = _core.cuda_event(self._index, enable_timing)
+
+    def record(self, stream: Stream | None = None) -> None:
+        """Mark what was queued on a stream so far; by default on pequegrad's own."""
+        where = Stream(self._index) if stream is None else stream
+        _core.cuda_event_record(self._index, self._handle, where.cuda_stream)
+
+    def wait(self, stream: Stream | None = None) -> None:
+        """Let work that is queued on a stream from now on come after this."""
+        where = Stream(self._index) if stream is None else stream
+        _core.cuda_stream_wait(where.device.index, where.cuda_stream, self._handle)
+
+    def query(self) -> bool:
+        """Whether what it marks has been done."""
+        return _core.cuda_event_query(self._index, self._handle)
+
+    def synchronize(self) -> None:
+        """Wait for what it marks."""
+        _core.cuda_event_synchronize(self._index, self._handle)
+
+    def elapsed_time(self, end: Event) -> float:
+        """Milliseconds on the device between this and a later event; both need ``enable_timing=True`` and
+        must have been reached.
+        """
+        return _core.cuda_event_elapsed(self._index, self._handle, end._handle)
+
+    def __del__(self) -> None:
+        handle = getattr(self, "_handle", 0)
+        if handle:
+            _core.cuda_event_destroy(self._index, handle)
+
+
+def current_stream(device: Any = 0) -> Stream:
+    """The stream on which all work on a GPU is queued, whichever thread asks. Raises DeviceError without one.
+
+    >>> if pg.cuda.is_available():
+    ...     assert pg.cuda.current_stream() == pg.cuda.Stream()
+    """
+    return Stream(device)
+
+
+def from_array_interface(x: Any) -> _core.Tensor:
+    """A tensor over the device memory of another library's array, of any object with
+    ``__cuda_array_interface__`` (versions 2 and 3). Nothing is copied, and the object is kept. Our work comes
+    after that of the stream which the object names. DeviceError for memory that is no GPU's, UnsupportedError
+    for an array that is not row-major.
+
+    >>> if pg.cuda.is_available():
+    ...     x = pg.ones(3, device="cuda")
+    ...     assert pg.cuda.from_array_interface(x).tolist() == [1.0, 1.0, 1.0]
+    """
+    about = getattr(x, "__cuda_array_interface__", None)
+    if about is None:
+        raise ArgumentError(
+            f"from_array_interface needs an object with __cuda_array_interface__, got {type(x).__name__}"
+        )
+    name, shape, strides = np.dtype(about["typestr"]), tuple(about["shape"]), about.get("strides")
+    if about.get("mask") is not None:
+        raise UnsupportedError("from_array_interface: masked arrays have no counterpart here")
+    step = name.itemsize
+    for size, stride in zip(reversed(shape), reversed(strides or ())):
+        if size > 1 and stride != step:
+            raise UnsupportedError(
+                "from_array_interface: the array is not row-major; make it contiguous first"
+            )
+        step *= size
+    if not name.isnative:
+        raise UnsupportedError("from_array_interface: the array's bytes are in the other order")
+    missing = _core.cuda_missing()
+    if missing:
+        raise DeviceError(f"from_array_interface: {missing}")
+    kind = dt.as_dtype(name)
+    return _core.cuda_borrow(x, about["data"][0], list(shape), kind.code, about.get("stream"))

@@ -204,6 +204,19 @@ void bind_streams(py::module_& m) {
         py::arg("stream") = std::nullopt,
         "A tensor over device memory of another library, which `owner` keeps; after the work of `stream`.");
   m.def(
+      "cuda_copy",
+      [](py::handle x) {
+        require(is_tensor(x.ptr()), ErrorKind::type, "cuda_copy takes a Tensor");
+        Node* node = evaluated(as_tensor(x.ptr()), "a copy");
+        const BufferRef from = BufferRef::share(node->buffer.load(std::memory_order_acquire));
+        cuda::Gpu& gpu = cuda::gpu(from->device.index);
+        BufferRef made = gpu.memory->allocate(from->bytes);
+        gpu.copy(reinterpret_cast<cuda::Address>(made->data), reinterpret_cast<cuda::Address>(from->data),
+                 from->bytes);
+        return buffer_node(std::move(made), node->aval());
+      },
+      py::arg("x"), "The values in memory of our own, on the same GPU.");
+  m.def(
       "cuda_pointer",
       [](py::handle x) {
         require(is_tensor(x.ptr()), ErrorKind::type, "cuda_pointer takes a Tensor");

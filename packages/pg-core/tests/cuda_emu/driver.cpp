@@ -265,9 +265,45 @@ API int cuStreamWaitEvent(void* stream, Event* event, unsigned) {
   PGEMU_IN_CONTEXT;
   return await(stream_of(stream), event);
 }
-API int cuEventCreate(Event** out, unsigned) {
+API int cuEventCreate(Event** out, unsigned flags) {
   PGEMU_IN_CONTEXT;
   *out = new Event;
+  (*out)->timed = !(flags & 2);
+  return success;
+}
+// Asking moves things on, so that who asks until it is done comes to an end.
+API int cuEventQuery(Event* event) {
+  PGEMU_IN_CONTEXT;
+  if (event->done >= event->recorded) return sticky();
+  if (const Result r = drain_all(); r != success) return r;
+  return not_ready;
+}
+API int cuEventElapsedTime(float* out, Event* begin, Event* end) {
+  PGEMU_IN_CONTEXT;
+  if (!begin->timed || !end->timed || !begin->recorded || !end->recorded)
+    return wrong(invalid_handle, "events without times, or that were not recorded, are compared");
+  if (begin->done < begin->recorded || end->done < end->recorded) return not_ready;
+  *out = static_cast<float>((end->seconds - begin->seconds) * 1e3);
+  return success;
+}
+API int cuStreamQuery(void* handle) {
+  PGEMU_IN_CONTEXT;
+  Stream* const stream = stream_of(handle);
+  if (!stream) return invalid_handle;
+  if (stream->work.empty()) return sticky();
+  if (const Result r = drain(stream); r != success) return r;
+  return not_ready;
+}
+API int cuCtxSynchronize() {
+  PGEMU_IN_CONTEXT;
+  return drain_all();
+}
+API int cuPointerGetAttribute(void* out, int attribute, Address at) {
+  PGEMU_ENTER;
+  if (attribute != 9) return wrong(invalid_value, "attribute %d of a pointer is not emulated", attribute);
+  const int device = device_of(at);
+  if (device < 0) return invalid_value;
+  *static_cast<int*>(out) = device;
   return success;
 }
 // An event lives on until everything that was queued with it has met it.

@@ -1,6 +1,7 @@
 #include "queue.h"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -25,6 +26,12 @@ Result run(const std::function<Result()>& body) {
 
 Result step(Stream* stream);
 
+void reached(Event* event, unsigned long long ticket) {
+  event->done = std::max(event->done, ticket);
+  event->seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 // Runs other streams until the event was met.
 Result reach(Stream* waiting, const Event& event, unsigned long long ticket) {
   while (event.done < ticket) {
@@ -47,7 +54,7 @@ Result step(Stream* stream) {
     if (const Result r = reach(stream, *work.awaits, work.ticket); r != success) return r;
   if (work.run)
     if (const Result r = run(work.run); r != success) return r;
-  if (work.marks) work.marks->done = std::max(work.marks->done, work.ticket);
+  if (work.marks) reached(work.marks, work.ticket);
   return success;
 }
 
@@ -56,7 +63,8 @@ Result step(Stream* stream) {
 Result sticky() { return kept; }
 
 Stream* stream_of(void* handle) {
-  if (!handle) return &default_stream;
+  // The names of the default streams, of which there is one here.
+  if (reinterpret_cast<size_t>(handle) <= 2) return &default_stream;
   for (const auto& s : streams)
     if (s.get() == handle) return s.get();
   return nullptr;
@@ -97,7 +105,7 @@ Result mark(Event* event, Stream* stream) {
   if (stream->capture) return cannot_be_captured(stream->capture, "an event is recorded");
   ++event->recorded;
   if (deferred()) stream->work.push_back({nullptr, event, nullptr, event->recorded});
-  else event->done = event->recorded;
+  else reached(event, event->recorded);
   return kept;
 }
 

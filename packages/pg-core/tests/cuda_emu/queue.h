@@ -10,6 +10,8 @@ namespace pgemu {
 
 struct Event {
   unsigned long long recorded = 0, done = 0;
+  bool timed = false;
+  double seconds = 0;  // when it was done last
 };
 
 struct Work {

@@ -52,7 +52,8 @@ def from_python(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         made = _from_array(data, exact=wanted is not None)
     if wanted is not None:
         made = _core.astype(made, wanted.code)
-    return made if place == (0, 0) else _core.to_device(made, place)
+    stays = place == (0, 0) and (device is None or made.device.kind == "cpu")
+    return made if stays else _core.to_device(made, place)
 
 
 def check_int(value: Any) -> None:
@@ -65,18 +66,39 @@ def from_foreign(data: Any) -> Tensor:
     """A copy of a tensor of another library (torch, jax, cupy), through DLPack or NumPy."""
     if hasattr(data, "detach"):  # torch refuses both for tensors that require grad
         data = data.detach()
-    if hasattr(data, "__dlpack_device__") and data.__dlpack_device__()[0] not in _CPU_MEMORY:
-        raise DeviceError(
-            "the tensor is not in CPU memory; move it there first, or give its values as a NumPy array"
-        )
     try:
-        shared = _core.from_dlpack(data.__dlpack__())
+        return copy_of(shared_by_dlpack(data))
+    except DeviceError:
+        raise
     except (TypeError, BufferError, RuntimeError, PequegradError):  # a type or layout that DLPack lacks
+        if data.__dlpack_device__()[0] in _CUDA_MEMORY:
+            raise
         return _from_array(data)
+
+
+def shared_by_dlpack(data: Any) -> Tensor:
+    """A tensor over the memory of another library's, after what is queued for it."""
+    kind, index = data.__dlpack_device__() if hasattr(data, "__dlpack_device__") else (1, 0)
+    if kind in _CUDA_MEMORY:
+        _device.placement(_device.cuda(index))  # raises where CUDA cannot be used
+        return _core.from_dlpack(data.__dlpack__(stream=_core.cuda_stream(index)))
+    if kind not in _CPU_MEMORY:
+        raise DeviceError(
+            "the tensor lies neither in CPU memory nor on a CUDA device; move it there first, or give its "
+            "values as a NumPy array"
+        )
+    return _core.from_dlpack(data.__dlpack__())
+
+
+def copy_of(shared: Tensor) -> Tensor:
+    """The values of a tensor in memory of our own, on the same device."""
+    if shared.device.kind == "cuda":
+        return _core.cuda_copy(shared)
     return _core.from_numpy(_core.to_numpy(shared), shared.dtype.code, True)
 
 
 _CPU_MEMORY = (1, 3, 11)  # kDLCPU, kDLCUDAHost, kDLROCMHost
+_CUDA_MEMORY = (2, 13)  # kDLCUDA, kDLCUDAManaged
 
 
 def _from_array(data: Any, exact: bool = False, place: tuple[int, int] = (0, 0)) -> Tensor:

@@ -16,12 +16,14 @@ from .common import (
     as_tensor,
     cast,
     check_int,
+    copy_of,
     from_python,
     iota,
     known,
     operand,
     positive_shape,
     reshape_to,
+    shared_by_dlpack,
     to_device,
 )
 from .logic import where
@@ -74,7 +76,9 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
 
 
 def from_dlpack(x: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
-    """A tensor that shares the memory of another library's CPU tensor, unless ``copy`` is True.
+    """A tensor that shares the memory of another library's tensor, on the CPU or a GPU, unless ``copy`` is
+    True. On a GPU our work comes after what the other library has queued. DeviceError for memory elsewhere,
+    UnsupportedError for memory on a GPU that is not row-major.
 
     >>> import numpy as np
     >>> pg.from_dlpack(np.ones(2)).tolist()
@@ -82,11 +86,9 @@ def from_dlpack(x: Any, *, device: Any = None, copy: bool | None = None) -> Tens
     """
     if not hasattr(x, "__dlpack__"):
         raise ArgumentError(f"from_dlpack needs an object with __dlpack__, got {type(x).__name__}")
-    if hasattr(x, "__dlpack_device__") and x.__dlpack_device__()[0] not in (1, 3, 11):
-        raise _device.DeviceError("from_dlpack: the tensor is not in CPU memory; move it there first")
-    made = +x if isinstance(x, Tensor) else _core.from_dlpack(x.__dlpack__())
+    made = +x if isinstance(x, Tensor) else shared_by_dlpack(x)
     if copy and not isinstance(x, Tensor):
-        made = _core.from_numpy(_core.to_numpy(made), made.dtype.code, True)
+        made = copy_of(made)
     return made if device is None else to_device(made, device)
 
 

@@ -194,9 +194,10 @@ Started& library_of(Gpu& gpu) {
     gpu.enter();
     Handle made = nullptr;
     check_dnn(Cudnn::get().create(&made), "to start");
-    check_dnn(Cudnn::get().set_stream(made, gpu.stream), "to take a stream");
     entry.handle = made;
   }
+  // Which may be another one than last time: a run may be recorded.
+  check_dnn(Cudnn::get().set_stream(entry.handle, gpu.stream), "to take a stream");
   return entry;
 }
 

@@ -53,6 +53,8 @@ void release_block(void* raw) {
   block->gpu->memory->give(block);
 }
 
+bool is_own(const Buffer& buffer) { return buffer.owner.release == release_block; }
+
 // The lock is held.
 Result Memory::take(Block& block) {
   if (block.from == Allocator::pool)

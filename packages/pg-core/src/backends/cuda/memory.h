@@ -88,6 +88,9 @@ class LineScope {
   Location before_;
 };
 
+/// Does the memory come from here? Then whoever holds the last reference may write over it.
+bool is_own(const Buffer& buffer);
+
 /// The custom allocator serves the thread while one with `custom` lives.
 class AllocatorScope {
  public:
