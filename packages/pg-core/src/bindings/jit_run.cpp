@@ -54,8 +54,8 @@ std::vector<NodeRef> take_donated(const Entry& entry, Match& match, std::span<en
     const uint32_t references = match.owning() ? 2 : 1;
     const Buffer& buffer = *inputs[i].buffer;
     inputs[i].donated = leaf.node->refs.load() == references && buffer.refs.load() == 1 &&
-                        !buffer.read_only &&
-                        (!buffer.owner.release || cuda::is_own(buffer)) && uses[&buffer] == 1;
+                        !buffer.read_only && (!buffer.owner.release || cuda::is_own(buffer)) &&
+                        uses[&buffer] == 1;
     taken.push_back(NodeRef::adopt(leaf.handle->node));
     leaf.handle->node = donated_node(leaf.node->aval()).detach();
   }

@@ -18,6 +18,7 @@ namespace {
 
 using cuda::check;
 using cuda::driver;
+using cuda::is_done;
 
 cuda::Stream stream_of(int64_t number) {
   require(number != 0, ErrorKind::value,
@@ -37,12 +38,6 @@ struct Mark {
   Mark(const Mark&) = delete;
 };
 
-bool is_done(cuda::Result result, const char* what) {
-  if (result == cuda::CUDA_ERROR_NOT_READY) return false;
-  check(result, what);
-  return true;
-}
-
 // A Python object whose memory a tensor uses.
 struct Borrowed {
   PyObject* object;
@@ -54,24 +49,12 @@ void release_borrowed(void* raw) {
   queue_decref(own->object);
 }
 
-int device_of_pointer(uintptr_t pointer) {
-  int device = -1;
-  driver();
-  // Any context does; without one the driver answers nothing.
-  cuda::gpu(0);
-  const cuda::Result result =
-      driver().pointer_attribute(&device, cuda::CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, pointer);
-  require(result == cuda::CUDA_SUCCESS && device >= 0, ErrorKind::device,
-          [&] { return concat("the array's memory does not lie on a GPU"); });
-  return device;
-}
-
 NodeRef borrow(py::object owner, uintptr_t pointer, const std::vector<int64_t>& shape, int code,
                std::optional<int64_t> stream) {
   Aval aval{Shape(shape.begin(), shape.end()), dtype_of_code(code), false, Device{}};
   const size_t item = static_cast<size_t>(size_of(aval.dtype));
   const size_t bytes = static_cast<size_t>(count_of(aval.shape)) * item;
-  const int index = pointer ? device_of_pointer(pointer) : 0;
+  const int index = pointer ? cuda::device_of(pointer) : 0;
   aval.device = {DeviceKind::cuda, static_cast<uint8_t>(index)};
   cuda::Gpu& gpu = cuda::gpu(index);
   if (bytes == 0) return buffer_node(gpu.memory->allocate(0), std::move(aval));

@@ -28,8 +28,7 @@ Result step(Stream* stream);
 
 void reached(Event* event, unsigned long long ticket) {
   event->done = std::max(event->done, ticket);
-  event->seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  event->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 // Runs other streams until the event was met.

@@ -124,6 +124,14 @@ Gpu& gpu(int index) {
   return made;
 }
 
+int device_of(Address memory) {
+  int index = -1;
+  gpu(0);  // any context does; without one the driver answers nothing
+  const Result result = driver().pointer_attribute(&index, CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, memory);
+  require(result == CUDA_SUCCESS && index >= 0, ErrorKind::device, "the memory does not lie on a GPU");
+  return index;
+}
+
 BufferRef place(const void* data, size_t bytes, Device device) {
   Gpu& target = gpu(device.index);
   BufferRef made = target.memory->allocate(bytes);

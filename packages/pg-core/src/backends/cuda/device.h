@@ -79,6 +79,8 @@ class Gpu {
 
 /// The GPU of an index, with its context made current. Raises DeviceError when there is none.
 Gpu& gpu(int index);
+/// The index of the GPU on which memory lies. Raises DeviceError when there is none.
+int device_of(Address memory);
 /// Null when it was not used yet.
 Gpu* known_gpu(int index);
 

@@ -109,4 +109,10 @@ void check(Result result, const char* what) {
        concat("CUDA failed ", what, ": ", text));
 }
 
+bool is_done(Result result, const char* what) {
+  if (result == CUDA_ERROR_NOT_READY) return false;
+  check(result, what);
+  return true;
+}
+
 }  // namespace pg::cuda

@@ -114,5 +114,7 @@ int driver_version();
 
 /// Raises DeviceError (OutOfMemoryError where that is the reason) when a call of the driver failed.
 void check(Result result, const char* what);
+/// What a query answered.
+bool is_done(Result result, const char* what);
 
 }  // namespace pg::cuda

@@ -36,8 +36,9 @@ Work work_of(const Program& program) {
   out.launches = static_cast<double>(program.kernels + program.calls);
   out.seconds = std::max(program.bytes_moved / 3e12, program.flops / 3e13);
   for (const ProgramStep& step : program.steps) {
-    if (step.host) out.why_not = "it calls a function of the host";
     const Graph::Record& r = program.graph[step.record];
+    if (step.host) out.why_not = "it calls a function of the host";
+    if (step.call && r.op == &fft_op) out.why_not = "plans of Fourier transforms come and go";
     double times = 1;
     if (!step.bodies.empty()) {
       if (r.op == &scan_op) times = static_cast<double>(Scan(r.attrs).length);
@@ -187,19 +188,24 @@ void Recording::copy(Address to, Address from, size_t bytes) {
 
 void Recording::begin_call(std::span<void* const> operands) {
   if (open_) {
-    called_.push_back({{operands.begin(), operands.end()}, 0, last_node()});
+    called_.push_back({{operands.begin(), operands.end()}, last_node()});
     return;
   }
   if (at_call_ == called_.size()) misfit("a recorded run was shorter");
   const Called& known = called_[at_call_++];
   if (!std::equal(operands.begin(), operands.end(), known.operands.begin(), known.operands.end()))
     misfit("operands of a call lie elsewhere");
+  at_launch_ = known.launches;
+  at_copy_ = known.copies;
   at_scratch_ = known.scratch;
 }
 
 void Recording::end_call() {
-  called_.back().scratch = scratch_.size();
-  if (called_.back().last == last_node()) misfit("a call was not recorded");
+  Called& call = called_.back();
+  if (call.before == last_node()) misfit("a call was not recorded");
+  call.launches = launched_.size();
+  call.copies = copied_.size();
+  call.scratch = scratch_.size();
 }
 
 // ---- those of a program

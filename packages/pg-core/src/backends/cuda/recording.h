@@ -81,8 +81,8 @@ class Recording {
   };
   struct Called {
     std::vector<void*> operands;
-    size_t scratch;  // how much was taken when it returned
-    GraphNode last;
+    GraphNode before;                              // what came before it
+    size_t launches = 0, copies = 0, scratch = 0;  // how many there were when it returned
   };
   GraphNode last_node() const;
   void stop();
