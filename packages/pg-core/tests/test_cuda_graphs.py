@@ -163,6 +163,53 @@ def test_bad_indices_are_reported(always: str) -> None:
     assert launches() > before
 
 
+def test_bad_indices_of_calls_are_reported(always: str) -> None:
+    """A replay skips calls; what they report is known from the recording."""
+
+    def f(table: Any, rows: Any, x: Any) -> Any:
+        t = pg.softmax(table, 1).at[rows].add(x)
+        return pg.softmax(t, 0), t[0].max()
+
+    f = pg.jit(f)
+    table, x = pg.Tensor(array(10, 6), device=always), pg.Tensor(array(3, 6), device=always)
+    rows = np.array([1, 9, 3])
+    kept = pg.Tensor(rows, device=always)
+    wanted = [t.numpy() for t in f(table.to("cpu"), pg.Tensor(rows), x.to("cpu"))]
+    before = launches()
+    for _ in range(6):
+        for g, w in zip(f(table, kept, x), wanted, strict=True):
+            np.testing.assert_allclose(g.numpy(), w, rtol=1e-5, atol=1e-6)
+    assert launches() > before
+    for _ in range(4):
+        bad = pg.Tensor([1, 10, 3], device=always)
+        with pytest.raises(IndexError, match="index 10 is out of range"):
+            pg.eval(f(table, bad, x))
+        f(table, kept, x)
+
+
+def test_products_and_networks(always: str) -> None:
+    def step(p: Any, x: Any, y: Any, rate: Any) -> Any:
+        def loss(p: Any) -> Any:
+            return ((pg.tanh(x @ p[0] + p[1]) @ p[2] - y) ** 2).mean()
+
+        value, (g,) = pg.value_and_grad(loss)(p)
+        return [a - rate * b for a, b in zip(p, g, strict=True)], value
+
+    arrays = [array(12, 20), array(20), array(20, 3)]
+    f, before = pg.jit(step), launches()
+    p, q = ([pg.Tensor(a, device=d) for a in arrays] for d in (always, "cpu"))
+    data = [(array(16, 12), array(16, 3)) for _ in range(2)]
+    theirs = [[pg.Tensor(a, device=always) for a in pair] for pair in data]
+    ours = [[pg.Tensor(a) for a in pair] for pair in data]
+    for i in range(24):
+        p, value = f(p, *theirs[i % 2], 0.1 / (i + 1))
+        q, wanted = f(q, *ours[i % 2], 0.1 / (i + 1))
+        np.testing.assert_allclose(float(value), float(wanted), rtol=1e-4)
+    for a, b in zip(p, q, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-3, atol=1e-5)
+    assert launches() > before, replays(f, p, *theirs[0], 0.1)
+
+
 def test_several_threads(always: str) -> None:
     f = pg.jit(three_kernels)
     x, y = array(16, 48), array(16, 48)

@@ -158,6 +158,19 @@ API int cuMemGetInfo_v2(size_t* spare, size_t* total) {
   return success;
 }
 
+// For cuda-python, which asks for functions by their plain names and takes what there is.
+API int cuGetProcAddress_v2(const char* name, void** out, int, uint64_t, int* found) {
+  Dl_info self;
+  static void* const library = dladdr(reinterpret_cast<void*>(cuInit), &self)
+                                   ? dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD)
+                                   : nullptr;
+  *out = nullptr;
+  for (const char* version : {"_v3", "_v2", ""})
+    if (!*out && library) *out = dlsym(library, (std::string(name) + version).c_str());
+  if (found) *found = *out ? 0 : 1;
+  return *out ? success : not_found;
+}
+
 // ---- memory
 
 API int cuMemAlloc_v2(Address* out, size_t bytes) {

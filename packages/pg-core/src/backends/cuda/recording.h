@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "backends/cuda/device.h"
+#include "backends/cuda/source.h"
 #include "compiler/backend.h"
 #include "compiler/program.h"
 
@@ -34,6 +35,16 @@ struct Parameter {
 struct Grid {
   unsigned blocks, threads_x, threads_y;
   bool operator==(const Grid&) const = default;
+};
+
+/// What reports bad indices: a kernel with its limits, or a call with one.
+struct Watched {
+  const std::vector<Limit>* limits;
+  const pg::Graph* graph;
+  bool inside;  // a body of `step`
+  Id step;
+  const Op* call = nullptr;  // with a limit of its own
+  int64_t extent = 0;
 };
 
 /// Queues a kernel on the GPU's stream.
@@ -65,6 +76,10 @@ class Recording {
   bool recording() const { return open_; }
   const std::vector<const void*>& key() const { return key_; }
   size_t launches() const { return launched_.size(); }
+
+  // Where the run reports, if it does: a replay skips calls, which would say so.
+  BufferRef error;
+  std::vector<Watched> watched;
 
  private:
   struct Launched {

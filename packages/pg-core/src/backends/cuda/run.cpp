@@ -66,6 +66,8 @@ void CudaRun::begin_steps(std::span<void* const> memory) {
   if (choice_.replay) {
     walk_ = choice_.replay;
     walk_->rewind();
+    error_ = walk_->error;
+    watched_ = walk_->watched;
   } else if (choice_.record) {
     // Waiting for another thread's recording could be waiting for one that waits for the interpreter.
     std::unique_lock alone(gpu_.recording, std::try_to_lock);
@@ -82,7 +84,11 @@ void CudaRun::begin_steps(std::span<void* const> memory) {
 
 void CudaRun::end_steps() {
   if (!walk_) return;
-  if (fresh_) fresh_->close();
+  if (fresh_) {
+    fresh_->close();
+    fresh_->error = error_;
+    fresh_->watched = watched_;
+  }
   walk_->play();
   if (fresh_) recordings_->keep(std::move(fresh_));
   else recordings_->played();
@@ -113,10 +119,9 @@ void CudaRun::end_call() {
 
 Address CudaRun::error() {
   if (!error_) {
-    error_ = allocate(sizeof(Error));
+    error_ = gpu_.memory->allocate(sizeof(Error));
     gpu_.enter();
-    if (!walk_ || walk_->recording())  // a replay clears it itself
-      check(driver().fill(address_of(error_->data), 0, sizeof(Error), gpu_.stream), "to clear memory");
+    check(driver().fill(address_of(error_->data), 0, sizeof(Error), gpu_.stream), "to clear memory");
   }
   return address_of(error_->data);
 }

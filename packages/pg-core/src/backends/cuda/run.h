@@ -45,14 +45,6 @@ class CudaRun final : public DeviceRun {
     unsigned char bytes[16];
   };
   static constexpr size_t first_cells = 32;
-  struct Watched {
-    const std::vector<Limit>* limits;
-    const Graph* graph;
-    bool inside;  // a body of `step`
-    Id step;
-    const Op* call = nullptr;  // with a limit of its own
-    int64_t extent = 0;
-  };
   Address error();
 
   Gpu& gpu_;
