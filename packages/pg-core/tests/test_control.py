@@ -404,6 +404,7 @@ def test_bodies_are_interned_and_freed() -> None:
 
     gc.collect()  # functions of other tests hold programs
     pg._core.clear_programs()
+    resting = pg._core.live_payloads()  # calls of LAPACK are kept for good
     run(2.0)
     before = pg._core.live_payloads()
     run(2.0)
@@ -412,7 +413,7 @@ def test_bodies_are_interned_and_freed() -> None:
     assert pg._core.live_payloads() == before + 1
     pg._core.clear_programs()
     run(4.0)
-    assert pg._core.live_payloads() <= 2
+    assert pg._core.live_payloads() <= resting + 2
 
 
 def test_map_goes_slice_by_slice() -> None:
