@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -348,12 +349,12 @@ API int cuModuleLoadData(Module** out, const void* image) {
   std::memcpy(&entries, elf + 60, sizeof entries);
   const size_t bytes = table + size_t{entry} * entries;
   // A file of its own for each load: the loader takes two images at one path for one library.
-  char path[] = "/tmp/pgemu-module-XXXXXX";
-  const int file = mkstemp(path);
+  std::string path = (std::filesystem::temp_directory_path() / "pgemu-module-XXXXXX").string();
+  const int file = mkstemp(path.data());
   const bool wrote = file >= 0 && write(file, image, bytes) == static_cast<ssize_t>(bytes);
   close(file);
-  void* const object = wrote ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : nullptr;
-  unlink(path);
+  void* const object = wrote ? dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL) : nullptr;
+  unlink(path.c_str());
   if (!object) return wrong(invalid_image, "a module cannot be loaded: %s", wrote ? dlerror() : "no room");
   auto* module = new Module;
   module->object = object;

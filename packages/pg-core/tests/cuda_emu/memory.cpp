@@ -116,7 +116,8 @@ Result release(Address at) {
       result = wrong(launch_failed, "a kernel wrote %zu bytes behind a block of %zu bytes", i - bytes, bytes);
   std::memset(reinterpret_cast<void*>(at), 0xff, bytes);
   blocks.erase(it);
-  spare.emplace(room, at);
+  // What was freed last is taken first, as pools do: a step that repeats finds its memory again.
+  spare.emplace_hint(spare.lower_bound(room), room, at);
   in_use -= bytes;
   return result;
 }

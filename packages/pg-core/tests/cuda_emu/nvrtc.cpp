@@ -13,6 +13,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <mutex>
@@ -95,9 +96,9 @@ void compile(const std::vector<Request*>& all) {
     for (Request* r : all) r->result = result, r->log = log;
   };
   const char* compiler = std::getenv("PGEMU_CXX");
-  char work[] = "/tmp/pgemu-XXXXXX";
-  if (!mkdtemp(work)) return all_fail(out_of_resources, "no folder for temporary files");
-  const std::string base = std::string(work) + "/kernel";
+  std::string work = (std::filesystem::temp_directory_path() / "pgemu-XXXXXX").string();
+  if (!mkdtemp(work.data())) return all_fail(out_of_resources, "no folder for temporary files");
+  const std::string base = work + "/kernel";
   std::ofstream(base + ".cu") << text;
   const std::string command = std::string(compiler ? compiler : "g++") +
                               " -std=c++20 -x c++ -shared -fPIC -fvisibility=hidden -fno-gnu-unique -O0 -w "
@@ -107,7 +108,7 @@ void compile(const std::vector<Request*>& all) {
   const int status = std::system(command.c_str());
   const std::string log = read(base + ".log"), code = status == 0 ? read(base + ".so") : "";
   for (const char* ending : {".cu", ".so", ".log"}) unlink((base + ending).c_str());
-  rmdir(work);
+  rmdir(work.c_str());
   if (status != 0 && all.size() > 1) {  // each has its own log
     for (Request* r : all) compile({r});
     return;

@@ -29,7 +29,10 @@ const Row rows[] = {
     {{"NVRTC", "PG_LIBNVRTC", "compiling kernels"}, "libnvrtc.so", {12, 13}, "nvidia-cuda-nvrtc"},
     {{"cuBLASLt", "PG_LIBCUBLASLT", "matrix products"}, "libcublasLt.so", {12, 13}, "nvidia-cublas"},
     {{"cuDNN", "PG_LIBCUDNN", "convolutions"}, "libcudnn.so", {9, 9}, "nvidia-cudnn"},
-    {{"cuSOLVER", "PG_LIBCUSOLVER", "factorisations"}, "libcusolver.so", {11, 12}, "nvidia-cusolver"},
+    {{"cuSOLVER", "PG_LIBCUSOLVER", "nothing yet, since factorisations run on the host"},
+     "libcusolver.so",
+     {11, 12},
+     "nvidia-cusolver"},
     {{"cuFFT", "PG_LIBCUFFT", "Fourier transforms"}, "libcufft.so", {11, 12}, "nvidia-cufft"},
 };
 const Row& row_of(Library library) { return rows[static_cast<size_t>(library)]; }
