@@ -245,7 +245,8 @@ def main() -> int:
     print(f"\n{len(results)} calls; slower than {args.limit} x the best peer, or with a note:\n")
     print("\n".join(lines))
     if args.report:
-        command = "python packages/pg-core/benchmarks/sweep.py --size small,medium --report docs/sweep.md"
+        size = f" --size {args.size}" if args.size else ""
+        command = f"python packages/pg-core/benchmarks/sweep.py{size} --report {args.report}"
         page(results, ratios, "\n".join(lines), command, int(THREADS), args.limit, Path(args.report))
     return 0
 
